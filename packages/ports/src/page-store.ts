@@ -1,0 +1,36 @@
+import type { Done } from "./disk.ts";
+
+/**
+ * PageStore: merged pages by page id, the segment's long-term memory.
+ *
+ * It is written in the background only (DESIGN section 4: merge), in batches that are all or nothing,
+ * and read in the foreground; hence `get` is synchronous and `put` is not. Values are bytes of any
+ * length: what stands in a page, its version and its checksum are the segment's affair.
+ *
+ * Visibility: `get` and `pages` show a batch no later than its `done`. After a crash a batch is there
+ * whole or not at all, and it is there if its `done` came without an error. Batches take effect in the order given.
+ */
+export type StoredPage = readonly [page: number, bytes: Uint8Array];
+
+export interface PageStore {
+  /** The caller owns the bytes (a copy). `undefined` if never put, or removed. */
+  get(page: number): Uint8Array | undefined;
+
+  /** One atomic batch, durable at `done`. The bytes must not change until then. `done` is never called within this call. */
+  put(pages: readonly StoredPage[], done: Done): void;
+
+  /** One atomic batch, durable at `done`. Pages that are not there are passed over. */
+  remove(pages: readonly number[], done: Done): void;
+
+  /** At most `limit` page ids from `from` on, ascending. */
+  pages(from: number, limit: number): number[];
+
+  /** Number of pages stored. O(1). */
+  count(): number;
+
+  /** Waits for batches under way. Nothing may be called afterwards. */
+  close(): Promise<void>;
+}
+
+/** Page ids are unsigned 32-bit (DESIGN section 1: volume). */
+export const pageIdMax = 0xffff_ffff;
