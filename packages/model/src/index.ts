@@ -1,1 +1,14 @@
-export {};
+export * from "./assert.ts";
+export * from "./delta.ts";
+export * from "./entry.ts";
+export * from "./errors.ts";
+export * from "./geometry.ts";
+export * from "./ids.ts";
+export * from "./limits.ts";
+export * from "./manifest.ts";
+export * from "./quorum.ts";
+export * from "./random.ts";
+export * from "./read-point.ts";
+export * from "./transaction.ts";
+export * from "./version.ts";
+export * from "./vote.ts";

@@ -1,1 +1,3 @@
-export {};
+export type * from "./client-messages.ts";
+export type * from "./log-records.ts";
+export type * from "./storage-messages.ts";

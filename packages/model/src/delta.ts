@@ -1,0 +1,170 @@
+/**
+ * A delta is a physical change of one page: its base version and a list of operations.
+ *
+ *     set(offset, bytes)            page[offset .. offset+n) = bytes
+ *     move(to, from, length)        page[to .. to+n) = page[from .. from+n), as memmove does
+ *
+ * Operations are kept packed, in the form in which they travel, so that a writer
+ * encodes them once while it changes its page, and a segment applies them without
+ * building objects:
+ *
+ *     set   u8 1 | u16 offset | u16 length | bytes
+ *     move  u8 2 | u16 to     | u16 from   | u16 length
+ *
+ * (little endian). Pages are at most 64 KiB; a length of 0 is never written. Applying
+ * returns the reverse: packed `set`s that restore what was overwritten, to be applied
+ * from last to first. Physical deltas with reverses rather than logical undo: nothing
+ * uncommitted is ever in the log, so undo exists only in memory (DESIGN section 5).
+ */
+import { assert } from "./assert.ts";
+import type { PageId } from "./ids.ts";
+import type { PageVersion } from "./version.ts";
+
+export interface Delta {
+  readonly page: PageId;
+  /** The version this builds on; `NONE` for a page never written, which reads as zeros. */
+  readonly base: PageVersion;
+  /** Packed operations. */
+  readonly ops: Uint8Array;
+}
+
+export const SET = 1;
+export const MOVE = 2;
+const SET_HEADER = 5;
+const MOVE_BYTES = 7;
+/** Longest run of one operation. */
+export const MAX_RUN = 0xffff;
+
+/** What is wrong with packed operations from a peer or a disk, or undefined if they are well formed for pages of `pageBytes`. */
+export function checkOps(ops: Uint8Array, pageBytes: number): string | undefined {
+  let at = 0;
+  while (at < ops.length) {
+    const kind = ops[at];
+    if (kind === SET) {
+      if (at + SET_HEADER > ops.length) return "set: header cut off";
+      const offset = u16(ops, at + 1);
+      const length = u16(ops, at + 3);
+      if (length === 0 || offset + length > pageBytes) return `set(${offset}, ${length} bytes) leaves the page`;
+      at += SET_HEADER + length;
+      if (at > ops.length) return "set: bytes cut off";
+    } else if (kind === MOVE) {
+      if (at + MOVE_BYTES > ops.length) return "move: cut off";
+      const to = u16(ops, at + 1);
+      const from = u16(ops, at + 3);
+      const length = u16(ops, at + 5);
+      if (length === 0 || to + length > pageBytes || from + length > pageBytes) return `move(${to}, ${from}, ${length}) leaves the page`;
+      at += MOVE_BYTES;
+    } else return `unknown operation ${String(kind)}`;
+  }
+  return undefined;
+}
+
+/** Applies packed operations to `page` in place. They must have passed `checkOps`. */
+export function applyOps(page: Uint8Array, ops: Uint8Array): void {
+  let at = 0;
+  while (at < ops.length) {
+    if (ops[at] === SET) {
+      const offset = u16(ops, at + 1);
+      const length = u16(ops, at + 3);
+      const from = at + SET_HEADER;
+      if (length < 32) for (let i = 0; i < length; i++) page[offset + i] = ops[from + i]!;
+      else page.set(ops.subarray(from, from + length), offset);
+      at = from + length;
+    } else {
+      const to = u16(ops, at + 1);
+      const from = u16(ops, at + 3);
+      page.copyWithin(to, from, from + u16(ops, at + 5));
+      at += MOVE_BYTES;
+    }
+  }
+}
+
+/** Applies packed operations to `page` in place and returns the operations that take them back (see `revertOps`). */
+export function applyOpsReversibly(page: Uint8Array, ops: Uint8Array): Uint8Array {
+  const reverse = new OpsWriter(ops.length + 16);
+  let at = 0;
+  while (at < ops.length) {
+    const isSet = ops[at] === SET;
+    const to = u16(ops, at + 1);
+    const length = u16(ops, at + (isSet ? 3 : 5));
+    reverse.set(to, page.subarray(to, to + length));
+    if (isSet) {
+      page.set(ops.subarray(at + SET_HEADER, at + SET_HEADER + length), to);
+      at += SET_HEADER + length;
+    } else {
+      const from = u16(ops, at + 3);
+      page.copyWithin(to, from, from + length);
+      at += MOVE_BYTES;
+    }
+  }
+  return reverse.finish();
+}
+
+/** Takes back what `applyOpsReversibly` did; `reverse` is what it returned and `page` its result. */
+export function revertOps(page: Uint8Array, reverse: Uint8Array): void {
+  const starts: number[] = [];
+  for (let at = 0; at < reverse.length; at += SET_HEADER + u16(reverse, at + 3)) starts.push(at);
+  for (let i = starts.length - 1; i >= 0; i--) {
+    const at = starts[i]!;
+    page.set(reverse.subarray(at + SET_HEADER, at + SET_HEADER + u16(reverse, at + 3)), u16(reverse, at + 1));
+  }
+}
+
+/** Builds packed operations. Grows as needed; `finish` hands the bytes out and must be the last call. */
+export class OpsWriter {
+  private bytes: Uint8Array;
+  private length = 0;
+
+  constructor(capacity = 128) {
+    this.bytes = new Uint8Array(capacity);
+  }
+
+  get isEmpty(): boolean {
+    return this.length === 0;
+  }
+
+  /** Adds `set(offset, from)`, copying the bytes. */
+  set(offset: number, from: Uint8Array): void {
+    assert(from.length > 0 && from.length <= MAX_RUN, "a set has 1 to 65535 bytes");
+    const at = this.reserve(SET_HEADER + from.length);
+    this.bytes[at] = SET;
+    this.u16(at + 1, offset);
+    this.u16(at + 3, from.length);
+    if (from.length < 32) for (let i = 0; i < from.length; i++) this.bytes[at + SET_HEADER + i] = from[i]!;
+    else this.bytes.set(from, at + SET_HEADER);
+  }
+
+  /** Adds `move(to, from, length)`. */
+  move(to: number, from: number, length: number): void {
+    assert(length > 0 && length <= MAX_RUN, "a move has 1 to 65535 bytes");
+    const at = this.reserve(MOVE_BYTES);
+    this.bytes[at] = MOVE;
+    this.u16(at + 1, to);
+    this.u16(at + 3, from);
+    this.u16(at + 5, length);
+  }
+
+  finish(): Uint8Array {
+    return this.bytes.subarray(0, this.length);
+  }
+
+  private reserve(n: number): number {
+    const at = this.length;
+    this.length += n;
+    if (this.length > this.bytes.length) {
+      const grown = new Uint8Array(Math.max(this.length, this.bytes.length * 2));
+      grown.set(this.bytes.subarray(0, at));
+      this.bytes = grown;
+    }
+    return at;
+  }
+
+  private u16(at: number, value: number): void {
+    this.bytes[at] = value & 0xff;
+    this.bytes[at + 1] = value >>> 8;
+  }
+}
+
+function u16(bytes: Uint8Array, at: number): number {
+  return bytes[at]! | (bytes[at + 1]! << 8);
+}

@@ -1,0 +1,47 @@
+/**
+ * Identities and positions, each branded so that one cannot stand in for another.
+ *
+ * All are plain numbers at run time: they index arrays and maps, and travel as
+ * fixed-width integers. DESIGN section 1 fixes the words.
+ */
+
+declare const brand: unique symbol;
+type Brand<T, Name extends string> = T & { readonly [brand]: Name };
+
+/** A page of the volume: 0 … 2^32-1. */
+export type PageId = Brand<number, "PageId">;
+/** A protection group: a run of consecutive pages. Numbered from 0 as the volume grows. */
+export type PgId = Brand<number, "PgId">;
+/** The log of one writer incarnation. Numbered from 1 in opening order: a lower id is older and ranks higher. */
+export type StreamId = Brand<number, "StreamId">;
+/** Dense number 1, 2, 3 … of an entry within its stream; 0 stands for "before the first". Counts entries, so 2^53 lasts. */
+export type Lsn = Brand<number, "Lsn">;
+/** Version of the manifest's membership: changes when segments are replaced. */
+export type Epoch = Brand<number, "Epoch">;
+/** The id a client gave its transaction: `<stream in base 36>-<nanoid>`. */
+export type TransactionId = Brand<string, "TransactionId">;
+/** Name of a database node or segment server, unique in the cluster, for example `writer-1` or `segment-a1`. */
+export type NodeName = Brand<string, "NodeName">;
+
+export const pageId = (n: number): PageId => n as PageId;
+export const pgId = (n: number): PgId => n as PgId;
+export const streamId = (n: number): StreamId => n as StreamId;
+export const lsn = (n: number): Lsn => n as Lsn;
+export const epoch = (n: number): Epoch => n as Epoch;
+export const transactionId = (s: string): TransactionId => s as TransactionId;
+export const nodeName = (s: string): NodeName => s as NodeName;
+
+/** The position before every entry. */
+export const ZERO_LSN = lsn(0);
+/** The LSN after `at`. */
+export const nextLsn = (at: Lsn): Lsn => lsn(at + 1);
+export const maxLsn = (a: Lsn, b: Lsn): Lsn => (a > b ? a : b);
+export const minLsn = (a: Lsn, b: Lsn): Lsn => (a < b ? a : b);
+
+/** The stream that a transaction was first sent to, read from its id; undefined if the id is malformed. */
+export function streamOfTransaction(id: TransactionId): StreamId | undefined {
+  const dash = id.indexOf("-");
+  if (dash < 1) return undefined;
+  const n = Number.parseInt(id.slice(0, dash), 36);
+  return Number.isSafeInteger(n) && n > 0 && n.toString(36) === id.slice(0, dash) ? streamId(n) : undefined;
+}

@@ -1,0 +1,90 @@
+/**
+ * The manifest: the small linearizable record of the volume (DESIGN section 7).
+ *
+ * One register, changed by compare-and-set through six seats among the segment
+ * servers. It changes rarely: streams opening and closing, mode, members, growth,
+ * and commits that votes alone could not decide.
+ */
+import type { EntryId } from "./entry.ts";
+import type { Epoch, Lsn, NodeName, PageId, PgId, StreamId } from "./ids.ts";
+import type { Geometry } from "./geometry.ts";
+import type { Decision } from "./vote.ts";
+import type { PageVersion } from "./version.ts";
+
+export type Mode = "single" | "multi";
+
+export interface SegmentServerInfo {
+  readonly name: NodeName;
+  readonly az: string;
+  readonly url: string;
+}
+
+export interface OpenStream {
+  readonly state: "open";
+  readonly id: StreamId;
+  /** The database node that writes it. */
+  readonly node: NodeName;
+  /** Opened in an exclusive (single-master) volume: a slice taken counts as accepted. */
+  readonly exclusive: boolean;
+}
+
+export interface ClosedStream {
+  readonly state: "closed";
+  readonly id: StreamId;
+  readonly node: NodeName;
+  readonly exclusive: boolean;
+  /** Entries beyond it never existed. */
+  readonly final: Lsn;
+  /** Per PG the last committed LSN with a slice there: what a segment must have to be complete. PGs without one are absent. */
+  readonly tails: ReadonlyMap<PgId, Lsn>;
+}
+
+export type StreamState = OpenStream | ClosedStream;
+
+/** A decision that the manifest holds, with what is needed to see conflicts with it. */
+export interface Outcome extends EntryId {
+  readonly decision: Decision;
+  readonly pgs: readonly PgId[];
+  /** Pages the entry changed, with the versions they were built on. Empty for an abort. */
+  readonly changes: readonly { readonly page: PageId; readonly base: PageVersion }[];
+  readonly checks: readonly { readonly page: PageId; readonly base: PageVersion }[];
+}
+
+export interface Manifest {
+  readonly volume: string;
+  /** Counts changes of this record; grows by one with each compare-and-set. */
+  readonly revision: number;
+  readonly epoch: Epoch;
+  readonly mode: Mode;
+  readonly geometry: Geometry;
+  readonly servers: readonly SegmentServerInfo[];
+  /** Per PG, by its number, the names of its six segment servers. */
+  readonly pgs: readonly (readonly NodeName[])[];
+  /** The id the next stream gets. */
+  readonly nextStream: StreamId;
+  /** Streams later than `settledThrough`, by id ascending. */
+  readonly streams: readonly StreamState[];
+  /** Streams up to this are closed, and complete on all six segments of every PG. */
+  readonly settledThrough: StreamId;
+  /** Decisions that are not yet durable everywhere they must be. By stream, then LSN. */
+  readonly outcomes: readonly Outcome[];
+}
+
+export function streamState(manifest: Manifest, id: StreamId): StreamState | undefined {
+  return manifest.streams.find((s) => s.id === id);
+}
+
+export function openStreams(manifest: Manifest): OpenStream[] {
+  return manifest.streams.filter((s): s is OpenStream => s.state === "open");
+}
+
+/** Does an entry that builds `pages` on these bases conflict with a committed outcome? (It changes a page that the outcome changed from another line.) */
+export function conflictsWithOutcome(
+  pages: readonly { readonly page: PageId; readonly base: PageVersion }[],
+  outcome: Outcome,
+): boolean {
+  if (outcome.decision !== "commit") return false;
+  return outcome.changes.some((won) =>
+    pages.some((p) => p.page === won.page && p.base.stream === won.base.stream && p.base.lsn === won.base.lsn),
+  );
+}
