@@ -1,0 +1,234 @@
+/**
+ * The engine's face: what a database node asks of it, tells it, and gets back.
+ *
+ * The engine is a synchronous machine. Every method takes its input (and the time, in
+ * milliseconds, where time matters) and appends to `effects`, which the owner drains
+ * after each turn. Requests are numbers of the owner's choosing; each is answered
+ * exactly once by a `reply` effect with the same number.
+ *
+ *     owner                                   engine
+ *       get / scan / commit / call      ->      load    (pages it has not)      -> pagesLoaded / loadFailed
+ *                                               submit  (an entry, LSN dense)   -> decided
+ *                                       <-      reply
+ *
+ * Byte arrays in requests are borrowed until the reply and must not change; byte arrays
+ * in replies and entries belong to the receiver.
+ */
+import type {
+  Conflicts,
+  ConflictPhase,
+  Consistency,
+  Delta,
+  Entry,
+  Geometry,
+  Isolation,
+  Lsn,
+  PageId,
+  PageVersion,
+  ReadPoint,
+  SixfoldError,
+  StreamId,
+  TransactionId,
+} from "@sixfold/model";
+
+export interface EngineOptions {
+  readonly geometry: Geometry;
+  /** Pages that the buffer pool keeps. Exceeded only by pages that may not leave: undecided, or needed by a waiting request. */
+  readonly poolPages: number;
+  /** What a lost page race means to a client, unless the commit says otherwise. */
+  readonly conflicts: Conflicts;
+  readonly seed: number;
+  /** Narrower bounds than `LIMITS`, for small worlds. */
+  readonly inFlightBytes?: number;
+  readonly queuedCommits?: number;
+}
+
+/** Names a transaction in each of its requests; its first read begins it. */
+export interface TxHandle {
+  readonly id: TransactionId;
+  readonly isolation: Isolation;
+  /** `cluster` is the owner's work (it waits before it passes the first request on); the engine reads at `applied` either way. */
+  readonly consistency: Consistency;
+  /**
+   * The client has had an answer to a read in this transaction. If the engine no longer knows it then,
+   * the request fails (`connection-lost`, or the reason it ended) instead of beginning anew or writing blindly (I9).
+   */
+  readonly began: boolean;
+}
+
+export interface GetRequest {
+  /** Absent: a transaction of its own, at the newest read point. */
+  readonly tx?: TxHandle | undefined;
+  readonly table: string;
+  readonly keys: readonly Uint8Array[];
+  /** Locks the rows against other transactions of this node until the transaction ends. Needs `tx`. */
+  readonly forUpdate: boolean;
+}
+
+/** Bounds by memcmp order. At most one of `gte`/`gt`, and of `lt`/`lte`. */
+export interface ScanRange {
+  readonly gte?: Uint8Array | undefined;
+  readonly gt?: Uint8Array | undefined;
+  readonly lt?: Uint8Array | undefined;
+  readonly lte?: Uint8Array | undefined;
+  /** At most `LIMITS.scanRows`, which is also the default. */
+  readonly limit?: number | undefined;
+  /** From the upper bound down. */
+  readonly reverse?: boolean | undefined;
+}
+
+export interface ScanRequest extends ScanRange {
+  readonly tx?: TxHandle | undefined;
+  readonly table: string;
+}
+
+export interface Write {
+  readonly table: string;
+  readonly key: Uint8Array;
+  /** `undefined` deletes. */
+  readonly value: Uint8Array | undefined;
+}
+
+export interface CommitRequest {
+  readonly tx: TxHandle;
+  /** Applied in order; the last write of a key wins. */
+  readonly writes: readonly Write[];
+  readonly conflicts?: Conflicts | undefined;
+}
+
+export interface CallRequest {
+  readonly tx: TransactionId;
+  readonly isolation: Isolation;
+  /** Synchronous, and pure but for the context: it may be run again. */
+  readonly run: (context: ProcedureContext) => unknown;
+  readonly conflicts?: Conflicts | undefined;
+}
+
+export interface Row {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+}
+
+/** What a procedure sees: the newest local state, its own writes included. Do not swallow exceptions of these methods. */
+export interface ProcedureContext {
+  get(table: string, key: Uint8Array): Uint8Array | undefined;
+  put(table: string, key: Uint8Array, value: Uint8Array): void;
+  delete(table: string, key: Uint8Array): void;
+  /** At most `limit` rows (`LIMITS.scanRows`). */
+  scan(table: string, range: ScanRange): Row[];
+}
+
+export type EngineResult =
+  /** To `get`: one per key, in its order. */
+  | { readonly kind: "values"; readonly values: readonly (Uint8Array | undefined)[] }
+  /** To `scan`. `more`: the range goes on beyond the last row (a limit was met); scan again from there. */
+  | { readonly kind: "rows"; readonly rows: readonly Row[]; readonly more: boolean }
+  /** To `commit`, `createTable`, `dropTable`. `version` is `NONE` if nothing had to be written. */
+  | { readonly kind: "committed"; readonly version: PageVersion }
+  /** To `call`; `value` is what the procedure returned. */
+  | { readonly kind: "called"; readonly value: unknown; readonly version: PageVersion }
+  | { readonly kind: "rolled-back" }
+  | { readonly kind: "tables"; readonly names: readonly string[] }
+  | { readonly kind: "failed"; readonly error: SixfoldError };
+
+export type EngineEffect =
+  /**
+   * Fetch these pages as they are at `readPoint`; answer each with `pagesLoaded` or `loadFailed`, with the same `readPoint` object.
+   * `snapshot`: for a reader of the past; else the newest committed state that this node knows.
+   */
+  | { readonly kind: "load"; readonly pages: readonly PageId[]; readonly readPoint: ReadPoint; readonly snapshot: boolean }
+  /** A new entry of the own stream. LSNs are dense and ascending. */
+  | { readonly kind: "submit"; readonly entry: Entry }
+  /** This own entry has lost to `winner` (or built on one that has): abort the attempt. `decided(lsn, "abort")` may follow or not. */
+  | { readonly kind: "giveUp"; readonly lsn: Lsn; readonly winner: PageVersion }
+  /** This aborted attempt will not be retried, and its client waits to hear of it: call `abortDurable(lsn)` once the abort is durable (DESIGN section 6). */
+  | { readonly kind: "abandonAbort"; readonly lsn: Lsn }
+  | { readonly kind: "reply"; readonly request: number; readonly result: EngineResult };
+
+export interface LoadedPage {
+  readonly page: PageId;
+  /** Owned by the engine from here on. Undefined: never written at this read point. */
+  readonly image: Uint8Array | undefined;
+  readonly version: PageVersion;
+  /** The object of the `load` effect. */
+  readonly readPoint: ReadPoint;
+}
+
+/** A committed entry of another stream, as far as the engine cares. */
+export interface ForeignEntry {
+  readonly stream: StreamId;
+  readonly lsn: Lsn;
+  readonly transaction: TransactionId;
+  readonly deltas: readonly Delta[];
+}
+
+/** Why an own entry was aborted. */
+export interface AbortCause {
+  /** The foreign entry in the way: committed if the entry was rejected, undecided if it yielded. */
+  readonly winner?: PageVersion | undefined;
+  readonly page?: PageId | undefined;
+  readonly phase: ConflictPhase;
+  /** A yield: no committed rival is known, so that the client may hear of the abort only once it is durable. */
+  readonly yielded?: boolean | undefined;
+}
+
+/** Numbers for metrics and the console. Counters only grow. */
+export interface EngineStats {
+  readonly pages: number;
+  readonly inFlight: number;
+  readonly waiting: number;
+  readonly transactions: number;
+  readonly commits: number;
+  readonly builds: number;
+  readonly takenBack: number;
+  readonly rowConflicts: number;
+  readonly pageConflicts: number;
+  readonly loads: number;
+  readonly evictions: number;
+}
+
+/** The whole face, for owners who want to name it. `Engine` implements it. */
+export interface EngineFace {
+  readonly effects: EngineEffect[];
+  /** What this node shows: the own durable point and foreign applied positions. Live: clone it to keep it. */
+  readonly applied: ReadPoint;
+  readonly stats: EngineStats;
+  /** Becomes a writer with this stream. The first entry gets `nextLsn`. */
+  open(stream: StreamId, exclusive: boolean, nextLsn: Lsn, now: number): void;
+  /** Fenced or stopped: every waiting write and in-flight commit is answered; reads go on. */
+  closeStream(error: SixfoldError, now: number): void;
+  get(request: number, read: GetRequest, now: number): void;
+  scan(request: number, scan: ScanRequest, now: number): void;
+  commit(request: number, commit: CommitRequest, now: number): void;
+  rollback(request: number, tx: TransactionId, now: number): void;
+  call(request: number, call: CallRequest, now: number): void;
+  /** Idempotent: an existing table is left alone. */
+  createTable(request: number, tx: TransactionId, table: string, now: number): void;
+  dropTable(request: number, tx: TransactionId, table: string, now: number): void;
+  listTables(request: number, now: number): void;
+  /** The client is gone: forget the transaction and its waiting reads, without a reply. */
+  abandon(tx: TransactionId, now: number): void;
+  pagesLoaded(results: readonly LoadedPage[], now: number): void;
+  loadFailed(pages: readonly PageId[], readPoint: ReadPoint, reason: "too-old" | SixfoldError, now: number): void;
+  /** Own entries. Commits in LSN order, aborts in any; a commit moves the own component of `applied`. */
+  decided(lsn: Lsn, decision: "commit" | "abort", cause: AbortCause | undefined, now: number): void;
+  /** Answers `abandonAbort`. */
+  abortDurable(lsn: Lsn, now: number): void;
+  /** Committed, durable, in causal order; every entry once. */
+  applyForeign(entry: ForeignEntry, now: number): void;
+  /** After the entries of `stream` up to `to` were applied, or the own durable point moved. */
+  advance(stream: StreamId, to: Lsn, now: number): void;
+  /** This node missed part of a foreign stream: forget every cached page. */
+  dropCleanPages(now: number): void;
+  /** Streams up to `through` are closed and visible whole. */
+  settle(through: StreamId): void;
+  /** This stream is closed: its extents may be adopted. */
+  streamClosed(stream: StreamId): void;
+  /** Courtesy: start nothing new on these pages until released. */
+  holdPages(pages: readonly PageId[], now: number): void;
+  releasePages(pages: readonly PageId[], now: number): void;
+  /** The oldest read point in use here. */
+  oldestReadPoint(): ReadPoint;
+  /** Ages transactions and holds. Call it every few milliseconds. */
+  tick(now: number): void;
+}
