@@ -1,0 +1,152 @@
+/**
+ * Reads what `ByteWriter` wrote, from bytes that anyone may have made: every read is checked against
+ * the end, and a fault throws `WireError`. Views handed out share the bytes given; nothing is copied.
+ */
+import { badFrame } from "./wire-error.ts";
+
+const twoTo28 = 2 ** 28;
+const maxHigh = 2 ** (53 - 28);
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const floats = new DataView(new ArrayBuffer(8));
+
+export class ByteReader {
+  readonly bytes: Uint8Array;
+  at: number;
+  /** Reading stops here; may be moved inwards while a part of known length is read. */
+  end: number;
+
+  constructor(bytes: Uint8Array, at = 0, end = bytes.length) {
+    // A Buffer's `slice` shares where a Uint8Array's copies: never hand on one for the other.
+    this.bytes = bytes.constructor === Uint8Array ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.at = at;
+    this.end = end;
+  }
+
+  get remaining(): number {
+    return this.end - this.at;
+  }
+
+  u8(): number {
+    if (this.at >= this.end) badFrame("cut off");
+    return this.bytes[this.at++]!;
+  }
+
+  u16(): number {
+    const at = this.advance(2);
+    return this.bytes[at]! | (this.bytes[at + 1]! << 8);
+  }
+
+  u32(): number {
+    const at = this.advance(4);
+    const b = this.bytes;
+    return (b[at]! | (b[at + 1]! << 8) | (b[at + 2]! << 16) | (b[at + 3]! << 24)) >>> 0;
+  }
+
+  f64(): number {
+    const at = this.advance(8);
+    for (let i = 0; i < 8; i++) floats.setUint8(i, this.bytes[at + i]!);
+    return floats.getFloat64(0, true);
+  }
+
+  /** A safe integer, 0 or more. */
+  varint(): number {
+    if (this.at >= this.end) badFrame("cut off");
+    const first = this.bytes[this.at]!;
+    if (first < 0x80) {
+      this.at += 1;
+      return first;
+    }
+    return this.longVarint();
+  }
+
+  /** A varint that is at most `max`. */
+  bounded(max: number, what: string): number {
+    const value = this.varint();
+    if (value > max) badFrame(`${what} is ${value}, more than ${max}`);
+    return value;
+  }
+
+  /** A varint that says how many things follow, each of at least `bytesEach` bytes; so no list is made that cannot be there. */
+  count(bytesEach = 1): number {
+    const n = this.varint();
+    if (n * bytesEach > this.end - this.at) badFrame(`${n} elements do not fit`);
+    return n;
+  }
+
+  bool(): boolean {
+    const value = this.u8();
+    if (value > 1) badFrame("a boolean is 0 or 1");
+    return value === 1;
+  }
+
+  /** A view on the next `n` bytes. */
+  raw(n: number): Uint8Array {
+    const at = this.advance(n);
+    return this.bytes.subarray(at, at + n);
+  }
+
+  blob(): Uint8Array {
+    return this.raw(this.varint());
+  }
+
+  text(maxBytes: number, what: string): string {
+    const n = this.bounded(maxBytes, what);
+    const at = this.advance(n);
+    const bytes = this.bytes;
+    if (n <= 64) {
+      let out = "";
+      let i = at;
+      for (const end = at + n; i < end; i++) {
+        const code = bytes[i]!;
+        if (code >= 0x80) break;
+        out += String.fromCharCode(code);
+      }
+      if (i === at + n) return out;
+    }
+    try {
+      return decoder.decode(bytes.subarray(at, at + n));
+    } catch {
+      return badFrame(`${what} is not UTF-8`);
+    }
+  }
+
+  /** Refuses bytes beyond what was read. */
+  finish(): void {
+    if (this.at !== this.end) badFrame(`${this.end - this.at} bytes too many`);
+  }
+
+  private advance(n: number): number {
+    const at = this.at;
+    if (n > this.end - at) badFrame("cut off");
+    this.at = at + n;
+    return at;
+  }
+
+  private longVarint(): number {
+    const bytes = this.bytes;
+    const end = this.end;
+    let at = this.at;
+    let low = 0;
+    for (let shift = 0; shift < 28; shift += 7) {
+      if (at >= end) badFrame("cut off");
+      const byte = bytes[at++]!;
+      low |= (byte & 0x7f) << shift;
+      if (byte < 0x80) {
+        this.at = at;
+        return low;
+      }
+    }
+    let high = 0;
+    for (let shift = 0; shift < 28; shift += 7) {
+      if (at >= end) badFrame("cut off");
+      const byte = bytes[at++]!;
+      high |= (byte & 0x7f) << shift;
+      if (byte < 0x80) {
+        if (high >= maxHigh) badFrame("a number beyond 2^53");
+        this.at = at;
+        return high * twoTo28 + low;
+      }
+    }
+    return badFrame("a number beyond 2^53");
+  }
+}
