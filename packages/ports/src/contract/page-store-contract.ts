@@ -1,0 +1,98 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { PageStore, StoredPage } from "../page-store.ts";
+import { pageIdMax } from "../page-store.ts";
+import type { Harness } from "./harness.ts";
+import { Outcome, pattern } from "./harness.ts";
+
+export interface PageStoreHarness extends Harness {
+  readonly store: PageStore;
+  /** Closes the store and opens the same one again. */
+  reopen(): Promise<PageStore>;
+}
+
+export function pageStoreContract(name: string, make: () => Promise<PageStoreHarness>): void {
+  describe(`page store contract: ${name}`, () => {
+    let harness: PageStoreHarness;
+    let store: PageStore;
+    beforeEach(async () => {
+      harness = await make();
+      store = harness.store;
+    });
+    afterEach(() => harness.close());
+
+    async function put(pages: readonly StoredPage[]): Promise<void> {
+      const outcome = new Outcome();
+      store.put(pages, outcome.done);
+      expect(outcome.calls).toBe(0);
+      await harness.until(outcome.isCalled);
+      expect([outcome.calls, outcome.error]).toEqual([1, undefined]);
+    }
+
+    async function remove(pages: readonly number[]): Promise<void> {
+      const outcome = new Outcome();
+      store.remove(pages, outcome.done);
+      await harness.until(outcome.isCalled);
+      expect([outcome.calls, outcome.error]).toEqual([1, undefined]);
+    }
+
+    test("what was put is got, at any id and length", async () => {
+      const pages = [0, 1, 255, 256, 65_536, 2 ** 31, pageIdMax].map((id, i) => [id, pattern(i * 3000, id)] as const);
+      await put(pages);
+      for (const [id, bytes] of pages) expect(Buffer.compare(store.get(id)!, bytes)).toBe(0);
+      expect(store.get(2)).toBeUndefined();
+      expect(store.count()).toBe(pages.length);
+    });
+
+    test("a later batch replaces, also when both are under way at once", async () => {
+      const first = new Outcome();
+      const second = new Outcome();
+      store.put([[7, pattern(100, 1)]], first.done);
+      store.put([[7, pattern(200, 2)]], second.done);
+      await harness.until(() => first.calls > 0 && second.calls > 0);
+      expect(Buffer.compare(store.get(7)!, pattern(200, 2))).toBe(0);
+      expect(store.count()).toBe(1);
+    });
+
+    test("the caller owns what it gets", async () => {
+      await put([[1, pattern(64, 1)]]);
+      store.get(1)!.fill(0xee);
+      expect(Buffer.compare(store.get(1)!, pattern(64, 1))).toBe(0);
+      const held = store.get(1)!;
+      await put([[1, pattern(64, 2)]]);
+      expect(Buffer.compare(held, pattern(64, 1))).toBe(0);
+    });
+
+    test("ids come ascending, from anywhere, at most as many as asked for", async () => {
+      const ids = [5, 300, 70_000, 3_000_000_000, pageIdMax];
+      await put([...ids].reverse().map((id) => [id, pattern(8, id)] as const));
+      expect(store.pages(0, 100)).toEqual(ids);
+      expect(store.pages(6, 2)).toEqual([300, 70_000]);
+      expect(store.pages(300, 1)).toEqual([300]);
+      expect(store.pages(pageIdMax, 5)).toEqual([pageIdMax]);
+      expect(store.pages(0, 0)).toEqual([]);
+    });
+
+    test("removed pages are gone, absent ones passed over", async () => {
+      await put([1, 2, 3].map((id) => [id, pattern(8, id)] as const));
+      await remove([1, 3, 99]);
+      expect(store.pages(0, 10)).toEqual([2]);
+      expect(store.get(1)).toBeUndefined();
+      expect(store.count()).toBe(1);
+    });
+
+    test("an empty batch is done too", async () => {
+      await put([]);
+      await remove([]);
+      expect(store.count()).toBe(0);
+    });
+
+    test("reopened, every finished batch is there", async () => {
+      await put(Array.from({ length: 500 }, (_, id) => [id, pattern(1024, id)] as const));
+      await remove([13]);
+      store = await harness.reopen();
+      expect(store.count()).toBe(499);
+      expect(store.get(13)).toBeUndefined();
+      expect(Buffer.compare(store.get(499)!, pattern(1024, 499))).toBe(0);
+    });
+  });
+}
