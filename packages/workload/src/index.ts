@@ -1,1 +1,24 @@
-export {};
+/** Workloads as setup, run and check, used by the comparison, the simulator and tests. */
+export type {
+  ProcedureTransaction,
+  RowKey,
+  ScanRange,
+  WorkloadDatabase,
+  WorkloadTransaction,
+  WorkloadTransactionOptions,
+} from "./database-face.ts";
+export { KeyParts, type KeyPartsOptions } from "./key-parts.ts";
+export { makeWorkload } from "./make-workload.ts";
+export { PROCEDURES_URL } from "./procedures-url.ts";
+export { ReferenceDatabase, type ReferenceFault } from "./reference-database.ts";
+export {
+  type OperationOutcome,
+  type RunContext,
+  type TransactionStyle,
+  type Verdict,
+  type Workload,
+  WORKLOAD_NAMES,
+  type WorkloadName,
+  type WorkloadOptions,
+} from "./workload.ts";
+export { ScrambledZipfian, YCSB_THETA, zeta, Zipfian } from "./zipfian.ts";

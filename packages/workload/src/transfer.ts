@@ -1,0 +1,143 @@
+/**
+ * `transfer`: money between two accounts, each drawn uniformly from its part.
+ *
+ * Invariants: at every snapshot the balances sum up to what was there at first and none is negative (I4, I9); at the
+ * end the accounts' `moves` are exactly two per acknowledged transfer (I1, I2): the total alone would not miss a
+ * transfer that vanished whole.
+ */
+import { assert, Random } from "@sixfold/model";
+import { attempt } from "./attempt.ts";
+import type { RowKey, WorkloadDatabase } from "./database-face.ts";
+import { KeyParts } from "./key-parts.ts";
+import { Ledger, unexpected } from "./ledger.ts";
+import { loadRows } from "./load-rows.ts";
+import type { Account } from "./procedures.ts";
+import type { RunContext, Verdict, Workload, WorkloadOptions } from "./workload.ts";
+
+const DEFAULT_ACCOUNTS = 10_000;
+const FIRST_BALANCE = 1_000;
+const LARGEST_AMOUNT = 10;
+
+interface Totals {
+  readonly accounts: number;
+  readonly balance: number;
+  readonly moves: number;
+  readonly negative: number;
+}
+
+export class Transfer implements Workload {
+  readonly name = "transfer";
+  private readonly parts: KeyParts;
+  private readonly ledger = new Ledger();
+  private readonly options: WorkloadOptions;
+
+  constructor(options: WorkloadOptions) {
+    this.options = options;
+    this.parts = new KeyParts({ ...options, records: options.records ?? DEFAULT_ACCOUNTS });
+    assert(this.parts.rowsPerPart >= 2, "a transfer needs two accounts in a part");
+  }
+
+  writerOf(client: number): number {
+    return this.parts.writerOf(client);
+  }
+
+  async setup(db: WorkloadDatabase): Promise<void> {
+    const first: Account = { balance: FIRST_BALANCE, moves: 0 };
+    await loadRows(db, this.options.table, pairs(this.parts.keys(), first));
+  }
+
+  async run(db: WorkloadDatabase, client: number, context: RunContext): Promise<void> {
+    const random = new Random(this.options.seed + (client + 1) * 2 ** 32);
+    const writer = this.writerOf(client);
+    while (!context.stopped()) {
+      const from = this.chooseAccount(writer, random);
+      let to = this.chooseAccount(writer, random);
+      while (to[0] === from[0] && to[1] === from[1]) to = this.chooseAccount(writer, random);
+      await this.move(db, from, to, 1 + random.int(LARGEST_AMOUNT), context);
+    }
+  }
+
+  async audit(db: WorkloadDatabase): Promise<Verdict> {
+    return this.judge(await this.totals(db));
+  }
+
+  async check(db: WorkloadDatabase): Promise<Verdict> {
+    await this.ledger.settle(db);
+    const totals = await this.totals(db);
+    const verdict = this.judge(totals);
+    if (verdict !== "ok") return verdict;
+    const moves = unexpected(totals.moves, this.ledger.allChanges());
+    if (moves !== undefined)
+      return `broken: accounts were touched ${moves} times by the acknowledged transfers`;
+    return "ok";
+  }
+
+  private chooseAccount(writer: number, random: Random): RowKey {
+    return [this.parts.choosePart(writer, random), random.int(this.parts.rowsPerPart)];
+  }
+
+  private async move(
+    db: WorkloadDatabase,
+    from: RowKey,
+    to: RowKey,
+    amount: number,
+    context: RunContext,
+  ): Promise<void> {
+    const { table, as } = this.options;
+    const result = await attempt(
+      db,
+      {
+        as,
+        procedure: "transfer",
+        args: [table, from, to, amount],
+        body: async (tx) => {
+          const [source, target] = await Promise.all([
+            tx.get<Account>(table, from),
+            tx.get<Account>(table, to),
+          ]);
+          if (source === undefined || target === undefined) throw new Error("an account is missing");
+          const moved = Math.min(amount, source.balance);
+          tx.put(table, from, { balance: source.balance - moved, moves: source.moves + 1 });
+          tx.put(table, to, { balance: target.balance + moved, moves: target.moves + 1 });
+        },
+      },
+      context,
+    );
+    const keys = [from.join("/"), to.join("/")];
+    if (result.outcome === "committed") this.ledger.commit(keys);
+    else if (result.outcome === "unknown") this.ledger.doubt(result.transaction, keys);
+  }
+
+  private async totals(db: WorkloadDatabase): Promise<Totals> {
+    const { table } = this.options;
+    return db.transaction(
+      async (tx) => {
+        let accounts = 0;
+        let balance = 0;
+        let moves = 0;
+        let negative = 0;
+        for await (const [, account] of tx.scan<Account>(table)) {
+          accounts++;
+          balance += account.balance;
+          moves += account.moves;
+          if (account.balance < 0) negative++;
+        }
+        return { accounts, balance, moves, negative };
+      },
+      { consistency: "cluster" },
+    );
+  }
+
+  private judge(totals: Totals): Verdict {
+    if (totals.accounts !== this.parts.rows)
+      return `broken: ${totals.accounts} accounts, not ${this.parts.rows}`;
+    const first = this.parts.rows * FIRST_BALANCE;
+    if (totals.balance !== first) return `broken: the balances sum up to ${totals.balance}, not ${first}`;
+    if (totals.negative > 0) return `broken: ${totals.negative} accounts are below zero`;
+    return "ok";
+  }
+}
+
+function* pairs<V>(keys: Iterable<RowKey>, value: V): Generator<readonly [RowKey, V]> {
+  for (const key of keys) yield [key, value];
+}

@@ -1,0 +1,171 @@
+import { isRetryable, SixfoldError } from "@sixfold/model";
+import { describe, expect, test } from "vitest";
+import type { WorkloadDatabase } from "./database-face.ts";
+import { makeWorkload } from "./make-workload.ts";
+import { ReferenceDatabase, type ReferenceFault } from "./reference-database.ts";
+import {
+  type OperationOutcome,
+  type RunContext,
+  type TransactionStyle,
+  type Verdict,
+  WORKLOAD_NAMES,
+  type WorkloadName,
+  type WorkloadOptions,
+} from "./workload.ts";
+
+interface RunSummary {
+  readonly verdict: Verdict;
+  readonly audit: Verdict;
+  readonly committed: number;
+  readonly aborted: ReadonlyMap<string, number>;
+  readonly outcomes: ReadonlyMap<OperationOutcome, number>;
+}
+
+const CLIENTS = 6;
+const OPERATIONS = 600;
+
+async function runOn(
+  db: WorkloadDatabase,
+  name: WorkloadName,
+  change: Partial<WorkloadOptions> = {},
+): Promise<RunSummary> {
+  const workload = makeWorkload(name, {
+    seed: 1,
+    table: "rows",
+    writers: 2,
+    sharedPct: 50,
+    as: "interactive",
+    records: 60,
+    fieldBytes: 12,
+    ...change,
+  });
+  const aborted = new Map<string, number>();
+  const outcomes = new Map<OperationOutcome, number>();
+  let ended = 0;
+  let clock = 0;
+  const context: RunContext = {
+    stopped: () => ended >= OPERATIONS,
+    now: () => clock++,
+    pause: () => Promise.resolve(),
+    record: (_latencyMs, outcome) => {
+      ended++;
+      outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+    },
+    attemptAborted: (code) => aborted.set(code, (aborted.get(code) ?? 0) + 1),
+  };
+  await workload.setup(db);
+  const clients = Array.from({ length: CLIENTS }, (_, client) => workload.run(db, client, context));
+  const audit = await workload.audit(db);
+  await Promise.all(clients);
+  const verdict = await workload.check(db);
+  return { verdict, audit, committed: outcomes.get("committed") ?? 0, aborted, outcomes };
+}
+
+const STYLES: readonly TransactionStyle[] = ["interactive", "procedure"];
+
+describe.each(WORKLOAD_NAMES)("%s", (name) => {
+  test.each(STYLES)("holds on a right database, as %s", async (as) => {
+    const run = await runOn(new ReferenceDatabase(), name, { as });
+    expect(run.verdict).toBe("ok");
+    expect(run.audit).toBe("ok");
+    expect(run.committed).toBeGreaterThanOrEqual(OPERATIONS);
+  });
+
+  test.each([0, 100])("holds with %i in 100 accesses shared", async (sharedPct) => {
+    expect((await runOn(new ReferenceDatabase(), name, { sharedPct, writers: 3 })).verdict).toBe("ok");
+  });
+
+  test("the same seed asks for the same transactions", async () => {
+    const calls = async (seed: number): Promise<string[]> => {
+      const asked: string[] = [];
+      const db = new ReferenceDatabase();
+      const call = db.call.bind(db);
+      db.call = (procedure, ...args) => {
+        asked.push(JSON.stringify([procedure, args]));
+        return call(procedure, ...args);
+      };
+      await runOn(db, name, { as: "procedure", seed });
+      return asked;
+    };
+    const first = await calls(5);
+    expect(first.length).toBeGreaterThan(0);
+    expect(await calls(5)).toEqual(first);
+    expect(await calls(6)).not.toEqual(first);
+  });
+});
+
+describe("planted defects are called broken", () => {
+  const planted: readonly [WorkloadName, ReferenceFault, TransactionStyle][] = [
+    ["transfer", "lost-update", "interactive"],
+    ["transfer", "lost-commit", "procedure"],
+    ["transfer", "torn-commit", "procedure"],
+    ["hot", "lost-update", "interactive"],
+    ["hot", "lost-commit", "procedure"],
+    ["ycsb-a", "lost-commit", "interactive"],
+    ["ycsb-a", "torn-row", "procedure"],
+    ["ycsb-b", "torn-row", "interactive"],
+    ["ycsb-f", "lost-update", "interactive"],
+    ["ycsb-f", "lost-commit", "procedure"],
+    ["ycsb-f", "torn-row", "procedure"],
+  ];
+  test.each(planted)("%s finds a %s (%s)", async (name, fault, as) => {
+    // All rows common, and few, so that clients meet; for blind writes enough that some row's last write is struck.
+    const records = name === "ycsb-a" ? 60 : 8;
+    const run = await runOn(new ReferenceDatabase(fault), name, { as, records, sharedPct: 100 });
+    expect(run.verdict).toMatch(/^broken: /);
+  });
+
+  test("conflicts of the right database are reported as aborted attempts", async () => {
+    const run = await runOn(new ReferenceDatabase(), "hot", { sharedPct: 100 });
+    expect(run.aborted.get("row-conflict")).toBeGreaterThan(0);
+    expect(run.verdict).toBe("ok");
+  });
+});
+
+/** Answers every `period`th commit with an unknown outcome, after or without doing it. */
+class ForgetfulDatabase extends ReferenceDatabase {
+  private calls = 0;
+  readonly outcomes = new Map<string, "committed" | "aborted">();
+  private readonly answers: boolean;
+
+  constructor(answers: boolean) {
+    super();
+    this.answers = answers;
+  }
+
+  override async call(procedure: string, ...args: unknown[]): Promise<unknown> {
+    const n = ++this.calls;
+    const doIt = n % 10 !== 0;
+    const result = doIt ? await super.call(procedure, ...args) : undefined;
+    if (n % 5 !== 0) return result;
+    const transaction = `1-${n}`;
+    this.outcomes.set(transaction, doIt ? "committed" : "aborted");
+    throw new SixfoldError("outcome-unknown", "the reply was lost", { details: { transaction } });
+  }
+
+  override async outcome(transaction?: string): Promise<"committed" | "aborted" | "unknown"> {
+    return this.answers ? this.outcomes.get(transaction!)! : "unknown";
+  }
+}
+
+describe("unknown outcomes", () => {
+  test.each([true, false])("are asked for, or counted as either (answers: %s)", async (answers) => {
+    const run = await runOn(new ForgetfulDatabase(answers), "hot", { as: "procedure" });
+    expect(run.outcomes.get("unknown")).toBeGreaterThan(0);
+    expect(run.verdict).toBe("ok");
+  });
+
+  test("a wrong outcome is found", async () => {
+    const db = new ForgetfulDatabase(true);
+    db.outcome = async () => "committed";
+    expect((await runOn(db, "hot", { as: "procedure" })).verdict).toMatch(/^broken: /);
+  });
+});
+
+test("an error that no workload can expect ends the run", async () => {
+  const db = new ReferenceDatabase();
+  const error = new SixfoldError("unknown-procedure", "no procedure");
+  expect(isRetryable(error)).toBe(false);
+  db.call = () => Promise.reject(error);
+  await expect(runOn(db, "transfer", { as: "procedure" })).rejects.toBe(error);
+});
