@@ -1,0 +1,66 @@
+/** Times and bounds of the computing side of storage: one object, each with its unit and its reason. */
+import { LIMITS } from "@sixfold/model";
+
+export interface VolumeSettings {
+  /**
+   * Batches that may be on their way, not yet taken by a write quorum of each of their PGs. Two: one is being synced at
+   * the segments while the next stands ready for the sync after it, so that no disk idles; more only makes batches
+   * smaller, and every batch costs each of the six segments a frame, a log block and an ack.
+   */
+  readonly batchesInFlightMax: number;
+  /** A batch this large goes although `batchesInFlightMax` are on their way: waiting no longer saves frames. Bytes. */
+  readonly batchBytes: number;
+  /** One frame's slices; a PG's share of a batch is cut into frames of about this. Bytes. */
+  readonly frameBytes: number;
+  /** Undecided entries of this writer, sent or queued; beyond it `canSubmit` is false. Bytes. */
+  readonly inFlightBytesMax: number;
+  /** Decided slices kept for segments that reconnect; what is older is left to gossip. Bytes. */
+  readonly retainedBytesMax: number;
+  /** In an exclusive volume decisions wait so long for a batch to ride on: only replicas wait for them. In a shared one rivals do, so they leave at once. */
+  readonly decisionDelayMs: number;
+  /** A segment that has not voted on a slice for so long counts as silent: about 100 round trips within a region. */
+  readonly silentAfterMs: number;
+  /** A segment whose SCL stands still for so long although slices were sent gets them again. */
+  readonly resendAfterMs: number;
+  /** Writers' courtesy on a page a foreign entry waits for (DESIGN section 6). */
+  readonly courtesyMs: number;
+  /** A page read goes to a second segment after so long: a few times the usual answer. */
+  readonly hedgeAfterMs: number;
+  /** Behind everywhere, or no answer: ask again after so long. */
+  readonly readRetryMs: number;
+  /** A page that could not be read for so long is `unavailable`. */
+  readonly readTimeoutMs: number;
+  /** A manifest phase without a majority for so long starts over with a higher ballot. */
+  readonly registerTimeoutMs: number;
+  /** After a duel of proposers: wait a random part of this times the number of defeats in a row (at most 8). */
+  readonly registerBackoffMs: number;
+  /** Fence, close, votes and other questions are asked again after so long without an answer. */
+  readonly askAgainMs: number;
+  /** Own stream fenced at some segment though open in the manifest: its recovery has died on the way; finish it ourselves after so long. */
+  readonly fencedPatienceMs: number;
+  /** `findTransaction` answers `unknown` after so long. */
+  readonly outcomeTimeoutMs: number;
+  /** How often work that is left over in the manifest (closed streams to complete, outcomes to drop) is looked at. */
+  readonly housekeepingMs: number;
+}
+
+export const DEFAULT_VOLUME_SETTINGS: VolumeSettings = Object.freeze({
+  batchesInFlightMax: 2,
+  batchBytes: 1 << 20,
+  frameBytes: 4 << 20,
+  inFlightBytesMax: LIMITS.inFlightBytesPerWriter,
+  retainedBytesMax: 32 << 20,
+  decisionDelayMs: 3,
+  silentAfterMs: 250,
+  resendAfterMs: 500,
+  courtesyMs: 50,
+  hedgeAfterMs: 8,
+  readRetryMs: 20,
+  readTimeoutMs: 10_000,
+  registerTimeoutMs: 300,
+  registerBackoffMs: 30,
+  askAgainMs: 300,
+  fencedPatienceMs: 2000,
+  outcomeTimeoutMs: 2000,
+  housekeepingMs: 500,
+});

@@ -1,0 +1,166 @@
+/**
+ * The volume's face: what a database node asks of the computing side of storage, and gets back.
+ *
+ * The volume is a synchronous machine. Every method takes its input and the time in milliseconds,
+ * and appends to `effects`, which the owner drains after each turn. A turn is any number of inputs,
+ * then one `flush`: what was submitted in it travels as one batch.
+ *
+ *     owner                                        volume
+ *       serverUp / serverDown / receive     ->       send, append           (to segment servers)
+ *       create / refresh / openStream       ->       manifest, opened
+ *       submit / giveUp / flush             ->       decided, told, durable, hold, release
+ *       readPage / pullSlices / ...         ->       page, slices, outcome, manifestChecked
+ *       recover / closeOwn                  ->       closed
+ *                                                    fenced                 (own stream lost)
+ */
+import type {
+  ConflictPhase,
+  Decision,
+  Decisions,
+  Entry,
+  Geometry,
+  Lsn,
+  Manifest,
+  Mode,
+  NodeName,
+  PageId,
+  PageVersion,
+  PgId,
+  ReadPoint,
+  SegmentServerInfo,
+  Slice,
+  StreamId,
+  TransactionId,
+  TransactionOutcome,
+} from "@sixfold/model";
+import type { Append, PageAnswer, StorageMessage } from "@sixfold/wire";
+import type { VolumeSettings } from "./settings.ts";
+
+export interface VolumeOptions {
+  /** This database node. Unique in the cluster: it is the proposer's name in ballots. */
+  readonly node: NodeName;
+  readonly volume: string;
+  /** The six manifest seats, which also host every PG of a new volume. */
+  readonly servers: readonly SegmentServerInfo[];
+  readonly seed: number;
+  /** Pages are read from this availability zone first. */
+  readonly az?: string;
+  readonly settings?: Partial<VolumeSettings>;
+}
+
+export interface InitialManifest {
+  readonly mode: Mode;
+  readonly geometry: Geometry;
+}
+
+/** Why an own entry was aborted. */
+export interface AbortCause {
+  /** The foreign entry in the way: committed if the entry was rejected, undecided if it yielded. */
+  readonly winner?: PageVersion;
+  readonly page?: PageId;
+  readonly phase: ConflictPhase;
+  /** No committed rival is known: a client may hear of the abort only after `told`. */
+  readonly yielded?: boolean;
+}
+
+/** What a page read came to. `unavailable`: no segment could answer within the time limit. */
+export type ReadAnswer = Extract<PageAnswer, { kind: "page" | "empty" | "too-old" }> | { readonly kind: "unavailable" };
+
+export type VolumeEffect =
+  | { readonly kind: "send"; readonly to: NodeName; readonly message: StorageMessage }
+  /** Encode once, send to all of `to`; `feed`: also to the nodes that follow this one. `to` may be empty. */
+  | { readonly kind: "append"; readonly to: readonly NodeName[]; readonly feed: boolean; readonly message: Append }
+  /** Own entry: commits strictly in LSN order, aborts in any. A commit may be told at once; an abort only after its `told`. `cause` is there for aborts. */
+  | { readonly kind: "decided"; readonly lsn: Lsn; readonly decision: Decision; readonly cause: AbortCause | undefined }
+  /** The abort of this entry may now be told to its client (once per aborted entry, never before its `decided`). */
+  | { readonly kind: "told"; readonly lsn: Lsn }
+  /** Every own entry up to here is decided, the committed ones durable in all their PGs. Comes after their `decided`. */
+  | { readonly kind: "durable"; readonly through: Lsn }
+  /** `readPoint` is the object of the request. */
+  | { readonly kind: "page"; readonly page: PageId; readonly readPoint: ReadPoint; readonly answer: ReadAnswer }
+  /**
+   * Answer to `pullSlices`: slices in (after, reached], in LSN order, with what is known of their fate. `reached < through`
+   * if no segment has more yet: ask again. `gone`: merged away up to there, copy pages instead.
+   */
+  | {
+      readonly kind: "slices";
+      readonly pg: PgId;
+      readonly stream: StreamId;
+      readonly after: Lsn;
+      readonly reached: Lsn;
+      readonly slices: readonly Slice[];
+      readonly decisions: Decisions;
+      readonly gone: Lsn;
+    }
+  | { readonly kind: "outcome"; readonly transaction: TransactionId; readonly outcome: TransactionOutcome }
+  /** Whenever a newer manifest was learned, and once per `refresh` and `create`. */
+  | { readonly kind: "manifest"; readonly manifest: Manifest }
+  /** Three of six seats hold nothing newer than the revision known when `checkManifest` was last called, or something does (then a read follows by itself). */
+  | { readonly kind: "manifestChecked"; readonly unchanged: boolean }
+  | { readonly kind: "opened"; readonly stream: StreamId; readonly exclusive: boolean }
+  /** No stream could be opened: the limit of writers is reached, or the volume does not exist. */
+  | { readonly kind: "openRefused"; readonly reason: "too-many-writers" | "no-volume" }
+  /** Answer to `changeMode`. Refused while streams are open. */
+  | { readonly kind: "modeChanged"; readonly mode: Mode; readonly changed: boolean }
+  /** A stream that this node was asked to recover or close is closed, whoever did it. */
+  | { readonly kind: "closed"; readonly stream: StreamId; readonly final: Lsn }
+  /** Own stream lost to a recovery. In-flight entries whose outcome the manifest tells were `decided` before; of the others nothing is known (`outcome` will tell). */
+  | { readonly kind: "fenced"; readonly stream: StreamId; readonly undecided: readonly Lsn[] }
+  | { readonly kind: "hold"; readonly pages: readonly PageId[] }
+  | { readonly kind: "release"; readonly pages: readonly PageId[] }
+  | { readonly kind: "log"; readonly level: "info" | "warn" | "error"; readonly event: string; readonly fields: Readonly<Record<string, unknown>> };
+
+/** The whole face, for owners who want to name it. `Volume` implements it. */
+export interface VolumeFace {
+  readonly effects: VolumeEffect[];
+  /** As last learned. */
+  readonly manifest: Manifest | undefined;
+  /** The own open stream; undefined while there is none. */
+  readonly stream: StreamId | undefined;
+  /** Every own entry up to here is decided. */
+  readonly durable: Lsn;
+  serverUp(server: NodeName, now: number): void;
+  serverDown(server: NodeName, now: number): void;
+  /** Anything from a segment server. */
+  receive(server: NodeName, message: StorageMessage, now: number): void;
+  /** Compare-and-set "none -> first manifest". Idempotent; racing creators end with one manifest. Effect `manifest`. */
+  create(initial: InitialManifest, now: number): void;
+  /** A linearizable read of the manifest. Effect `manifest`. */
+  refresh(now: number): void;
+  /** Only while no stream is open (DESIGN section 7). Effect `modeChanged`. */
+  changeMode(mode: Mode, now: number): void;
+  /** Recovers own older incarnations first, in an exclusive volume every open stream (failover). Effect `opened` or `openRefused`. */
+  openStream(now: number): void;
+  /** Somebody suspects this stream's writer. Effect `closed`. */
+  recover(stream: StreamId, now: number): void;
+  /** Clean stop: decides what is in flight, then closes the own stream at its last LSN. Effect `closed`. Nothing may be submitted after it. */
+  closeOwn(now: number): void;
+  /** False: in-flight bytes are at their bound; what is submitted still queues, but the owner should hold back. */
+  canSubmit(): boolean;
+  /** LSNs are dense from 1 in each stream. The volume owns the entry from here on. */
+  submit(entry: Entry, now: number): void;
+  /** A *committed* foreign entry beats this own one: abort it. No effect if it is decided already. */
+  giveUp(lsn: Lsn, winner: PageVersion, now: number): void;
+  /** True once the abort of this own entry may be told, that is, after its `told` effect. */
+  abortTold(lsn: Lsn): boolean;
+  /** End of turn. `lowWater`: oldest read point in use here; `builtOn`: what this node showed when it built the entries (conservative). */
+  flush(lowWater: ReadPoint, builtOn: ReadPoint, now: number): void;
+  /** The owner has applied this stream up to `lsn`: courtesy to entries up to it ends. */
+  foreignSeen(stream: StreamId, lsn: Lsn): void;
+  /** Foreign slices and tails as feeds bring them: what `need` is made of. Closed streams come from the manifest, own ones are known. */
+  noteForeign(slice: Slice): void;
+  noteTails(stream: StreamId, tails: ReadonlyMap<PgId, Lsn>): void;
+  /** The last LSN of `stream` at or below `at` that is known to have a slice in `pg`; 0 if none. */
+  tail(pg: PgId, stream: StreamId, at: Lsn): Lsn;
+  /** Effect `page`. */
+  readPage(page: PageId, readPoint: ReadPoint, now: number): void;
+  /** Catching up from storage: slices with LSN in (after, through]. Effect `slices`. */
+  pullSlices(stream: StreamId, pg: PgId, after: Lsn, through: Lsn, now: number): void;
+  /** Effect `outcome`. */
+  findTransaction(id: TransactionId, now: number): void;
+  /** A newer call replaces an older one that is still under way. Effect `manifestChecked`. */
+  checkManifest(now: number): void;
+  /** About every 10 ms. Follow it with `flush`. */
+  tick(now: number): void;
+  status(): Readonly<Record<string, unknown>>;
+}
