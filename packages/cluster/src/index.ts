@@ -1,1 +1,8 @@
-export {};
+export type { ClusterEvent, ClusterNode, ClusterOptions, RunningCluster } from "./cluster-api.ts";
+export { DEFAULT_POOL_PAGES } from "./in-process.ts";
+export { Journal, type Level, type LogSink } from "./journal.ts";
+export { startCluster } from "./local-cluster.ts";
+export { startNodeHost, type NodeHostOptions, type RunningNode } from "./node-host.ts";
+export { loadProcedures } from "./procedure-modules.ts";
+export { LOG_FILE_BYTES, startSegmentHost, type RunningSegment, type SegmentHostOptions } from "./segment-host.ts";
+export { DEFAULT_BASE_PORT, latencyBetween, localTopology, portsFrom, type Topology } from "./topology.ts";

@@ -1,1 +1,4 @@
-export {};
+export { DatabaseNode } from "./database-node.ts";
+export type * from "./node-api.ts";
+export { DEFAULT_SETTINGS as DEFAULT_NODE_SETTINGS } from "./node-api.ts";
+export type { Procedure, ProcedureTx, ScanOptions } from "./procedures.ts";

@@ -1,0 +1,52 @@
+/** A local cluster as its user sees it: options in, nodes and events out. */
+import type { Conflicts, Mode, Role } from "@sixfold/model";
+
+export interface ClusterOptions {
+  readonly mode: Mode;
+  readonly writers: number;
+  readonly replicas: number;
+  readonly dataDir: string;
+  /** Database nodes listen at `port`, `port`+1 …, segment servers at `port`+20 …; 0 takes free ones. */
+  readonly port: number;
+  readonly conflicts: Conflicts;
+  /** Probability that an entry's first attempt is treated as a lost page race. */
+  readonly injectConflicts: number;
+  readonly inProcess: boolean;
+  /** One-way delay between processes of different availability zones. */
+  readonly azLatencyMs: number;
+  /** Start a process again that died. */
+  readonly restart: boolean;
+  /** A module whose exported functions are the nodes' procedures. */
+  readonly procedures?: string | undefined;
+  readonly pageBytes?: number | undefined;
+  readonly segmentBytes?: number | undefined;
+  /** Pages in each database node's buffer pool. */
+  readonly poolPages?: number | undefined;
+  readonly suspectAfterMs?: number | undefined;
+}
+
+export interface ClusterNode {
+  readonly name: string;
+  readonly role: Role | "segment";
+  readonly az: string;
+  readonly pid: number;
+  readonly url: string;
+}
+
+export type ClusterEvent =
+  | { readonly event: "ready"; readonly mode: Mode; readonly endpoints: readonly string[]; readonly nodes: readonly ClusterNode[] }
+  | { readonly event: "exit"; readonly name: string; readonly pid: number; readonly code: number | null; readonly signal: string | null }
+  | { readonly event: "restart"; readonly name: string; readonly pid: number }
+  | { readonly event: "log"; readonly level: string; readonly name: string; readonly message: string; readonly fields: Readonly<Record<string, unknown>> };
+
+export interface RunningCluster {
+  readonly nodes: readonly ClusterNode[];
+  /** Where clients connect: the database nodes. */
+  readonly endpoints: readonly string[];
+  /** Ends every process cleanly. */
+  stop(): Promise<void>;
+  /** Sends a signal to one process (not in-process). */
+  kill(name: string, signal?: NodeJS.Signals): void;
+  /** Starts a process again that died and was not restarted. */
+  start(name: string): Promise<void>;
+}

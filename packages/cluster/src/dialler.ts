@@ -1,0 +1,120 @@
+/**
+ * Keeps one channel to a named peer: dials, dials again when it is lost (soon at first, then more
+ * seldom), for as long as it is not stopped.
+ *
+ * `latencyMs` delays every frame in both directions, in order: a stand-in for the distance
+ * between availability zones (`--az-latency-ms`).
+ */
+import { LIMITS } from "@sixfold/model";
+import type { Clock, Link, Network, Timer } from "@sixfold/ports";
+import { Channel, type ChannelEvents, type Identity } from "./channel.ts";
+import type { Journal } from "./journal.ts";
+
+const FIRST_RETRY_MS = 50;
+const LAST_RETRY_MS = 1000;
+const CONNECT_TIMEOUT_MS = 2000;
+
+export interface DiallerOptions {
+  readonly clock: Clock;
+  readonly network: Network;
+  readonly identity: Identity;
+  readonly url: string;
+  readonly latencyMs: number;
+  readonly journal: Journal;
+  readonly events: ChannelEvents;
+}
+
+export class Dialler {
+  private readonly options: DiallerOptions;
+  private channel: Channel | undefined;
+  private retryMs = FIRST_RETRY_MS;
+  private timer: Timer | undefined;
+  private stopped = false;
+
+  constructor(options: DiallerOptions) {
+    this.options = options;
+    this.dial();
+  }
+
+  /** The channel, if its handshake is done. */
+  get up(): Channel | undefined {
+    return this.channel?.isUp === true ? this.channel : undefined;
+  }
+
+  stop(): void {
+    this.stopped = true;
+    this.timer?.cancel();
+    this.channel?.close("stopping", `${this.options.identity.name} is stopping`);
+  }
+
+  private dial(): void {
+    const { clock, network, url, identity, events, journal, latencyMs } = this.options;
+    const later = latencyMs > 0 ? new DelayLine(clock, latencyMs) : undefined;
+    const link = network.connect(
+      url,
+      { maxFrameBytes: LIMITS.frameBytes, trusted: true, timeoutMs: CONNECT_TIMEOUT_MS },
+      {
+        open: () => channel.greet(),
+        frame: (_link, frame) => (later === undefined ? channel.received(frame) : later.run(() => channel.received(frame))),
+        closed: (_link, reason) => channel.closed(reason),
+      },
+    );
+    const channel = new Channel(later === undefined ? link : delayed(link, later), identity, this.eventsFor(events), journal);
+    this.channel = channel;
+  }
+
+  private eventsFor(events: ChannelEvents): ChannelEvents {
+    return {
+      up: (channel) => {
+        this.retryMs = FIRST_RETRY_MS;
+        events.up(channel);
+      },
+      message: events.message,
+      down: (channel, reason) => {
+        this.channel = undefined;
+        if (channel.peer !== undefined) events.down(channel, reason);
+        if (this.stopped) return;
+        this.timer = this.options.clock.after(this.retryMs, () => this.dial());
+        this.retryMs = Math.min(this.retryMs * 2, LAST_RETRY_MS);
+      },
+    };
+  }
+}
+
+/** Runs things a fixed time later, in order, with one timer under way. */
+class DelayLine {
+  private readonly clock: Clock;
+  private readonly delayMs: number;
+  private readonly queue: { readonly dueMs: number; readonly run: () => void }[] = [];
+
+  constructor(clock: Clock, delayMs: number) {
+    this.clock = clock;
+    this.delayMs = delayMs;
+  }
+
+  run(run: () => void): void {
+    this.queue.push({ dueMs: this.clock.nowMs() + this.delayMs, run });
+    if (this.queue.length === 1) this.arm();
+  }
+
+  private arm(): void {
+    this.clock.after(Math.max(0, this.queue[0]!.dueMs - this.clock.nowMs()), () => {
+      const now = this.clock.nowMs();
+      let due = 0;
+      while (due < this.queue.length && this.queue[due]!.dueMs <= now + 0.5) due++;
+      for (const { run } of this.queue.splice(0, due)) run();
+      if (this.queue.length > 0) this.arm();
+    });
+  }
+}
+
+function delayed(link: Link, line: DelayLine): Link {
+  return {
+    remote: link.remote,
+    get bufferedBytes() {
+      return link.bufferedBytes;
+    },
+    send: (frame) => line.run(() => link.send(frame)),
+    close: (reason) => link.close(reason),
+  };
+}

@@ -1,0 +1,196 @@
+/**
+ * A whole cluster on this machine: one process each, or all in this one (`inProcess`).
+ *
+ *     <data>/cluster.json    what the volume was made with; a later run must agree
+ *     <data>/<process>/      a segment server's log and pages
+ *     <data>/logs/           what the processes said
+ */
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import {
+  checkGeometry,
+  DEFAULT_PAGE_BYTES,
+  DEFAULT_SEGMENT_BYTES,
+  LIMITS,
+  limitExceeded,
+  SixfoldError,
+  type Geometry,
+} from "@sixfold/model";
+import type { ClusterEvent, ClusterNode, ClusterOptions, RunningCluster } from "./cluster-api.ts";
+import { startInProcess } from "./in-process.ts";
+import { Processes } from "./processes.ts";
+import { nodeArguments, segmentArguments } from "./process-arguments.ts";
+import { localTopology, portsFrom, type Topology } from "./topology.ts";
+
+/** How long a cluster may take to become ready before starting it has failed. */
+const READY_LIMIT_MS = 60_000;
+const POLL_MS = 25;
+
+/** What a data directory was made with. */
+interface ClusterFile {
+  readonly volume: string;
+  readonly geometry: Geometry;
+}
+
+/** Starts the cluster and resolves when every process is healthy. */
+export async function startCluster(
+  options: ClusterOptions,
+  on: (event: ClusterEvent) => void = () => undefined,
+): Promise<RunningCluster> {
+  checkOptions(options);
+  mkdirSync(options.dataDir, { recursive: true });
+  const unlock = lockDirectory(options.dataDir);
+  try {
+    const file = clusterFile(options);
+    const ports = options.port === 0 ? await freePorts(options.writers + options.replicas) : portsFrom(options.port);
+    const topology = localTopology({ volume: file.volume, writers: options.writers, replicas: options.replicas, ...ports });
+    const cluster = options.inProcess
+      ? await startInProcess(options, topology, file.geometry, on)
+      : await startProcesses(options, topology, file.geometry, on);
+    on({ event: "ready", mode: options.mode, endpoints: cluster.endpoints, nodes: cluster.nodes });
+    return {
+      ...cluster,
+      get nodes() {
+        return cluster.nodes;
+      },
+      stop: async () => {
+        await cluster.stop();
+        unlock();
+      },
+    };
+  } catch (error) {
+    unlock();
+    throw error;
+  }
+}
+
+async function startProcesses(
+  options: ClusterOptions,
+  topology: Topology,
+  geometry: Geometry,
+  on: (event: ClusterEvent) => void,
+): Promise<RunningCluster> {
+  const { dataDir, restart } = options;
+  const main = fileURLToPath(new URL("../../../apps/server/dist/main.js", import.meta.url));
+  const processes = new Processes({ main, dataDir, restart, environment: process.env, on });
+  const segments = topology.servers.map((server) => server.name as string);
+  const nodes = topology.nodes.map((node) => node.name as string);
+  const stop = async (): Promise<void> => {
+    await processes.stop(nodes);
+    await processes.stop(segments);
+  };
+  try {
+    for (const server of topology.servers)
+      processes.launch({ name: server.name, args: segmentArguments(server, topology, dataDir, options) });
+    for (const node of topology.nodes)
+      processes.launch({ name: node.name, args: nodeArguments(node, topology, geometry, options) });
+    await allReady(topology, dataDir);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return {
+    get nodes(): ClusterNode[] {
+      return clusterNodes(topology, (name) => processes.pid(name));
+    },
+    endpoints: topology.nodes.map((node) => node.url),
+    stop,
+    kill: (name, signal = "SIGKILL") => processes.kill(name, signal),
+    start: async (name) => {
+      processes.start(name);
+      const url = [...topology.servers, ...topology.nodes].find((process) => process.name === name)!.url;
+      await ready(url, name, dataDir);
+    },
+  };
+}
+
+export function clusterNodes(topology: Topology, pidOf: (name: string) => number): ClusterNode[] {
+  const nodes = topology.nodes.map(({ name, role, az, url }) => ({ name, role, az, pid: pidOf(name), url }));
+  const segments = topology.servers.map(({ name, az, url }) => ({ name, role: "segment" as const, az, pid: pidOf(name), url }));
+  return [...nodes, ...segments];
+}
+
+async function allReady(topology: Topology, dataDir: string): Promise<void> {
+  await Promise.all([...topology.servers, ...topology.nodes].map(({ name, url }) => ready(url, name, dataDir)));
+}
+
+/** Resolves when the process answers that it is healthy. */
+async function ready(url: string, name: string, dataDir: string): Promise<void> {
+  const health = `${url.replace(/^ws/, "http")}/health`;
+  for (const deadline = Date.now() + READY_LIMIT_MS; Date.now() < deadline; ) {
+    try {
+      const answer = await fetch(health, { signal: AbortSignal.timeout(2000) });
+      await answer.arrayBuffer();
+      if (answer.ok) return;
+    } catch {
+      // not listening yet
+    }
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+  throw new SixfoldError("unavailable", `${name} did not become ready within ${READY_LIMIT_MS / 1000} s; see ${path.join(dataDir, "logs", `${name}.log`)}`);
+}
+
+function checkOptions(options: ClusterOptions): void {
+  const bad = (what: string): never => {
+    throw new SixfoldError("bad-request", what);
+  };
+  if (options.writers > LIMITS.writers) throw limitExceeded("writers", options.writers, "the number of writers");
+  if (options.replicas > LIMITS.replicas) throw limitExceeded("replicas", options.replicas, "the number of replicas");
+  if (options.mode === "single" && options.writers > 1) bad(`mode single has one writer, not ${options.writers}`);
+  if (options.writers < 1) bad("a cluster needs a writer");
+  if (options.writers + options.replicas > 20 && options.port !== 0) bad("at most 20 database nodes fit below the segment servers' ports");
+}
+
+/** Reads what the directory was made with, or makes it so. */
+function clusterFile(options: ClusterOptions): ClusterFile {
+  const file = path.join(options.dataDir, "cluster.json");
+  const geometry: Geometry = {
+    pageBytes: options.pageBytes ?? DEFAULT_PAGE_BYTES,
+    segmentBytes: options.segmentBytes ?? DEFAULT_SEGMENT_BYTES,
+  };
+  if (existsSync(file)) return JSON.parse(readFileSync(file, "utf8")) as ClusterFile;
+  const fault = checkGeometry(geometry);
+  if (fault !== undefined) throw new SixfoldError("bad-request", fault);
+  const made: ClusterFile = { volume: "volume", geometry };
+  writeFileSync(file, `${JSON.stringify(made, null, 2)}\n`);
+  return made;
+}
+
+/** One cluster a directory: refuses one that a living process holds. */
+function lockDirectory(dataDir: string): () => void {
+  const file = path.join(dataDir, "cluster.pid");
+  if (existsSync(file)) {
+    const pid = Number.parseInt(readFileSync(file, "utf8"), 10);
+    if (pid !== process.pid && isAlive(pid))
+      throw new SixfoldError("bad-request", `a cluster already runs on ${dataDir} (process ${pid})`);
+  }
+  writeFileSync(file, `${process.pid}\n`);
+  return () => rmSync(file, { force: true });
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Free ports, found by taking them all at once and letting them go. */
+async function freePorts(nodes: number): Promise<ReturnType<typeof portsFrom>> {
+  const servers = Array.from({ length: nodes + 6 }, () => createServer());
+  const ports = await Promise.all(
+    servers.map(
+      (server) =>
+        new Promise<number>((resolve, reject) => {
+          server.once("error", reject);
+          server.listen(0, "127.0.0.1", () => resolve((server.address() as { port: number }).port));
+        }),
+    ),
+  );
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return { nodePort: (index) => ports[index]!, segmentPort: (index) => ports[nodes + index]! };
+}

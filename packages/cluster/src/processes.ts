@@ -1,0 +1,118 @@
+/**
+ * The processes of a local cluster: started, supervised, ended.
+ *
+ * Each child's stdin is a pipe that nobody writes to: when this process dies, however it dies, the
+ * children see its end and stop. Their logs go to `<data>/logs/<name>.log`.
+ */
+import { spawn, type ChildProcess } from "node:child_process";
+import { mkdirSync, openSync, closeSync } from "node:fs";
+import path from "node:path";
+import type { ClusterEvent } from "./cluster-api.ts";
+
+const RESTART_AFTER_MS = 1000;
+/** A process that does not end by itself in so long is killed. */
+const STOP_LIMIT_MS = 8000;
+
+export interface ProcessPlan {
+  readonly name: string;
+  readonly args: readonly string[];
+}
+
+interface Supervised {
+  readonly plan: ProcessPlan;
+  child: ChildProcess | undefined;
+  restartTimer: NodeJS.Timeout | undefined;
+}
+
+export class Processes {
+  private readonly main: string;
+  private readonly logDir: string;
+  private readonly restart: boolean;
+  private readonly environment: NodeJS.ProcessEnv;
+  private readonly on: (event: ClusterEvent) => void;
+  private readonly all = new Map<string, Supervised>();
+  private stopping = false;
+
+  constructor(options: {
+    readonly main: string;
+    readonly dataDir: string;
+    readonly restart: boolean;
+    readonly environment: NodeJS.ProcessEnv;
+    readonly on: (event: ClusterEvent) => void;
+  }) {
+    this.main = options.main;
+    this.logDir = path.join(options.dataDir, "logs");
+    this.restart = options.restart;
+    this.environment = options.environment;
+    this.on = options.on;
+    mkdirSync(this.logDir, { recursive: true });
+  }
+
+  launch(plan: ProcessPlan): void {
+    const supervised: Supervised = { plan, child: undefined, restartTimer: undefined };
+    this.all.set(plan.name, supervised);
+    this.spawn(supervised);
+  }
+
+  pid(name: string): number {
+    return this.all.get(name)?.child?.pid ?? 0;
+  }
+
+  kill(name: string, signal: NodeJS.Signals): void {
+    this.named(name).child?.kill(signal);
+  }
+
+  /** Starts a process that is not running. */
+  start(name: string): void {
+    const supervised = this.named(name);
+    clearTimeout(supervised.restartTimer);
+    if (supervised.child === undefined) this.spawn(supervised);
+  }
+
+  /** Ends these processes, all at once, and waits for them. */
+  async stop(names: readonly string[]): Promise<void> {
+    this.stopping = true;
+    await Promise.all(names.map((name) => this.end(this.named(name))));
+  }
+
+  private named(name: string): Supervised {
+    const supervised = this.all.get(name);
+    if (supervised === undefined) throw new Error(`there is no process "${name}": ${[...this.all.keys()].join(", ")}`);
+    return supervised;
+  }
+
+  private spawn(supervised: Supervised): void {
+    const { name, args } = supervised.plan;
+    const log = openSync(path.join(this.logDir, `${name}.log`), "a");
+    const child = spawn(process.execPath, ["--enable-source-maps", this.main, ...args], {
+      stdio: ["pipe", log, log],
+      env: this.environment,
+    });
+    closeSync(log);
+    child.stdin?.on("error", () => undefined); // the child is gone: its exit is told below
+    supervised.child = child;
+    child.once("exit", (code, signal) => {
+      supervised.child = undefined;
+      if (this.stopping) return;
+      this.on({ event: "exit", name, pid: child.pid ?? 0, code, signal });
+      if (!this.restart) return;
+      supervised.restartTimer = setTimeout(() => {
+        if (this.stopping || supervised.child !== undefined) return;
+        this.spawn(supervised);
+        this.on({ event: "restart", name, pid: this.pid(name) });
+      }, RESTART_AFTER_MS);
+    });
+  }
+
+  private async end(supervised: Supervised): Promise<void> {
+    clearTimeout(supervised.restartTimer);
+    const { child } = supervised;
+    if (child === undefined) return;
+    const gone = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+    const timer = setTimeout(() => child.kill("SIGKILL"), STOP_LIMIT_MS);
+    child.kill("SIGTERM");
+    child.kill("SIGCONT"); // a stopped process could not hear the other
+    await gone;
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,276 @@
+/**
+ * Drives a `SegmentServer` on a host's ports.
+ *
+ *     frames of a turn ──> machine ──> persist effects ──> one log block (group commit) ──sync──> acks
+ *                                 └──> page reads, gossip ──────────────────────────────────> at once
+ *
+ * What may be said only after a sync rides on the persist effect (`then`), so this driver cannot say
+ * it early. After a failed write the log stops for good and so does the process's voice: it takes
+ * nothing more (STYLE 20).
+ */
+import { nodeName, type NodeName, type SegmentServerInfo } from "@sixfold/model";
+import {
+  DiskFullError,
+  LogWriter,
+  readLog,
+  type Clock,
+  type Disk,
+  type Host,
+  type Listener,
+  type PageStore,
+} from "@sixfold/ports";
+import { SegmentServer, type SegmentEffect } from "@sixfold/segment";
+import { decodeRecords, encodeRecords, logBlockCodec, type LogRecord } from "@sixfold/wire";
+import { checkListen, listenerHandlers, type AnyMessage, type Channel, type Identity } from "./channel.ts";
+import { Dialler } from "./dialler.ts";
+import type { Journal } from "./journal.ts";
+import { answerHttp } from "./http.ts";
+
+/** Size of a log file. Large, so that rotation (a preallocation and a checkpoint) is rare beside what it holds. */
+export const LOG_FILE_BYTES = 64 << 20;
+const TICK_MS = 20;
+
+export interface SegmentHostOptions {
+  readonly name: NodeName;
+  readonly volume: string;
+  readonly token: string;
+  readonly listen: { readonly host: string; readonly port: number };
+  /** All six, this one included. */
+  readonly servers: readonly SegmentServerInfo[];
+  readonly latencyMsTo: (server: NodeName) => number;
+  readonly logFileBytes?: number;
+}
+
+export interface RunningSegment {
+  readonly url: string;
+  readonly status: () => Record<string, unknown>;
+  stop(): Promise<void>;
+}
+
+export async function startSegmentHost(host: Host, options: SegmentHostOptions, journal: Journal): Promise<RunningSegment> {
+  checkListen(options.listen.host, options.token);
+  const disk = await host.openDisk("log");
+  const pages = await host.openPageStore("pages");
+  const segment = new SegmentHost(host, options, journal, disk, pages);
+  await segment.open();
+  return segment;
+}
+
+class SegmentHost implements RunningSegment {
+  url = "";
+  private readonly host: Host;
+  private readonly clock: Clock;
+  private readonly options: SegmentHostOptions;
+  private readonly journal: Journal;
+  private readonly disk: Disk;
+  private readonly pages: PageStore;
+  private readonly machine: SegmentServer;
+  private readonly channels = new Map<number, Channel>();
+  private readonly numbers = new Map<Channel, number>();
+  private diallers: Dialler[] = [];
+  private log: LogWriter | undefined;
+  private listener: Listener | undefined;
+  private nextLink = 1;
+  private turnDue = false;
+  private stopped = false;
+  /** Why the disk takes no more, once it does not. */
+  private failure: Error | undefined;
+
+  constructor(host: Host, options: SegmentHostOptions, journal: Journal, disk: Disk, pages: PageStore) {
+    this.host = host;
+    this.clock = host.clock;
+    this.options = options;
+    this.journal = journal;
+    this.disk = disk;
+    this.pages = pages;
+    this.machine = new SegmentServer({
+      name: options.name,
+      volume: options.volume,
+      seed: host.entropy(),
+      pages: { get: (page) => pages.get(page) },
+    });
+  }
+
+  async open(): Promise<void> {
+    await this.recover();
+    const { listen, servers, name } = this.options;
+    const identity: Identity = { role: "segment", name, volume: this.options.volume, token: this.options.token };
+    const events = {
+      up: (channel: Channel) => this.up(channel),
+      message: (channel: Channel, message: AnyMessage) => this.message(channel, message),
+      down: (channel: Channel) => this.down(channel),
+    };
+    this.listener = await this.host.network.listen(
+      { ...listen, maxFrameBytes: MAX_FRAME_BYTES, http: (path) => answerHttp(path, () => this.status()) },
+      listenerHandlers(identity, events, this.journal),
+    );
+    this.url = this.listener.url;
+    // Of each pair of segment servers the earlier name dials.
+    this.diallers = servers
+      .filter((server) => server.name > name)
+      .map((server) => {
+        const latencyMs = this.options.latencyMsTo(server.name);
+        return new Dialler({ clock: this.clock, network: this.host.network, identity, url: server.url, latencyMs, journal: this.journal, events });
+      });
+    this.tick();
+  }
+
+  status(): Record<string, unknown> {
+    const stats = this.log?.stats;
+    return {
+      role: "segment",
+      ready: this.failure === undefined && !this.stopped,
+      failure: this.failure?.message,
+      log: stats === undefined ? {} : { ...stats },
+      storedPages: this.pages.count(),
+      counters: this.journal.counts(),
+      ...this.machine.status(),
+    };
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true;
+    for (const dialler of this.diallers) dialler.stop();
+    for (const channel of this.channels.values()) channel.close("stopping", `${this.options.name} is stopping`);
+    await this.listener?.close();
+    await this.log?.close();
+    await this.pages.close();
+    await this.disk.close();
+  }
+
+  private async recover(): Promise<void> {
+    const blocks: { readonly records: LogRecord[]; readonly file: number }[] = [];
+    const report = await readLog(this.disk, logBlockCodec, (payload, at) => {
+      blocks.push({ records: decodeRecords(payload), file: at.fileNumber });
+    });
+    if (report.state === "corrupt") {
+      const { fileNumber, offset, reason } = report.corruption!;
+      this.journal.say("error", "log-corrupt", { fileNumber, offset, reason });
+      throw new Error(`log file ${fileNumber} is corrupt at byte ${offset}: ${reason}. Move the data directory away and let the segment copy from its peers`);
+    }
+    if (report.state === "torn") this.journal.say("warn", "log-tail-cut", { ...report.end, tornBytes: report.tornBytes });
+    for (const { records, file } of blocks) this.machine.recover(records, file);
+    this.log = await LogWriter.open({
+      disk: this.disk,
+      codec: logBlockCodec,
+      report,
+      salt: this.host.entropy() >>> 0,
+      fileBytes: this.options.logFileBytes ?? LOG_FILE_BYTES,
+      onRotate: (file) => this.checkpoint(file),
+      onFailure: (error) => this.failed(error),
+    });
+    this.machine.ready(this.clock.nowMs());
+    this.journal.say("info", "log-read", { blocks: report.blocks, files: report.files.length });
+  }
+
+  // --- links ----------------------------------------------------------------------------------
+
+  private up(channel: Channel): void {
+    const link = this.nextLink++;
+    this.channels.set(link, channel);
+    this.numbers.set(channel, link);
+    const { role, name } = channel.peer!;
+    if (role === "client") return channel.refuse("wrong-role", "clients talk to database nodes, this is a segment server");
+    this.machine.peerUp({ link, role, name: nodeName(name) }, this.clock.nowMs());
+    this.turn();
+  }
+
+  private message(channel: Channel, message: AnyMessage): void {
+    const link = this.numbers.get(channel);
+    if (link === undefined) return;
+    this.machine.receive(link, message as Parameters<SegmentServer["receive"]>[1], this.clock.nowMs());
+    this.turn();
+  }
+
+  private down(channel: Channel): void {
+    const link = this.numbers.get(channel);
+    if (link === undefined) return;
+    this.numbers.delete(channel);
+    this.channels.delete(link);
+    this.machine.peerDown(link, this.clock.nowMs());
+    this.turn();
+  }
+
+  // --- turns ------------------------------------------------------------------------------------
+
+  private tick(): void {
+    if (this.stopped) return;
+    this.machine.tick(this.clock.nowMs());
+    this.turn();
+    this.clock.after(TICK_MS, () => this.tick());
+  }
+
+  /** Effects are carried out once the frames of this turn have all been taken. */
+  private turn(): void {
+    if (this.turnDue) return;
+    this.turnDue = true;
+    this.clock.soon(() => {
+      this.turnDue = false;
+      this.carryOut(this.machine.effects.splice(0));
+    });
+  }
+
+  private carryOut(effects: readonly SegmentEffect[]): void {
+    const records: LogRecord[] = [];
+    const then: SegmentEffect[] = [];
+    for (const effect of effects) {
+      switch (effect.kind) {
+        case "persist":
+          records.push(...effect.records);
+          then.push(...effect.then);
+          break;
+        case "send":
+          this.channels.get(effect.to)?.send(effect.message);
+          break;
+        case "storePages":
+          this.storePages(effect);
+          break;
+        case "trimLog":
+          this.log?.removeBefore(effect.beforeFile);
+          break;
+        case "log":
+          this.journal.count(effect.event);
+          this.journal.say(effect.level, effect.event, effect.fields);
+          break;
+        case "disconnect":
+          this.channels.get(effect.link)?.refuse(effect.code, effect.reason);
+          break;
+      }
+    }
+    if (records.length > 0) this.persist(records, then);
+  }
+
+  private persist(records: readonly LogRecord[], then: readonly SegmentEffect[]): void {
+    const log = this.log;
+    if (log === undefined || this.failure !== undefined) return;
+    log.append(encodeRecords(records), (error) => {
+      if (error !== undefined || this.stopped) return;
+      this.machine.persisted(log.fileNumber);
+      this.carryOut(then);
+      if (this.machine.effects.length > 0) this.turn();
+    });
+  }
+
+  private storePages(effect: Extract<SegmentEffect, { kind: "storePages" }>): void {
+    this.pages.put(effect.pages, (error) => {
+      if (error !== undefined) return this.failed(error);
+      this.machine.pagesStored(effect.token, this.clock.nowMs());
+      this.turn();
+    });
+  }
+
+  private checkpoint(file: number): void {
+    this.log?.append(encodeRecords([this.machine.checkpoint(file)]), () => this.turn());
+  }
+
+  /** The disk failed or is full: this server takes nothing more and says so; its peers go on (I7). */
+  private failed(error: Error): void {
+    if (this.failure !== undefined) return;
+    this.failure = error;
+    this.journal.say("error", error instanceof DiskFullError ? "disk-full" : "disk-failed", { reason: error.message });
+    this.machine.diskFull(true);
+    this.turn();
+  }
+}
+
+const MAX_FRAME_BYTES = 32 << 20;

@@ -1,0 +1,54 @@
+/**
+ * The layout of a local cluster: six segment servers in zones a, b, c and the database nodes,
+ * all on loopback (INTERFACES: nodes at BASE, BASE+1 …, segment servers at BASE+20 …).
+ */
+import { nodeName, REPLICAS, ZONES, type NodeName, type SegmentServerInfo } from "@sixfold/model";
+import type { NodeInfo } from "@sixfold/database";
+
+export const DEFAULT_BASE_PORT = 7400;
+const SEGMENT_PORT_OFFSET = 20;
+const HOST = "127.0.0.1";
+const AZS = ["a", "b", "c"] as const;
+
+export interface Topology {
+  readonly volume: string;
+  readonly servers: readonly SegmentServerInfo[];
+  readonly nodes: readonly NodeInfo[];
+}
+
+export interface TopologyOptions {
+  readonly volume: string;
+  readonly writers: number;
+  readonly replicas: number;
+  /** A port for the i-th database node and the i-th segment server. */
+  readonly nodePort: (index: number) => number;
+  readonly segmentPort: (index: number) => number;
+}
+
+export function portsFrom(base: number): Pick<TopologyOptions, "nodePort" | "segmentPort"> {
+  return { nodePort: (index) => base + index, segmentPort: (index) => base + SEGMENT_PORT_OFFSET + index };
+}
+
+export function localTopology(options: TopologyOptions): Topology {
+  const servers: SegmentServerInfo[] = [];
+  for (let i = 0; i < REPLICAS; i++) {
+    const az = AZS[Math.floor(i / (REPLICAS / ZONES))]!;
+    const name = nodeName(`segment-${az}${(i % (REPLICAS / ZONES)) + 1}`);
+    servers.push({ name, az, url: `ws://${HOST}:${options.segmentPort(i)}` });
+  }
+  const nodes: NodeInfo[] = [];
+  for (let i = 0; i < options.writers + options.replicas; i++) {
+    const isWriter = i < options.writers;
+    const name = nodeName(isWriter ? `writer-${i + 1}` : `replica-${i - options.writers + 1}`);
+    const az = AZS[i % ZONES]!;
+    nodes.push({ name, role: isWriter ? "writer" : "replica", az, url: `ws://${HOST}:${options.nodePort(i)}` });
+  }
+  return { volume: options.volume, servers, nodes };
+}
+
+/** One-way delay from a process in `az` to every other: none within the zone. */
+export function latencyBetween(topology: Topology, az: string, latencyMs: number): (process: NodeName) => number {
+  const zones = new Map<NodeName, string>();
+  for (const { name, az: zone } of [...topology.servers, ...topology.nodes]) zones.set(name, zone);
+  return (process) => (zones.get(process) === az ? 0 : latencyMs);
+}

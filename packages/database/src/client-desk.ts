@@ -1,0 +1,403 @@
+/**
+ * Clients' requests on their way to the engine, and the answers on their way back.
+ *
+ *     requests ──> ready? ──> session's read point shown? ──> cluster round? ──> engine
+ *                   held         parked                        parked
+ *     answers of one turn to one client leave as one frame
+ *
+ * A transaction whose first request waits keeps its later ones in order behind it. Nothing waits
+ * for ever: `expire` fails what is over its limit. The engine sees bytes and numbers only; what a
+ * request was for stands in `asked` until its reply.
+ */
+import type { EngineFace, EngineResult, TxHandle } from "@sixfold/engine";
+import {
+  SixfoldError,
+  type ReadPoint,
+  type TransactionId,
+  type TransactionOutcome,
+} from "@sixfold/model";
+import {
+  decodeSessionToken,
+  encodeSessionToken,
+  type ClientRequest,
+  type ClientRequestBody,
+  type ClientResponse,
+  type ClientResult,
+  type TransactionOptions,
+  type TransactionRef,
+} from "@sixfold/wire";
+import type { ClientLink } from "./node-api.ts";
+import { bindProcedure, type Procedure } from "./procedures.ts";
+import type { TransactionLog } from "./transaction-log.ts";
+
+/** What the desk needs of its node. */
+export interface DeskIo {
+  /** The applied vector is closed and pages may be read. */
+  readonly isReady: boolean;
+  readonly engine: EngineFace;
+  readonly procedures: ReadonlyMap<string, Procedure>;
+  /** Runs `then` when everything committed anywhere before now is shown here. */
+  clusterRead(then: () => void): void;
+  /** Asks storage; answered through `outcomeFound`. */
+  findOutcome(id: TransactionId): void;
+  status(): Record<string, unknown>;
+  /** Adds what only the node knows to a conflict: who won. */
+  explain(error: SixfoldError): SixfoldError;
+}
+
+interface Asked {
+  readonly link: ClientLink;
+  readonly request: number;
+  readonly op: ClientRequestBody["op"];
+  readonly tx: TransactionId | undefined;
+}
+
+interface Parked {
+  readonly link: ClientLink;
+  readonly request: ClientRequest;
+  readonly until: number;
+  /** Waits until this is shown; undefined while a cluster round is under way, or the node is not ready. */
+  readonly session: ReadPoint | undefined;
+}
+
+interface OpenTransaction {
+  readonly link: ClientLink;
+  readonly options: TransactionOptions;
+  /** The client had an answer in it: the engine must know it. */
+  began: boolean;
+  /** Requests that came while the first one waits. */
+  behind: ClientRequest[] | undefined;
+}
+
+const DEFAULT_OPTIONS: TransactionOptions = { isolation: "snapshot", consistency: "session" };
+
+export class ClientDesk {
+  private readonly io: DeskIo;
+  private readonly log: TransactionLog;
+  private readonly waitLimitMs: number;
+  private readonly asked = new Map<number, Asked>();
+  private nextRequest = 1;
+  /** Requests that came before the node was ready, in order. */
+  private held: Parked[] = [];
+  private parked: Parked[] = [];
+  private readonly clusterWaits = new Set<Parked>();
+  private readonly open = new Map<TransactionId, OpenTransaction>();
+  private readonly outcomeWaits = new Map<TransactionId, { link: ClientLink; request: number }[]>();
+  private readonly answers = new Map<ClientLink, ClientResponse[]>();
+  private readonly links = new Set<ClientLink>();
+
+  constructor(io: DeskIo, log: TransactionLog, waitLimitMs: number) {
+    this.io = io;
+    this.log = log;
+    this.waitLimitMs = waitLimitMs;
+  }
+
+  linkOpened(link: ClientLink): void {
+    this.links.add(link);
+  }
+
+  /** The client is gone: its open transactions go too. Commits in flight go on; their outcome can be asked for. */
+  linkClosed(link: ClientLink, now: number): void {
+    this.links.delete(link);
+    this.answers.delete(link);
+    this.held = this.held.filter((p) => p.link !== link);
+    this.parked = this.parked.filter((p) => p.link !== link);
+    for (const wait of this.clusterWaits) if (wait.link === link) this.clusterWaits.delete(wait);
+    for (const [id, tx] of this.open)
+      if (tx.link === link) {
+        this.open.delete(id);
+        this.io.engine.abandon(id, now);
+      }
+  }
+
+  receive(link: ClientLink, requests: readonly ClientRequest[], now: number): void {
+    for (const request of requests) {
+      const { body } = request;
+      if (body.op === "status") this.answer(link, request.request, { op: "status", status: this.io.status() });
+      else if (body.op === "outcome") this.askOutcome(link, request.request, body.id);
+      else if (!this.io.isReady) this.held.push({ link, request, until: now + this.waitLimitMs, session: undefined });
+      else this.admit(link, request, now);
+    }
+  }
+
+  /** The node became ready, or shows more than before: lets in what waited for it. */
+  advance(now: number): void {
+    if (!this.io.isReady) return;
+    if (this.held.length > 0) {
+      const held = this.held;
+      this.held = [];
+      for (const { link, request } of held) this.admit(link, request, now);
+    }
+    if (this.parked.length > 0) {
+      const parked = this.parked;
+      this.parked = [];
+      for (const wait of parked) {
+        if (wait.session!.isAtMost(this.io.engine.applied)) this.begin(wait.link, wait.request, now);
+        else this.parked.push(wait);
+      }
+    }
+  }
+
+  /** Fails what has waited too long. */
+  expire(now: number): void {
+    const late = [...this.held, ...this.parked, ...this.clusterWaits].filter((wait) => wait.until <= now);
+    if (late.length === 0) return;
+    this.held = this.held.filter((wait) => wait.until > now);
+    this.parked = this.parked.filter((wait) => wait.until > now);
+    for (const wait of late) {
+      this.clusterWaits.delete(wait);
+      const error = new SixfoldError("unavailable", `the node was not able to serve this within ${this.waitLimitMs} ms`);
+      this.failWithFollowers(wait.link, wait.request, error);
+    }
+  }
+
+  /** The engine's answer. */
+  replied(request: number, result: EngineResult): void {
+    const asked = this.asked.get(request);
+    if (asked === undefined) return;
+    this.asked.delete(request);
+    if (asked.tx !== undefined) this.closeBook(asked.tx, asked.op, result);
+    this.answer(asked.link, asked.request, this.toClient(asked.op, result));
+  }
+
+  /** Storage's answer to `findOutcome`. */
+  outcomeFound(id: TransactionId, outcome: TransactionOutcome): void {
+    const waits = this.outcomeWaits.get(id) ?? [];
+    this.outcomeWaits.delete(id);
+    for (const wait of waits) this.answer(wait.link, wait.request, { op: "outcome", outcome });
+  }
+
+  /** Answers of this turn, a list a client. Session tokens are those of the turn's end. */
+  takeAnswers(): [ClientLink, ClientResponse[]][] {
+    if (this.answers.size === 0) return [];
+    const out = [...this.answers];
+    this.answers.clear();
+    const session = encodeSessionToken(this.io.engine.applied);
+    for (const [, responses] of out)
+      for (let i = 0; i < responses.length; i++) {
+        const { request, result } = responses[i]!;
+        if ("session" in result) responses[i] = { request, result: { ...result, session } };
+      }
+    return out;
+  }
+
+  get waiting(): number {
+    return this.held.length + this.parked.length + this.clusterWaits.size;
+  }
+
+  private admit(link: ClientLink, request: ClientRequest, now: number): void {
+    const ref = refOf(request.body);
+    const tx = ref === undefined ? undefined : this.open.get(ref.id);
+    if (tx?.behind !== undefined) {
+      tx.behind.push(request);
+      return;
+    }
+    const options = ref === undefined ? optionsAlone(request.body) : tx === undefined ? ref.begin : undefined;
+    if (ref !== undefined && tx === undefined) {
+      if (this.log.isBarred(ref.id)) return this.fail(link, request, aborted(ref.id));
+      this.open.set(ref.id, { link, options: ref.begin ?? DEFAULT_OPTIONS, began: ref.begin === undefined, behind: undefined });
+    }
+    if (options === undefined || !this.mustWait(link, request, options, now)) this.pass(link, request, now);
+  }
+
+  private mustWait(link: ClientLink, request: ClientRequest, options: TransactionOptions, now: number): boolean {
+    const until = now + this.waitLimitMs;
+    if (options.consistency === "cluster") {
+      const wait: Parked = { link, request, until, session: undefined };
+      this.clusterWaits.add(wait);
+      this.queueBehind(request);
+      this.io.clusterRead(() => {
+        if (this.clusterWaits.delete(wait)) this.begin(link, request, now);
+      });
+      return true;
+    }
+    if (options.session === undefined || options.session.length === 0) return false;
+    let session: ReadPoint;
+    try {
+      session = decodeSessionToken(options.session);
+    } catch (cause) {
+      this.failWithFollowers(link, request, new SixfoldError("bad-request", "the session token is malformed", { cause }));
+      return true;
+    }
+    if (session.isAtMost(this.io.engine.applied)) return false;
+    this.parked.push({ link, request, until, session });
+    this.queueBehind(request);
+    return true;
+  }
+
+  private queueBehind(request: ClientRequest): void {
+    const ref = refOf(request.body);
+    const tx = ref === undefined ? undefined : this.open.get(ref.id);
+    if (tx !== undefined) tx.behind = [];
+  }
+
+  /** A request that waited goes in, and those behind it. */
+  private begin(link: ClientLink, request: ClientRequest, now: number): void {
+    const ref = refOf(request.body);
+    const tx = ref === undefined ? undefined : this.open.get(ref.id);
+    const behind = tx?.behind;
+    if (tx !== undefined) tx.behind = undefined;
+    this.pass(link, request, now);
+    for (const later of behind ?? []) this.admit(link, later, now);
+  }
+
+  private pass(link: ClientLink, request: ClientRequest, now: number): void {
+    try {
+      this.dispatch(link, request, now);
+    } catch (error) {
+      if (!(error instanceof SixfoldError)) throw error;
+      this.fail(link, request, error);
+    }
+  }
+
+  private dispatch(link: ClientLink, { request, body }: ClientRequest, now: number): void {
+    const { engine } = this.io;
+    const ask = (tx?: TransactionId): number => {
+      const number = this.nextRequest++;
+      this.asked.set(number, { link, request, op: body.op, tx });
+      return number;
+    };
+    switch (body.op) {
+      case "get":
+        return engine.get(
+          ask(body.tx?.id),
+          { tx: this.handle(body.tx), table: body.table, keys: body.keys, forUpdate: body.forUpdate },
+          now,
+        );
+      case "scan": {
+        const { table, gt, gte, lt, lte, limit, reverse } = body;
+        return engine.scan(ask(body.tx?.id), { tx: this.handle(body.tx), table, gt, gte, lt, lte, limit, reverse }, now);
+      }
+      case "commit": {
+        const tx = this.handle(body.tx)!;
+        this.log.started(body.tx.id);
+        const writes = body.writes.map(({ table, key, value }) => ({ table, key, value }));
+        return engine.commit(ask(body.tx.id), { tx, writes }, now);
+      }
+      case "rollback":
+        return engine.rollback(ask(body.tx.id), body.tx.id, now);
+      case "call": {
+        const procedure = this.io.procedures.get(body.procedure);
+        if (procedure === undefined)
+          throw new SixfoldError("unknown-procedure", `no procedure "${body.procedure}" is loaded at this node`);
+        const run = bindProcedure(procedure, body.args);
+        const { isolation } = this.open.get(body.tx.id)?.options ?? DEFAULT_OPTIONS;
+        this.log.started(body.tx.id);
+        return engine.call(ask(body.tx.id), { tx: body.tx.id, isolation, run }, now);
+      }
+      case "createTable":
+        return engine.createTable(ask(body.tx.id), body.tx.id, body.table, now);
+      case "dropTable":
+        return engine.dropTable(ask(body.tx.id), body.tx.id, body.table, now);
+      case "listTables":
+        return engine.listTables(ask(), now);
+      case "outcome":
+      case "status":
+        return;
+    }
+  }
+
+  private handle(ref: TransactionRef | undefined): TxHandle | undefined {
+    if (ref === undefined) return undefined;
+    const tx = this.open.get(ref.id);
+    const { isolation, consistency } = tx?.options ?? ref.begin ?? DEFAULT_OPTIONS;
+    return { id: ref.id, isolation, consistency, began: tx?.began ?? ref.begin === undefined };
+  }
+
+  /** Keeps what is known of the transaction in step with the answer. */
+  private closeBook(id: TransactionId, op: ClientRequestBody["op"], result: EngineResult): void {
+    if (op === "get" || op === "scan") {
+      const tx = this.open.get(id);
+      if (tx === undefined) return;
+      if (result.kind === "failed") this.open.delete(id);
+      else tx.began = true;
+      return;
+    }
+    this.open.delete(id);
+    if (result.kind === "committed" || result.kind === "called") this.log.ended(id, "committed");
+    else if (result.kind === "rolled-back") this.log.ended(id, "aborted");
+    else if (result.kind === "failed") this.log.ended(id, result.error.outcome === "unknown" ? undefined : "aborted");
+  }
+
+  private toClient(op: ClientRequestBody["op"], result: EngineResult): ClientResult {
+    const session = NO_SESSION; // takeAnswers puts the turn's token in
+    switch (result.kind) {
+      case "values":
+        return { op: "get", values: result.values };
+      case "rows":
+        return { op: "scan", rows: result.rows.map(({ key, value }) => [key, value] as const), more: result.more };
+      case "committed":
+        if (op === "createTable" || op === "dropTable") return { op, changed: result.version.stream !== 0, session };
+        return { op: "commit", session, attempts: result.attempts };
+      case "called":
+        return { op: "call", value: result.value as Uint8Array, session, attempts: result.attempts };
+      case "rolled-back":
+        return { op: "rollback" };
+      case "tables":
+        return { op: "listTables", tables: result.names };
+      case "failed": {
+        const { code, message, retryable, outcome, details } = this.io.explain(result.error);
+        return { op: "error", error: { code, message, retryable, outcome, details } };
+      }
+    }
+  }
+
+  private askOutcome(link: ClientLink, request: number, id: TransactionId): void {
+    const known = this.log.outcome(id);
+    if (known !== undefined) return this.answer(link, request, { op: "outcome", outcome: known });
+    const waits = this.outcomeWaits.get(id);
+    if (waits !== undefined) waits.push({ link, request });
+    else {
+      this.outcomeWaits.set(id, [{ link, request }]);
+      this.io.findOutcome(id);
+    }
+  }
+
+  private fail(link: ClientLink, request: ClientRequest, error: SixfoldError): void {
+    const ref = refOf(request.body);
+    if (ref !== undefined) this.open.delete(ref.id);
+    const { code, message, retryable, outcome, details } = error;
+    this.answer(link, request.request, { op: "error", error: { code, message, retryable, outcome, details } });
+  }
+
+  private failWithFollowers(link: ClientLink, request: ClientRequest, error: SixfoldError): void {
+    const ref = refOf(request.body);
+    const behind = ref === undefined ? undefined : this.open.get(ref.id)?.behind;
+    this.fail(link, request, error);
+    for (const later of behind ?? []) this.fail(link, later, error);
+  }
+
+  private answer(link: ClientLink, request: number, result: ClientResult): void {
+    if (!this.links.has(link)) return;
+    const list = this.answers.get(link);
+    if (list === undefined) this.answers.set(link, [{ request, result }]);
+    else list.push({ request, result });
+  }
+}
+
+const NO_SESSION = new Uint8Array(0);
+
+function refOf(body: ClientRequestBody): TransactionRef | undefined {
+  switch (body.op) {
+    case "get":
+    case "scan":
+    case "commit":
+    case "rollback":
+    case "call":
+    case "createTable":
+    case "dropTable":
+      return body.tx;
+    default:
+      return undefined;
+  }
+}
+
+function optionsAlone(body: ClientRequestBody): TransactionOptions | undefined {
+  return body.op === "get" || body.op === "scan" ? body.alone : undefined;
+}
+
+function aborted(id: TransactionId): SixfoldError {
+  return new SixfoldError("timeout", `transaction ${id} was given up before it reached this node`, {
+    details: { transaction: id },
+  });
+}

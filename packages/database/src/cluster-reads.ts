@@ -1,0 +1,75 @@
+/**
+ * `consistency: "cluster"`: everything committed anywhere before the transaction began (DESIGN section 8).
+ *
+ * One round asks each open stream's writer for its durable point and, in parallel, three of six
+ * manifest seats whether a stream was opened or fenced meanwhile (a fenced writer must not serve
+ * stale reads as fresh). All transactions that begin while a round is under way share the next
+ * one, never the present one: it may have begun before their predecessors committed.
+ */
+import type { Lsn, ReadPoint, StreamId } from "@sixfold/model";
+
+export interface ClusterRoundIo {
+  /** Open foreign streams; each is asked and must answer through `durable`. */
+  askAll(): readonly StreamId[];
+  /** Asks the manifest's seats; answered through `manifestChecked`. */
+  checkManifest(): void;
+}
+
+interface Round {
+  readonly unanswered: Set<StreamId>;
+  readonly targets: Map<StreamId, Lsn>;
+  manifestChecked: boolean;
+  readonly waiters: (() => void)[];
+}
+
+export class ClusterReads {
+  private readonly io: ClusterRoundIo;
+  private current: Round | undefined;
+  private next: (() => void)[] = [];
+
+  constructor(io: ClusterRoundIo) {
+    this.io = io;
+  }
+
+  /** Runs `then` once this node shows everything that was committed anywhere when `begin` was called. */
+  begin(then: () => void): void {
+    this.next.push(then);
+    if (this.current === undefined) this.startRound();
+  }
+
+  durable(stream: StreamId, durable: Lsn): void {
+    const round = this.current;
+    if (round !== undefined && round.unanswered.delete(stream)) round.targets.set(stream, durable);
+  }
+
+  /** The seats agree on the manifest that this node knows. `false`: it has changed; the round starts over with the newer one. */
+  manifestChecked(unchanged: boolean): void {
+    if (this.current === undefined) return;
+    if (unchanged) this.current.manifestChecked = true;
+    else this.restart();
+  }
+
+  /** Streams were opened or closed, or a writer is out of reach: ask anew. */
+  restart(): void {
+    if (this.current === undefined) return;
+    this.next = [...this.current.waiters, ...this.next];
+    this.startRound();
+  }
+
+  /** Call when answers came or the applied vector moved. */
+  advance(applied: ReadPoint): void {
+    const round = this.current;
+    if (round === undefined || !round.manifestChecked || round.unanswered.size > 0) return;
+    for (const [stream, target] of round.targets) if (applied.get(stream) < target) return;
+    this.current = undefined;
+    for (const run of round.waiters) run();
+    if (this.next.length > 0) this.startRound();
+  }
+
+  private startRound(): void {
+    const waiters = this.next;
+    this.next = [];
+    this.current = { unanswered: new Set(this.io.askAll()), targets: new Map(), manifestChecked: false, waiters };
+    this.io.checkManifest();
+  }
+}

@@ -1,0 +1,538 @@
+/**
+ * A database node: engine and volume joined, other nodes' streams applied, clients served.
+ *
+ *     clients <──> ClientDesk <──> Engine ──submit──> Volume <──> six segment servers
+ *                                    ^  <──decided──    │
+ *        other nodes ──feeds──> ForeignStreams          └──append──> FeedSender ──> other nodes
+ *
+ * One machine with a role: a writer opens a stream, a replica only follows. It owns no timer and
+ * no socket; `NodeHost` in `cluster` drives it. Within a turn, engine and volume are run against
+ * each other until neither has anything to say; `flush` then sends one batch (natural batching).
+ *
+ * Lifecycle: starting -> opening -> writing, and from writing back to opening when a recovery has
+ * fenced the stream. Nothing durable lives here: a restarted node is a new node with the same name.
+ */
+import { Engine, type EngineEffect } from "@sixfold/engine";
+import {
+  lsn,
+  NONE,
+  openStreams,
+  SixfoldError,
+  streamOfTransaction,
+  streamState,
+  type Lsn,
+  type Manifest,
+  type NodeName,
+  type StreamId,
+  type TransactionId,
+} from "@sixfold/model";
+import { Volume, type VolumeEffect } from "@sixfold/volume";
+import type { Append, ClientRequest, StorageMessage } from "@sixfold/wire";
+import { ClientDesk } from "./client-desk.ts";
+import { ClusterReads } from "./cluster-reads.ts";
+import type { ForeignEntry } from "./feed-receiver.ts";
+import { FeedSender } from "./feed-sender.ts";
+import { ForeignStreams } from "./foreign-streams.ts";
+import {
+  DEFAULT_SETTINGS,
+  type ClientLink,
+  type NodeEffect,
+  type NodeOptions,
+  type NodeSettings,
+  type NodeState,
+} from "./node-api.ts";
+import { Suspicion } from "./suspicion.ts";
+import { TransactionLog } from "./transaction-log.ts";
+
+export class DatabaseNode {
+  readonly effects: NodeEffect[] = [];
+  private readonly options: NodeOptions;
+  private readonly settings: NodeSettings;
+  private readonly engine: Engine;
+  private readonly volume: Volume;
+  private readonly desk: ClientDesk;
+  private readonly foreign: ForeignStreams;
+  private readonly clusterReads: ClusterReads;
+  private readonly log: TransactionLog;
+  private readonly suspicion: Suspicion;
+  private readonly peersUp = new Set<NodeName>();
+  private readonly followers = new Set<NodeName>();
+  private readonly clients = new Set<ClientLink>();
+  /** Own aborted entries whose clients wait until the abort may be told. */
+  private readonly untold = new Set<Lsn>();
+  private feed: FeedSender | undefined;
+  private state: NodeState = { state: "starting" };
+  private manifestReadAt = Number.NEGATIVE_INFINITY;
+  private nextRequest = 1;
+  private now = 0;
+
+  constructor(options: NodeOptions) {
+    this.options = options;
+    this.settings = { ...DEFAULT_SETTINGS, ...options.settings };
+    const { geometry, poolPages, conflicts, seed } = options;
+    this.engine = new Engine({ geometry, poolPages, conflicts, seed });
+    const az = options.nodes.find((node) => node.name === options.name)?.az ?? "";
+    this.volume = new Volume({ node: options.name, volume: options.volume, servers: options.servers, seed, az });
+    this.log = new TransactionLog(this.settings.rememberedOutcomes);
+    this.desk = new ClientDesk(this.deskIo(), this.log, this.settings.waitLimitMs);
+    this.foreign = new ForeignStreams(this.applier());
+    this.clusterReads = new ClusterReads({
+      askAll: () => this.askAllDurable(),
+      checkManifest: () => this.volume.checkManifest(this.now),
+    });
+    this.suspicion = new Suspicion(
+      this.settings.suspectAfterMs,
+      options.nodes.findIndex((node) => node.name === options.name),
+    );
+  }
+
+  // --- inputs -------------------------------------------------------------------------------
+
+  /** Begins: reads or creates the manifest as soon as a majority of the seats is in reach. */
+  start(now: number): void {
+    this.now = now;
+    this.volume.create({ mode: this.options.mode, geometry: this.options.geometry }, now);
+  }
+
+  serverUp(server: NodeName, now: number): void {
+    this.now = now;
+    this.volume.serverUp(server, now);
+  }
+
+  serverDown(server: NodeName, now: number): void {
+    this.now = now;
+    this.volume.serverDown(server, now);
+  }
+
+  serverMessage(server: NodeName, message: StorageMessage, now: number): void {
+    this.now = now;
+    this.volume.receive(server, message, now);
+  }
+
+  peerUp(peer: NodeName, now: number): void {
+    this.now = now;
+    this.peersUp.add(peer);
+    this.toPeer(peer, { type: "follow", node: this.options.name });
+  }
+
+  peerDown(peer: NodeName, now: number): void {
+    this.now = now;
+    this.peersUp.delete(peer);
+    this.foreign.linkLost(peer);
+    this.clusterReads.restart();
+  }
+
+  peerMessage(peer: NodeName, message: StorageMessage, now: number): void {
+    this.now = now;
+    switch (message.type) {
+      case "append":
+        for (const slice of message.slices) this.volume.noteForeign(slice);
+        return this.foreign.append(message);
+      case "feedStart":
+        return this.feedStarted(peer, message.stream, message);
+      case "durable":
+        this.foreign.durable(message.stream, message.durable);
+        return this.clusterReads.durable(message.stream, message.durable);
+      default:
+        this.say("warn", "unexpected-message", { peer, type: message.type });
+    }
+  }
+
+  /** From a node that dialled this one in order to follow it. */
+  followerMessage(follower: NodeName, message: StorageMessage, now: number): void {
+    this.now = now;
+    if (message.type === "follow") this.startFeeding(follower);
+    else if (message.type === "askDurable") this.tellDurable(follower, message.request);
+    else this.say("warn", "unexpected-message", { peer: follower, type: message.type });
+  }
+
+  followerGone(follower: NodeName, now: number): void {
+    this.now = now;
+    this.followers.delete(follower);
+  }
+
+  clientOpened(link: ClientLink, now: number): void {
+    this.now = now;
+    this.clients.add(link);
+    this.desk.linkOpened(link);
+    this.effects.push({ kind: "toClient", link, message: this.welcome() });
+  }
+
+  clientRequests(link: ClientLink, requests: readonly ClientRequest[], now: number): void {
+    this.now = now;
+    this.desk.receive(link, requests, now);
+  }
+
+  clientClosed(link: ClientLink, now: number): void {
+    this.now = now;
+    this.clients.delete(link);
+    this.desk.linkClosed(link, now);
+  }
+
+  /** Every few milliseconds. */
+  tick(now: number): void {
+    this.now = now;
+    this.engine.tick(now);
+    this.volume.tick(now);
+    this.desk.expire(now);
+    this.foreign.askAgain();
+    if (now - this.manifestReadAt >= this.settings.manifestEveryMs || this.foreign.stalled) this.readManifest(now);
+    if (this.state.state !== "stopping" && this.options.role === "writer")
+      for (const stream of this.suspicion.check(this.foreign.unfollowed(), now)) {
+        this.say("warn", "writer-suspected", { stream, node: this.foreign.writerOf(stream) });
+        this.volume.recover(stream, now);
+      }
+  }
+
+  /** Ends a turn: everything that the inputs caused stands in `effects` afterwards. */
+  flush(now: number): void {
+    this.now = now;
+    this.settle(now);
+    this.volume.flush(this.engine.oldestReadPoint(), this.engine.applied, now);
+    this.settle(now);
+    for (const [link, responses] of this.desk.takeAnswers())
+      this.effects.push({ kind: "toClient", link, message: { type: "responses", responses } });
+  }
+
+  /** Clean stop: decides what is in flight, closes the own stream, then says `stopped`. */
+  stop(now: number): void {
+    this.now = now;
+    const writing = this.state.state === "writing";
+    this.state = { state: "stopping" };
+    this.announce();
+    if (writing) this.volume.closeOwn(now);
+    else this.stopped();
+  }
+
+  get isReady(): boolean {
+    const { state } = this.state;
+    return (state === "writing" || state === "following") && this.foreign.isClosed;
+  }
+
+  status(): Record<string, unknown> {
+    const { name, role, mode } = this.options;
+    return {
+      name,
+      role,
+      mode,
+      state: this.state.state,
+      ready: this.isReady,
+      stream: this.feed?.stream ?? 0,
+      durable: this.feed?.durablePoint ?? 0,
+      applied: Object.fromEntries(this.engine.applied.entries()),
+      settledThrough: this.engine.applied.settledThrough,
+      clients: this.clients.size,
+      waiting: this.desk.waiting,
+      peers: [...this.peersUp],
+      jumps: this.foreign.jumps,
+      engine: this.engine.stats,
+      volume: this.volume.status(),
+    };
+  }
+
+  // --- engine and volume against each other -------------------------------------------------------
+
+  /** Runs engine, volume and feeds until none has anything more to say. */
+  private settle(now: number): void {
+    do {
+      this.foreign.apply();
+      this.clusterReads.advance(this.engine.applied);
+      this.desk.advance(now);
+      this.drainEngine(now);
+      this.drainVolume(now);
+    } while (this.engine.effects.length > 0 || this.volume.effects.length > 0);
+  }
+
+  private drainEngine(now: number): void {
+    const effects = this.engine.effects;
+    for (let i = 0; i < effects.length; i++) this.onEngine(effects[i]!, now);
+    effects.length = 0;
+  }
+
+  private drainVolume(now: number): void {
+    const effects = this.volume.effects;
+    for (let i = 0; i < effects.length; i++) this.onVolume(effects[i]!, now);
+    effects.length = 0;
+  }
+
+  private onEngine(effect: EngineEffect, now: number): void {
+    switch (effect.kind) {
+      case "submit":
+        return this.volume.submit(effect.entry, now);
+      case "reply":
+        return this.desk.replied(effect.request, effect.result);
+      case "load":
+        for (const page of effect.pages) this.volume.readPage(page, effect.readPoint, now);
+        return;
+      case "giveUp":
+        return this.volume.giveUp(effect.lsn, effect.winner, now);
+      case "abandonAbort":
+        if (this.volume.abortTold(effect.lsn)) this.engine.abortDurable(effect.lsn, now);
+        else this.untold.add(effect.lsn);
+        return;
+    }
+  }
+
+  private onVolume(effect: VolumeEffect, now: number): void {
+    switch (effect.kind) {
+      case "send":
+        this.effects.push({ kind: "toServer", to: effect.to, message: effect.message });
+        return;
+      case "append":
+        return this.onAppend(effect.to, effect.feed, effect.message);
+      case "decided":
+        return this.engine.decided(effect.lsn, effect.decision, effect.cause, now);
+      case "told":
+        if (this.untold.delete(effect.lsn)) this.engine.abortDurable(effect.lsn, now);
+        return;
+      case "durable":
+        this.feed?.advance(effect.through);
+        if (this.feed !== undefined) this.engine.advance(this.feed.stream, effect.through, now);
+        return;
+      case "page":
+        return this.onPage(effect, now);
+      case "outcome":
+        return this.onOutcome(effect.transaction, effect.outcome);
+      case "manifest":
+        return this.onManifest(effect.manifest, now);
+      case "manifestChecked":
+        return this.clusterReads.manifestChecked(effect.unchanged);
+      case "modeChanged":
+        return this.openStream(now);
+      case "opened":
+        return this.onOpened(effect.stream, effect.exclusive, now);
+      case "openRefused":
+        return this.say("error", "stream-refused", { reason: effect.reason });
+      case "fenced":
+        return this.onFenced(effect.stream, now);
+      case "closed":
+        return this.onClosed(effect.stream, now);
+      case "hold":
+        return this.engine.holdPages(effect.pages, now);
+      case "release":
+        return this.engine.releasePages(effect.pages, now);
+      case "slices":
+        return; // nothing here asks for them yet: gaps are closed by reading pages
+      case "log":
+        return this.say(effect.level, effect.event, effect.fields);
+    }
+  }
+
+  private onAppend(servers: readonly NodeName[], feed: boolean, message: Append): void {
+    if (feed) this.feed?.sent(message);
+    this.effects.push({ kind: "append", servers, followers: feed ? [...this.followers] : [], message });
+  }
+
+  private onPage(effect: Extract<VolumeEffect, { kind: "page" }>, now: number): void {
+    const { page, readPoint, answer } = effect;
+    switch (answer.kind) {
+      case "page":
+        return this.engine.pagesLoaded([{ page, image: answer.image, version: answer.version, readPoint }], now);
+      case "empty":
+        return this.engine.pagesLoaded([{ page, image: undefined, version: NONE, readPoint }], now);
+      case "too-old":
+        return this.engine.loadFailed([page], readPoint, "too-old", now);
+      case "unavailable":
+        return this.engine.loadFailed([page], readPoint, unreadable(page), now);
+    }
+  }
+
+  // --- lifecycle ----------------------------------------------------------------------------
+
+  private onManifest(manifest: Manifest, now: number): void {
+    this.manifestReadAt = now;
+    for (const state of manifest.streams) if (state.state === "closed") this.engine.streamClosed(state.id);
+    this.foreign.learnManifest(manifest, this.feed?.stream ?? NO_STREAM);
+    if (manifest.settledThrough > this.engine.applied.settledThrough) this.engine.settle(manifest.settledThrough);
+    this.clusterReads.restart();
+    if (this.state.state === "starting") this.begin(manifest, now);
+    else if (this.state.state === "switching") this.switchMode(manifest, now);
+  }
+
+  /** The manifest is known: a writer opens its stream, a replica follows. */
+  private begin(manifest: Manifest, now: number): void {
+    if (this.options.role === "replica") {
+      this.state = { state: "following" };
+      this.announce();
+    } else if (manifest.mode === this.options.mode) this.openStream(now);
+    else {
+      this.state = { state: "switching" };
+      this.switchMode(manifest, now);
+    }
+  }
+
+  /** The volume was last used in another mode: it changes while no stream is open. Own old ones are closed here, others by their nodes or on suspicion. */
+  private switchMode(manifest: Manifest, now: number): void {
+    const open = openStreams(manifest);
+    if (manifest.mode === this.options.mode) this.openStream(now);
+    else if (open.length === 0) this.volume.changeMode(this.options.mode, now);
+    else for (const stream of open) if (stream.node === this.options.name) this.volume.recover(stream.id, now);
+  }
+
+  private openStream(now: number): void {
+    this.state = { state: "opening" };
+    this.volume.openStream(now);
+  }
+
+  private onOpened(stream: StreamId, exclusive: boolean, now: number): void {
+    this.feed = new FeedSender(stream);
+    this.state = { state: "writing", stream, exclusive };
+    if (this.volume.manifest !== undefined) this.foreign.learnManifest(this.volume.manifest, stream);
+    this.engine.open(stream, exclusive, FIRST_LSN, now);
+    for (const follower of this.followers) this.startFeeding(follower);
+    this.announce();
+    this.say("info", "stream-opened", { stream, exclusive });
+  }
+
+  /** A recovery closed our stream: what was in flight is answered, and a new stream opened. */
+  private onFenced(stream: StreamId, now: number): void {
+    if (this.state.state !== "writing" || this.state.stream !== stream) return;
+    this.say("warn", "stream-fenced", { stream });
+    this.engine.closeStream(new SixfoldError("fenced", `stream ${stream} of ${this.options.name} was closed by a recovery`), now);
+    this.feed = undefined;
+    this.untold.clear();
+    if (this.volume.manifest !== undefined) this.foreign.learnManifest(this.volume.manifest, NO_STREAM);
+    this.openStream(now);
+    this.announce();
+  }
+
+  private onClosed(stream: StreamId, now: number): void {
+    if (this.state.state === "stopping" && this.feed?.stream === stream) {
+      this.engine.closeStream(new SixfoldError("unavailable", `${this.options.name} is stopping`), now);
+      this.stopped();
+    } else this.readManifest(now);
+  }
+
+  private stopped(): void {
+    this.state = { state: "stopped" };
+    this.effects.push({ kind: "stopped" });
+  }
+
+  private readManifest(now: number): void {
+    this.manifestReadAt = now;
+    this.volume.refresh(now);
+  }
+
+  // --- other nodes ------------------------------------------------------------------------
+
+  private startFeeding(follower: NodeName): void {
+    this.followers.add(follower);
+    if (this.feed === undefined) return;
+    const { start, frames } = this.feed.start();
+    this.toFollower(follower, start);
+    for (const frame of frames) this.toFollower(follower, frame);
+  }
+
+  private feedStarted(peer: NodeName, stream: StreamId, message: Extract<StorageMessage, { type: "feedStart" }>): void {
+    this.volume.noteTails(stream, message.tails);
+    this.foreign.feedStart(peer, message);
+    const manifest = this.volume.manifest;
+    if (manifest === undefined || streamState(manifest, stream) === undefined) this.readManifest(this.now);
+  }
+
+  private tellDurable(follower: NodeName, request: number): void {
+    if (this.feed === undefined || this.volume.manifest === undefined) return;
+    const { stream, durablePoint } = this.feed;
+    const { epoch } = this.volume.manifest;
+    this.toFollower(follower, { type: "durable", request, stream, durable: durablePoint, epoch });
+  }
+
+  private askAllDurable(): StreamId[] {
+    const asked: StreamId[] = [];
+    for (const feed of this.foreign.feeds()) {
+      asked.push(feed.stream);
+      this.toPeer(feed.node, { type: "askDurable", request: this.nextRequest++ });
+    }
+    for (const { stream } of this.foreign.unfollowed()) asked.push(stream);
+    return asked;
+  }
+
+  private applier(): ConstructorParameters<typeof ForeignStreams>[0] {
+    const node = this;
+    return {
+      get applied() {
+        return node.engine.applied;
+      },
+      applyForeign: (stream: StreamId, entry: ForeignEntry) => {
+        const deltas = entry.slices.flatMap((slice) => slice.deltas);
+        const transaction = entry.slices.find((slice) => slice.transaction !== "")?.transaction ?? entry.slices[0]!.transaction;
+        node.engine.applyForeign({ stream, lsn: entry.lsn, transaction, deltas }, node.now);
+        node.volume.foreignSeen(stream, entry.lsn);
+      },
+      advance: (stream: StreamId, to: Lsn) => node.engine.advance(stream, to, node.now),
+      dropCleanPages: () => node.engine.dropCleanPages(node.now),
+      askDurable: (peer: NodeName) => node.toPeer(peer, { type: "askDurable", request: node.nextRequest++ }),
+    };
+  }
+
+  private toPeer(to: NodeName, message: StorageMessage): void {
+    if (this.peersUp.has(to)) this.effects.push({ kind: "toPeer", to, message });
+  }
+
+  private toFollower(to: NodeName, message: StorageMessage): void {
+    this.effects.push({ kind: "toFollower", to, message });
+  }
+
+  // --- clients ------------------------------------------------------------------------------
+
+  private deskIo(): ConstructorParameters<typeof ClientDesk>[0] {
+    const node = this;
+    return {
+      get isReady() {
+        return node.isReady;
+      },
+      engine: this.engine,
+      procedures: this.options.procedures,
+      clusterRead: (then) => this.clusterReads.begin(then),
+      findOutcome: (id) => this.volume.findTransaction(id, this.now),
+      status: () => this.status(),
+      explain: (error) => this.explain(error),
+    };
+  }
+
+  /** Storage's word on a transaction. If it never got there and would have come through here, it never will. */
+  private onOutcome(id: TransactionId, found: "committed" | "aborted" | "unknown" | "absent"): void {
+    const known = this.log.outcome(id);
+    if (known !== undefined) return this.desk.outcomeFound(id, known);
+    if (found !== "absent") return this.desk.outcomeFound(id, found);
+    const ours = streamOfTransaction(id) === this.feed?.stream;
+    if (ours) this.log.bar(id);
+    this.desk.outcomeFound(id, ours ? "aborted" : "unknown");
+  }
+
+  /** Names the node behind the winning version of a conflict. */
+  private explain(error: SixfoldError): SixfoldError {
+    const conflict = error.details.conflict;
+    const winner = conflict?.winningVersion === undefined ? undefined : Number.parseInt(conflict.winningVersion, 10);
+    const manifest = this.volume.manifest;
+    if (conflict === undefined || winner === undefined || manifest === undefined) return error;
+    const node = streamState(manifest, winner as StreamId)?.node;
+    if (node === undefined) return error;
+    const { outcome, retryable, cause } = error;
+    const details = { ...error.details, conflict: { ...conflict, winnerNode: node } };
+    return new SixfoldError(error.code, error.message, { outcome, retryable, details, cause });
+  }
+
+  private welcome(): Extract<NodeEffect, { kind: "toClient" }>["message"] {
+    const { name, role, mode, nodes } = this.options;
+    const az = nodes.find((node) => node.name === name)?.az ?? "";
+    return { type: "clientWelcome", node: name, role, az, mode, stream: this.feed?.stream ?? 0, nodes };
+  }
+
+  /** Tells every client what has changed about this node. */
+  private announce(): void {
+    const message = this.welcome();
+    for (const link of this.clients) this.effects.push({ kind: "toClient", link, message });
+  }
+
+  private say(level: "info" | "warn" | "error", event: string, fields: Readonly<Record<string, unknown>>): void {
+    this.effects.push({ kind: "log", level, event, fields });
+  }
+}
+
+function unreadable(page: number): SixfoldError {
+  return new SixfoldError("unavailable", `page ${page} cannot be read: too few of its segments answer`, { details: { page } });
+}
+
+const NO_STREAM = 0 as StreamId;
+const FIRST_LSN = lsn(1);

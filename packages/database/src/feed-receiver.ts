@@ -1,0 +1,108 @@
+/**
+ * One foreign stream as its feed brings it: slices assembled into entries, entries released in
+ * LSN order once the stream's durable point has passed them (DESIGN section 6, "What nodes see").
+ *
+ *     feed ──slices──> assembling ──decided──> next() ──> engine, in causal order
+ *
+ * The feed carries the very frames that go to storage, so decisions come as ranges: one that does
+ * not meet what is known here is ignored, since a frame of another protection group, or the next
+ * one, carries the whole. What stays unmet is a gap (`gapTo`), and the owner closes it from storage.
+ *
+ * I4: an entry is released whole or not at all. I5: it carries what it was built on.
+ */
+import { lsn, type Lsn, type NodeName, type ReadPoint, type Slice, type StreamId } from "@sixfold/model";
+import type { Append } from "@sixfold/wire";
+
+/** A committed entry, whole, ready to be shown once `builtOn` is. */
+export interface ForeignEntry {
+  readonly lsn: Lsn;
+  /** One per PG of the entry. */
+  readonly slices: readonly Slice[];
+  readonly builtOn: ReadPoint;
+}
+
+interface Assembling {
+  readonly slices: Slice[];
+  builtOn: ReadPoint;
+}
+
+/** What comes next of the stream: a committed entry, an aborted one, nothing yet, or something that never arrived. */
+export type Next =
+  | { readonly kind: "entry"; readonly entry: ForeignEntry }
+  | { readonly kind: "aborted"; readonly lsn: Lsn }
+  | { readonly kind: "none" }
+  | { readonly kind: "missing"; readonly lsn: Lsn };
+
+export class FeedReceiver {
+  readonly node: NodeName;
+  readonly stream: StreamId;
+  /** Released to the engine up to here (committed and aborted ones alike). `released <= decided <= announced`. */
+  private releasedThrough: Lsn;
+  /** Every decision up to here is known. */
+  private decidedThrough: Lsn;
+  /** The writer says that it has decided up to here. */
+  private announced: Lsn;
+  private readonly assembling = new Map<Lsn, Assembling>();
+  private readonly aborted = new Set<Lsn>();
+
+  constructor(node: NodeName, stream: StreamId, from: Lsn) {
+    this.node = node;
+    this.stream = stream;
+    this.releasedThrough = from;
+    this.decidedThrough = from;
+    this.announced = from;
+  }
+
+  get released(): Lsn {
+    return this.releasedThrough;
+  }
+
+  /** A decided position that this feed cannot reach by itself any more, or 0. Meaningful once the frames of a turn were taken. */
+  get gapTo(): Lsn {
+    return this.announced > this.decidedThrough ? this.announced : lsn(0);
+  }
+
+  take(append: Append): void {
+    for (const slice of append.slices) if (slice.lsn > this.releasedThrough) this.assemble(slice, append.builtOn);
+    const { from, through, aborts, earlyAborts } = append.decisions;
+    for (const at of earlyAborts) if (at > this.decidedThrough) this.aborted.add(at);
+    if (through > this.announced) this.announced = through;
+    if (from > this.decidedThrough || through <= this.decidedThrough) return;
+    for (const at of aborts) if (at > this.releasedThrough) this.aborted.add(at);
+    this.decidedThrough = through;
+  }
+
+  /** The next LSN's fate; `release` it before asking again. */
+  next(): Next {
+    const at = lsn(this.releasedThrough + 1);
+    if (at > this.decidedThrough) return { kind: "none" };
+    if (this.aborted.has(at)) return { kind: "aborted", lsn: at };
+    const found = this.assembling.get(at);
+    const whole = found !== undefined && found.slices.length === found.slices[0]!.pgs.length;
+    if (!whole) return { kind: "missing", lsn: at };
+    return { kind: "entry", entry: { lsn: at, slices: found.slices, builtOn: found.builtOn } };
+  }
+
+  release(): void {
+    const at = lsn(this.releasedThrough + 1);
+    this.assembling.delete(at);
+    this.aborted.delete(at);
+    this.releasedThrough = at;
+  }
+
+  /** Forgets everything up to `to`: storage, not the feed, gave it. */
+  skipTo(to: Lsn): void {
+    if (to <= this.releasedThrough) return;
+    for (const at of this.assembling.keys()) if (at <= to) this.assembling.delete(at);
+    for (const at of this.aborted) if (at <= to) this.aborted.delete(at);
+    this.releasedThrough = to;
+    if (this.decidedThrough < to) this.decidedThrough = to;
+    if (this.announced < to) this.announced = to;
+  }
+
+  private assemble(slice: Slice, builtOn: ReadPoint): void {
+    const found = this.assembling.get(slice.lsn);
+    if (found === undefined) this.assembling.set(slice.lsn, { slices: [slice], builtOn });
+    else if (!found.slices.some((s) => s.pg === slice.pg)) found.slices.push(slice);
+  }
+}

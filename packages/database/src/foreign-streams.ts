@@ -1,0 +1,193 @@
+/**
+ * All foreign streams of this node: their feeds merged in causal order into the engine.
+ *
+ *     feed of B ──┐
+ *     feed of C ──┼─> released when what an entry was built on is shown here ──> engine
+ *     manifest ───┘   (closed streams jump to their final LSN)
+ *
+ * A *jump* closes a gap from storage: the node missed entries (it joined late, a link broke, a
+ * writer died), so it forgets its cached pages and takes the position as given. Until everything
+ * that the jumped-over entries may have been built on is shown too, the applied vector is not
+ * causally closed (I5), and nobody may read at it: `isClosed` is false while
+ *
+ *     1. each other open stream's writer is asked for its durable point (asked after the jump, so the
+ *        answer is at or past whatever the skipped entries saw), and
+ *     2. the feeds have not yet brought the node there.
+ *
+ * A writer that does not answer is on its way out: its close in the manifest stands in for the answer.
+ */
+import { type Lsn, type Manifest, type NodeName, type ReadPoint, type StreamId } from "@sixfold/model";
+import type { Append, FeedStart } from "@sixfold/wire";
+import { FeedReceiver, type ForeignEntry } from "./feed-receiver.ts";
+
+/** What applying needs of the node: engine and volume behind one face. */
+export interface Applier {
+  readonly applied: ReadPoint;
+  applyForeign(stream: StreamId, entry: ForeignEntry): void;
+  advance(stream: StreamId, to: Lsn): void;
+  dropCleanPages(): void;
+  askDurable(node: NodeName): void;
+}
+
+export class ForeignStreams {
+  private readonly node: Applier;
+  private readonly receivers = new Map<StreamId, FeedReceiver>();
+  /** Open foreign streams by the manifest, with their writers. */
+  private readonly open = new Map<StreamId, NodeName>();
+  /** While closing a gap: streams whose durable point is still asked for, and the positions to reach. */
+  private readonly asked = new Set<StreamId>();
+  private readonly targets = new Map<StreamId, Lsn>();
+  /** Every open stream has been followed at one moment. */
+  private joined = false;
+  private manifestKnown = false;
+  /** Gaps closed from storage, for the status page. */
+  jumps = 0;
+  /** An entry waits for something that no feed may bring: a newer manifest could. */
+  stalled = false;
+
+  constructor(node: Applier) {
+    this.node = node;
+  }
+
+  /**
+   * True while the applied vector is causally closed (I5). To begin with that takes a feed of every open stream;
+   * later a writer that goes missing only stops its own component, for what was built on it waits too.
+   */
+  get isClosed(): boolean {
+    return this.joined && this.asked.size === 0 && this.targets.size === 0;
+  }
+
+  /** Open foreign streams without a feed, with the node that should give it. */
+  unfollowed(): { readonly stream: StreamId; readonly node: NodeName }[] {
+    const out: { stream: StreamId; node: NodeName }[] = [];
+    for (const [stream, node] of this.open) if (!this.receivers.has(stream)) out.push({ stream, node });
+    return out;
+  }
+
+  feeds(): readonly FeedReceiver[] {
+    return [...this.receivers.values()];
+  }
+
+  writerOf(stream: StreamId): NodeName | undefined {
+    return this.open.get(stream);
+  }
+
+  /** A newer manifest: closed streams jump to their end, newly opened ones must be followed. `own` is this node's open stream, or 0. */
+  learnManifest(manifest: Manifest, own: StreamId): void {
+    const before = new Set(this.open.keys());
+    this.manifestKnown = true;
+    this.open.clear();
+    for (const state of manifest.streams) {
+      if (state.state === "open") {
+        if (state.id !== own) this.open.set(state.id, state.node);
+        continue;
+      }
+      this.receivers.get(state.id)?.skipTo(state.final);
+      this.receivers.delete(state.id);
+      this.asked.delete(state.id);
+      this.targets.delete(state.id);
+      if (this.node.applied.get(state.id) < state.final) this.jump(state.id, state.final);
+    }
+    for (const stream of before) if (!this.open.has(stream)) this.forget(stream);
+    this.apply();
+  }
+
+  /** The writer of a stream begins to feed this node. */
+  feedStart(node: NodeName, start: FeedStart): void {
+    if (this.node.applied.get(start.stream) === Number.POSITIVE_INFINITY) return;
+    const known = this.receivers.get(start.stream);
+    const shown = known?.released ?? this.node.applied.get(start.stream);
+    // Frames between the old link and this one are lost; only what is undecided comes again.
+    const receiver = new FeedReceiver(node, start.stream, start.durable);
+    this.receivers.set(start.stream, receiver);
+    if (start.durable > shown) this.jump(start.stream, start.durable);
+    this.apply();
+  }
+
+  append(append: Append): void {
+    this.receivers.get(append.stream)?.take(append);
+  }
+
+  durable(stream: StreamId, durable: Lsn): void {
+    if (!this.asked.delete(stream)) return;
+    if (durable > this.node.applied.get(stream)) this.targets.set(stream, durable);
+  }
+
+  /** A link broke: its feed ends where it is. The stream counts as unfollowed until the writer feeds again or is closed. */
+  linkLost(node: NodeName): void {
+    for (const [stream, receiver] of this.receivers) if (receiver.node === node) this.receivers.delete(stream);
+  }
+
+  /** Shows every entry whose time has come; call at the end of a turn. */
+  apply(): void {
+    this.stalled = false;
+    if (this.manifestKnown && !this.joined) this.joined = this.unfollowed().length === 0;
+    for (let progress = true; progress; ) {
+      progress = false;
+      for (const [stream, receiver] of this.receivers) if (this.applyFrom(stream, receiver)) progress = true;
+    }
+    for (const [stream, target] of this.targets) if (this.node.applied.get(stream) >= target) this.targets.delete(stream);
+  }
+
+  private applyFrom(stream: StreamId, receiver: FeedReceiver): boolean {
+    const before = receiver.released;
+    let shown: ReadPoint | undefined; // entries of one batch share the vector they were built on
+    for (;;) {
+      const next = receiver.next();
+      if (next.kind === "none") break;
+      if (next.kind === "missing") {
+        this.jump(stream, next.lsn);
+        receiver.skipTo(next.lsn);
+        continue;
+      }
+      if (next.kind === "entry") {
+        if (next.entry.builtOn !== shown && !builtOnShown(next.entry.builtOn, this.node.applied, stream)) {
+          this.stalled = true;
+          break;
+        }
+        shown = next.entry.builtOn;
+        this.node.applyForeign(stream, next.entry);
+      }
+      receiver.release();
+    }
+    if (receiver.released === before) return false;
+    this.node.advance(stream, receiver.released);
+    return true;
+  }
+
+  private jump(stream: StreamId, to: Lsn): void {
+    this.jumps++;
+    this.node.dropCleanPages();
+    this.node.advance(stream, to);
+    for (const [other, node] of this.open) {
+      if (other === stream) continue;
+      this.asked.add(other);
+      if (this.receivers.has(other)) this.node.askDurable(node);
+    }
+  }
+
+  /** Asks again where an answer is due; called from time to time, since a question may have met a broken link. */
+  askAgain(): void {
+    for (const stream of this.asked) {
+      const writer = this.open.get(stream);
+      if (writer === undefined) this.asked.delete(stream);
+      else if (this.receivers.has(stream)) this.node.askDurable(writer);
+    }
+  }
+
+  private forget(stream: StreamId): void {
+    this.receivers.delete(stream);
+    this.asked.delete(stream);
+    this.targets.delete(stream);
+  }
+}
+
+/**
+ * Is everything shown that an entry of `stream` was built on? Its own stream comes in order anyway. A sender that
+ * has seen more streams settle than this node waits for the manifest to arrive here too.
+ */
+function builtOnShown(builtOn: ReadPoint, applied: ReadPoint, stream: StreamId): boolean {
+  if (builtOn.settledThrough > applied.settledThrough) return false;
+  for (const [other, at] of builtOn.entries()) if (other !== stream && at > applied.get(other)) return false;
+  return true;
+}

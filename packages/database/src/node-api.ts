@@ -1,0 +1,99 @@
+/**
+ * The database node's face: what a driver feeds it and the effects it gets back.
+ *
+ * A turn is: any number of inputs, then one `flush`, then the driver empties `effects` and puts
+ * them on the network in their order. All appends of a turn travel as one batch that way, and all
+ * answers to one client as one frame.
+ */
+import type {
+  Conflicts,
+  Geometry,
+  Mode,
+  NodeName,
+  Role,
+  SegmentServerInfo,
+  StreamId,
+} from "@sixfold/model";
+import type {
+  Append,
+  ClientResponses,
+  ClientWelcome,
+  StorageMessage,
+} from "@sixfold/wire";
+import type { Procedure } from "./procedures.ts";
+
+/** A database node as its topology names it. */
+export interface NodeInfo {
+  readonly name: NodeName;
+  readonly role: Role;
+  readonly az: string;
+  /** Where clients and other nodes reach it. */
+  readonly url: string;
+}
+
+export interface NodeSettings {
+  /** A writer whose link is down for so long is suspected dead, and its stream recovered. */
+  readonly suspectAfterMs: number;
+  /** Requests that wait for the node to be ready, or for a session's read point, fail after so long. */
+  readonly waitLimitMs: number;
+  /** How often the manifest is read without another reason. */
+  readonly manifestEveryMs: number;
+  /** Transactions whose outcome a node remembers by itself; older ones are asked of storage. */
+  readonly rememberedOutcomes: number;
+}
+
+export const DEFAULT_SETTINGS: NodeSettings = Object.freeze({
+  suspectAfterMs: 3000,
+  waitLimitMs: 10_000,
+  manifestEveryMs: 1000,
+  rememberedOutcomes: 100_000,
+});
+
+export interface NodeOptions {
+  readonly name: NodeName;
+  readonly role: Role;
+  readonly volume: string;
+  readonly mode: Mode;
+  readonly geometry: Geometry;
+  readonly conflicts: Conflicts;
+  /** The six manifest seats, which host every protection group of a new volume. */
+  readonly servers: readonly SegmentServerInfo[];
+  /** Every database node, this one included. */
+  readonly nodes: readonly NodeInfo[];
+  readonly procedures: ReadonlyMap<string, Procedure>;
+  readonly poolPages: number;
+  /** Fault injection for comparisons: the probability that an entry's first attempt is treated as a lost page race. */
+  readonly injectConflicts: number;
+  readonly seed: number;
+  readonly settings?: Partial<NodeSettings>;
+}
+
+/** A client's connection, numbered by the driver. */
+export type ClientLink = number;
+
+export type NodeEffect =
+  | { readonly kind: "toServer"; readonly to: NodeName; readonly message: StorageMessage }
+  /** To a node that this one follows. */
+  | { readonly kind: "toPeer"; readonly to: NodeName; readonly message: StorageMessage }
+  /** To a node that follows this one. */
+  | { readonly kind: "toFollower"; readonly to: NodeName; readonly message: StorageMessage }
+  /** Encode once; send to these servers and these nodes. */
+  | { readonly kind: "append"; readonly servers: readonly NodeName[]; readonly followers: readonly NodeName[]; readonly message: Append }
+  | { readonly kind: "toClient"; readonly link: ClientLink; readonly message: ClientResponses | ClientWelcome }
+  | { readonly kind: "log"; readonly level: "info" | "warn" | "error"; readonly event: string; readonly fields: Readonly<Record<string, unknown>> }
+  /** The own stream is closed after `stop`: the process may end. */
+  | { readonly kind: "stopped" };
+
+/** Where the node stands between starting and serving. */
+export type NodeState =
+  /** No manifest yet. */
+  | { readonly state: "starting" }
+  /** The volume was last used in another mode: waits until no stream is open, then changes it. */
+  | { readonly state: "switching" }
+  /** Closing older streams and opening one of its own. */
+  | { readonly state: "opening" }
+  | { readonly state: "writing"; readonly stream: StreamId; readonly exclusive: boolean }
+  /** A replica: follows, never writes. */
+  | { readonly state: "following" }
+  | { readonly state: "stopping" }
+  | { readonly state: "stopped" };

@@ -1,0 +1,60 @@
+/**
+ * What this node remembers of transactions by itself: the quick half of `outcome(id)`.
+ *
+ * Two generations of bounded maps: when the younger is full it becomes the older, and what was
+ * older is forgotten. Storage answers for the forgotten ones (DESIGN section 8).
+ *
+ * An id that was asked about and had never been heard of here is barred: should its commit still
+ * arrive, it is refused. So "aborted" is true for ever once it was said.
+ */
+import type { TransactionId, TransactionOutcome } from "@sixfold/model";
+
+type Known = TransactionOutcome | "barred";
+
+export class TransactionLog {
+  private readonly capacity: number;
+  private younger = new Map<TransactionId, Known>();
+  private older = new Map<TransactionId, Known>();
+
+  constructor(capacity: number) {
+    this.capacity = capacity;
+  }
+
+  /** A commit of it is under way here. */
+  started(id: TransactionId): void {
+    this.put(id, "unknown");
+  }
+
+  /** It ended; undefined: this node cannot tell how, storage can. */
+  ended(id: TransactionId, outcome: "committed" | "aborted" | undefined): void {
+    if (outcome !== undefined) this.put(id, outcome);
+    else {
+      this.younger.delete(id);
+      this.older.delete(id);
+    }
+  }
+
+  bar(id: TransactionId): void {
+    this.put(id, "barred");
+  }
+
+  isBarred(id: TransactionId): boolean {
+    return this.get(id) === "barred";
+  }
+
+  outcome(id: TransactionId): TransactionOutcome | undefined {
+    const known = this.get(id);
+    return known === "barred" ? "aborted" : known;
+  }
+
+  private get(id: TransactionId): Known | undefined {
+    return this.younger.get(id) ?? this.older.get(id);
+  }
+
+  private put(id: TransactionId, known: Known): void {
+    this.younger.set(id, known);
+    if (this.younger.size < this.capacity) return;
+    this.older = this.younger;
+    this.younger = new Map();
+  }
+}
