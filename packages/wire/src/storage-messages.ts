@@ -140,6 +140,12 @@ export interface Fenced {
   readonly decidedThrough: Lsn;
   /** Last committed LSN at or below `decidedThrough` with a slice here. */
   readonly tail: Lsn;
+  /**
+   * Aborted LSNs at or below `decidedThrough` that are still remembered here, ascending, with or without a slice in this PG
+   * (decisions name all of a stream's aborts). A recovery needs them where another segment knows fewer decisions: without them
+   * it could take an abort that this segment counts as decided, and that was told, for a commit (I2). Keep those of at least the last 2^20 LSNs.
+   */
+  readonly aborts: readonly Lsn[];
   readonly earlyAborts: readonly Lsn[];
   /** Every slice here beyond `decidedThrough`, in LSN order. */
   readonly slices: readonly FencedSlice[];
