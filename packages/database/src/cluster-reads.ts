@@ -9,14 +9,14 @@
 import type { Lsn, ReadPoint, StreamId } from "@sixfold/model";
 
 export interface ClusterRoundIo {
-  /** Open foreign streams; each is asked and must answer through `durable`. */
-  askAll(): readonly StreamId[];
+  /** Open foreign streams, each with the number of the question put to it; one without a feed gets a number that no answer has. */
+  askAll(): ReadonlyMap<StreamId, number>;
   /** Asks the manifest's seats; answered through `manifestChecked`. */
   checkManifest(): void;
 }
 
 interface Round {
-  readonly unanswered: Set<StreamId>;
+  readonly unanswered: Map<StreamId, number>;
   readonly targets: Map<StreamId, Lsn>;
   manifestChecked: boolean;
   readonly waiters: (() => void)[];
@@ -37,9 +37,13 @@ export class ClusterReads {
     if (this.current === undefined) this.startRound();
   }
 
-  durable(stream: StreamId, durable: Lsn): void {
+  /** An answer. One to a question of before the round says nothing of it. */
+  durable(stream: StreamId, durable: Lsn, request: number): void {
     const round = this.current;
-    if (round !== undefined && round.unanswered.delete(stream)) round.targets.set(stream, durable);
+    const question = round?.unanswered.get(stream);
+    if (round === undefined || question === undefined || request < question) return;
+    round.unanswered.delete(stream);
+    round.targets.set(stream, durable);
   }
 
   /** The seats agree on the manifest that this node knows. `false`: it has changed; the round starts over with the newer one. */
@@ -69,7 +73,7 @@ export class ClusterReads {
   private startRound(): void {
     const waiters = this.next;
     this.next = [];
-    this.current = { unanswered: new Set(this.io.askAll()), targets: new Map(), manifestChecked: false, waiters };
+    this.current = { unanswered: new Map(this.io.askAll()), targets: new Map(), manifestChecked: false, waiters };
     this.io.checkManifest();
   }
 }

@@ -131,8 +131,8 @@ export class DatabaseNode {
       case "feedStart":
         return this.feedStarted(peer, message.stream, message);
       case "durable":
-        this.foreign.durable(message.stream, message.durable);
-        return this.clusterReads.durable(message.stream, message.durable);
+        this.foreign.durable(message.stream, message.durable, message.request);
+        return this.clusterReads.durable(message.stream, message.durable, message.request);
       default:
         this.say("warn", "unexpected-message", { peer, type: message.type });
     }
@@ -175,7 +175,7 @@ export class DatabaseNode {
     this.engine.tick(now);
     this.volume.tick(now);
     this.desk.expire(now);
-    this.foreign.askAgain();
+    this.foreign.tick(now);
     if (now - this.manifestReadAt >= this.settings.manifestEveryMs || this.foreign.stalled) this.readManifest(now);
     if (this.state.state !== "stopping" && this.options.role === "writer")
       for (const stream of this.suspicion.check(this.foreign.unfollowed(), now)) {
@@ -426,6 +426,7 @@ export class DatabaseNode {
   private feedStarted(peer: NodeName, stream: StreamId, message: Extract<StorageMessage, { type: "feedStart" }>): void {
     this.volume.noteTails(stream, message.tails);
     this.foreign.feedStart(peer, message);
+    this.clusterReads.restart();
     const manifest = this.volume.manifest;
     if (manifest === undefined || streamState(manifest, stream) === undefined) this.readManifest(this.now);
   }
@@ -437,14 +438,17 @@ export class DatabaseNode {
     this.toFollower(follower, { type: "durable", request, stream, durable: durablePoint, epoch });
   }
 
-  private askAllDurable(): StreamId[] {
-    const asked: StreamId[] = [];
-    for (const feed of this.foreign.feeds()) {
-      asked.push(feed.stream);
-      this.toPeer(feed.node, { type: "askDurable", request: this.nextRequest++ });
-    }
-    for (const { stream } of this.foreign.unfollowed()) asked.push(stream);
+  private askAllDurable(): Map<StreamId, number> {
+    const asked = new Map<StreamId, number>();
+    for (const { stream } of this.foreign.unfollowed()) asked.set(stream, Number.POSITIVE_INFINITY);
+    for (const feed of this.foreign.feeds()) asked.set(feed.stream, this.askDurable(feed.node));
     return asked;
+  }
+
+  private askDurable(peer: NodeName): number {
+    const request = this.nextRequest++;
+    this.toPeer(peer, { type: "askDurable", request });
+    return request;
   }
 
   private applier(): ConstructorParameters<typeof ForeignStreams>[0] {
@@ -461,7 +465,7 @@ export class DatabaseNode {
       },
       advance: (stream: StreamId, to: Lsn) => node.engine.advance(stream, to, node.now),
       dropCleanPages: () => node.engine.dropCleanPages(node.now),
-      askDurable: (peer: NodeName) => node.toPeer(peer, { type: "askDurable", request: node.nextRequest++ }),
+      askDurable: (peer: NodeName) => node.askDurable(peer),
     };
   }
 

@@ -57,6 +57,11 @@ export class FeedReceiver {
     return this.releasedThrough;
   }
 
+  /** Every decision up to here is known. */
+  get decided(): Lsn {
+    return this.decidedThrough;
+  }
+
   /** A decided position that this feed cannot reach by itself any more, or 0. Meaningful once the frames of a turn were taken. */
   get gapTo(): Lsn {
     return this.announced > this.decidedThrough ? this.announced : lsn(0);

@@ -16,7 +16,7 @@
  *
  * A writer that does not answer is on its way out: its close in the manifest stands in for the answer.
  */
-import { type Lsn, type Manifest, type NodeName, type ReadPoint, type StreamId } from "@sixfold/model";
+import { streamState, type Lsn, type Manifest, type NodeName, type ReadPoint, type StreamId } from "@sixfold/model";
 import type { Append, FeedStart } from "@sixfold/wire";
 import { FeedReceiver, type ForeignEntry } from "./feed-receiver.ts";
 
@@ -26,17 +26,22 @@ export interface Applier {
   applyForeign(stream: StreamId, entry: ForeignEntry): void;
   advance(stream: StreamId, to: Lsn): void;
   dropCleanPages(): void;
-  askDurable(node: NodeName): void;
+  /** Returns the question's number: numbers grow, and the answer carries it. */
+  askDurable(node: NodeName): number;
 }
+
+/** A decided range that no frame has met for so long is a gap. */
+const GAP_PATIENCE_MS = 200;
 
 export class ForeignStreams {
   private readonly node: Applier;
   private readonly receivers = new Map<StreamId, FeedReceiver>();
   /** Open foreign streams by the manifest, with their writers. */
   private readonly open = new Map<StreamId, NodeName>();
-  /** While closing a gap: streams whose durable point is still asked for, and the positions to reach. */
-  private readonly asked = new Set<StreamId>();
+  /** While closing a gap: streams whose durable point is asked for, with the first question that counts, and the positions to reach. */
+  private readonly asked = new Map<StreamId, number>();
   private readonly targets = new Map<StreamId, Lsn>();
+  private readonly gaps = new Map<StreamId, { readonly decided: Lsn; readonly at: number }>();
   /** Every open stream has been followed at one moment. */
   private joined = false;
   private manifestKnown = false;
@@ -77,18 +82,13 @@ export class ForeignStreams {
     const before = new Set(this.open.keys());
     this.manifestKnown = true;
     this.open.clear();
+    for (const state of manifest.streams) if (state.state === "open" && state.id !== own) this.open.set(state.id, state.node);
+    for (const stream of this.receivers.keys()) if (!this.open.has(stream) && streamState(manifest, stream) !== undefined) this.forget(stream);
     for (const state of manifest.streams) {
-      if (state.state === "open") {
-        if (state.id !== own) this.open.set(state.id, state.node);
-        continue;
-      }
-      this.receivers.get(state.id)?.skipTo(state.final);
-      this.receivers.delete(state.id);
-      this.asked.delete(state.id);
-      this.targets.delete(state.id);
+      if (state.state === "open") continue;
+      this.forget(state.id);
       if (this.node.applied.get(state.id) < state.final) this.jump(state.id, state.final);
     }
-    for (const stream of before) if (!this.open.has(stream)) this.forget(stream);
     this.apply();
   }
 
@@ -108,8 +108,11 @@ export class ForeignStreams {
     this.receivers.get(append.stream)?.take(append);
   }
 
-  durable(stream: StreamId, durable: Lsn): void {
-    if (!this.asked.delete(stream)) return;
+  /** An answer to `askDurable`. One to a question of before the gap says nothing of it. */
+  durable(stream: StreamId, durable: Lsn, request: number): void {
+    const first = this.asked.get(stream);
+    if (first === undefined || request < first) return;
+    this.asked.delete(stream);
     if (durable > this.node.applied.get(stream)) this.targets.set(stream, durable);
   }
 
@@ -136,8 +139,8 @@ export class ForeignStreams {
       const next = receiver.next();
       if (next.kind === "none") break;
       if (next.kind === "missing") {
-        this.jump(stream, next.lsn);
-        receiver.skipTo(next.lsn);
+        this.jump(stream, receiver.decided);
+        receiver.skipTo(receiver.decided);
         continue;
       }
       if (next.kind === "entry") {
@@ -161,17 +164,30 @@ export class ForeignStreams {
     this.node.advance(stream, to);
     for (const [other, node] of this.open) {
       if (other === stream) continue;
-      this.asked.add(other);
-      if (this.receivers.has(other)) this.node.askDurable(node);
+      this.asked.set(other, this.receivers.has(other) ? this.node.askDurable(node) : Number.POSITIVE_INFINITY);
     }
   }
 
-  /** Asks again where an answer is due; called from time to time, since a question may have met a broken link. */
-  askAgain(): void {
-    for (const stream of this.asked) {
+  /** From time to time: asks again, since a question may have met a broken link, and jumps over gaps that no feed will fill. */
+  tick(now: number): void {
+    for (const [stream, first] of this.asked) {
       const writer = this.open.get(stream);
       if (writer === undefined) this.asked.delete(stream);
-      else if (this.receivers.has(stream)) this.node.askDurable(writer);
+      else if (this.receivers.has(stream)) {
+        const request = this.node.askDurable(writer);
+        if (first === Number.POSITIVE_INFINITY) this.asked.set(stream, request);
+      }
+    }
+    for (const [stream, receiver] of this.receivers) {
+      const since = this.gaps.get(stream);
+      if (receiver.gapTo === 0 || since?.decided !== receiver.decided) this.gaps.delete(stream);
+      if (receiver.gapTo === 0) continue;
+      if (since === undefined || since.decided !== receiver.decided) this.gaps.set(stream, { decided: receiver.decided, at: now });
+      else if (now - since.at >= GAP_PATIENCE_MS) {
+        const to = receiver.gapTo;
+        this.jump(stream, to);
+        receiver.skipTo(to);
+      }
     }
   }
 

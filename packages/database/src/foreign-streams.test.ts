@@ -1,0 +1,133 @@
+import { epoch, lsn, NONE, nodeName, pageId, pgId, ReadPoint, streamId, transactionId, type Manifest, type StreamState } from "@sixfold/model";
+import { encodeSlice, type Append } from "@sixfold/wire";
+import { describe, expect, test } from "vitest";
+import { ForeignStreams } from "./foreign-streams.ts";
+
+const B = streamId(2);
+const C = streamId(3);
+const NODES = new Map([[B, nodeName("writer-b")], [C, nodeName("writer-c")]]);
+
+function manifest(closed: ReadonlyMap<number, number> = new Map()): Manifest {
+  const streams = [B, C].map((id): StreamState => {
+    const node = NODES.get(id)!;
+    const final = closed.get(id);
+    if (final === undefined) return { state: "open", id, node, exclusive: false };
+    return { state: "closed", id, node, exclusive: false, final: lsn(final), tails: new Map() };
+  });
+  const geometry = { pageBytes: 8192, segmentBytes: 1 << 20 };
+  return { volume: "v", revision: 1, epoch: epoch(1), mode: "multi", geometry, servers: [], pgs: [], nextStream: streamId(4), streams, settledThrough: streamId(1), outcomes: [] };
+}
+
+function entry(stream: number, at: number, builtOn: readonly (readonly [number, number])[], decided = at): Append {
+  const slice = encodeSlice({
+    stream: streamId(stream), lsn: lsn(at), pg: pgId(0), back: lsn(at - 1), supersedes: lsn(0), owned: true, epoch: epoch(1),
+    pgs: [pgId(0)], ownBases: [], transaction: transactionId(`${stream}-x`), deltas: [{ page: pageId(9), base: NONE, ops: new Uint8Array(0) }], checks: [],
+  });
+  const vector = new ReadPoint(streamId(1), builtOn.map(([s, l]) => [streamId(s), lsn(l)] as const));
+  const decisions = { from: lsn(0), through: lsn(decided), aborts: [], earlyAborts: [] };
+  return { type: "append", pg: pgId(0), stream: streamId(stream), exclusive: false, decisions, lowWater: vector, builtOn: vector, slices: [slice] };
+}
+
+function world() {
+  const shown: string[] = [];
+  const asked: { node: string; request: number }[] = [];
+  const applied = new ReadPoint(streamId(1));
+  let request = 0;
+  const streams = new ForeignStreams({
+    applied,
+    applyForeign: (stream, e) => shown.push(`${stream}:${e.lsn}`),
+    advance: (stream, to) => applied.advance(stream, to),
+    dropCleanPages: () => shown.push("drop"),
+    askDurable: (node) => {
+      asked.push({ node, request: ++request });
+      return request;
+    },
+  });
+  const start = (stream: number, durable: number): void =>
+    streams.feedStart(NODES.get(streamId(stream))!, { type: "feedStart", stream: streamId(stream), durable: lsn(durable), tails: new Map() });
+  return { streams, shown, asked, applied, start };
+}
+
+/** A world that follows both streams from their beginning. */
+function joined() {
+  const w = world();
+  w.streams.learnManifest(manifest(), streamId(9));
+  w.start(2, 0);
+  w.start(3, 0);
+  w.streams.apply();
+  expect(w.streams.isClosed).toBe(true);
+  return w;
+}
+
+describe("foreign streams", () => {
+  test("I5: an entry waits for what it was built on, whichever feed is faster", () => {
+    const w = joined();
+    w.streams.append(entry(3, 1, [[2, 1]]));
+    w.streams.apply();
+    expect(w.shown).toEqual([]);
+    expect(w.streams.stalled).toBe(true);
+    w.streams.append(entry(2, 1, []));
+    w.streams.apply();
+    expect(w.shown).toEqual(["2:1", "3:1"]);
+    expect(w.applied.entries()).toEqual([[2, 1], [3, 1]]);
+  });
+
+  test("nobody reads before every open stream was followed once", () => {
+    const w = world();
+    w.streams.learnManifest(manifest(), streamId(9));
+    w.start(2, 0);
+    w.streams.apply();
+    expect(w.streams.isClosed).toBe(false);
+    w.start(3, 0);
+    w.streams.apply();
+    expect(w.streams.isClosed).toBe(true);
+  });
+
+  test("I5: after a jump the vector counts as closed only when the others' later durable points are shown", () => {
+    const w = joined();
+    w.streams.linkLost(NODES.get(B)!);
+    w.start(2, 5); // missed 1 to 5, which may have been built on C's entries
+    expect(w.shown).toEqual(["drop"]);
+    expect(w.streams.isClosed).toBe(false);
+    w.streams.durable(C, lsn(2), w.asked.at(-1)!.request);
+    expect(w.streams.isClosed).toBe(false);
+    w.streams.append(entry(3, 1, []));
+    w.streams.append(entry(3, 2, []));
+    w.streams.apply();
+    expect(w.streams.isClosed).toBe(true);
+  });
+
+  test("an answer to a question from before the jump does not count", () => {
+    const w = joined();
+    w.streams.linkLost(NODES.get(B)!);
+    w.start(2, 5);
+    const { request } = w.asked.at(-1)!;
+    w.streams.durable(C, lsn(0), request - 1);
+    expect(w.streams.isClosed).toBe(false);
+    w.streams.durable(C, lsn(0), request);
+    expect(w.streams.isClosed).toBe(true);
+  });
+
+  test("a closed stream is shown to its end, from storage if its feed did not bring it", () => {
+    const w = joined();
+    w.streams.append(entry(2, 1, []));
+    w.streams.apply();
+    w.streams.learnManifest(manifest(new Map([[2, 4]])), streamId(9));
+    expect(w.applied.get(B)).toBe(4);
+    expect(w.shown).toEqual(["2:1", "drop"]);
+    w.streams.durable(C, lsn(0), w.asked.at(-1)!.request);
+    expect(w.streams.isClosed).toBe(true);
+  });
+
+  test("a gap that no frame fills is jumped over after a while", () => {
+    const w = joined();
+    const late = entry(2, 3, [], 3);
+    w.streams.append({ ...late, decisions: { ...late.decisions, from: lsn(2) } });
+    w.streams.apply();
+    w.streams.tick(0);
+    expect(w.applied.get(B)).toBe(0);
+    w.streams.tick(1000);
+    expect(w.applied.get(B)).toBe(3);
+    expect(w.shown).toEqual(["drop"]);
+  });
+});
