@@ -7,15 +7,15 @@ const B = streamId(2);
 const C = streamId(3);
 const NODES = new Map([[B, nodeName("writer-b")], [C, nodeName("writer-c")]]);
 
-function manifest(closed: ReadonlyMap<number, number> = new Map()): Manifest {
-  const streams = [B, C].map((id): StreamState => {
+function manifest(closed: ReadonlyMap<number, number> = new Map(), settledThrough = 1): Manifest {
+  const streams = [B, C].filter((id) => id > settledThrough).map((id): StreamState => {
     const node = NODES.get(id)!;
     const final = closed.get(id);
     if (final === undefined) return { state: "open", id, node, exclusive: false };
     return { state: "closed", id, node, exclusive: false, final: lsn(final), tails: new Map() };
   });
   const geometry = { pageBytes: 8192, segmentBytes: 1 << 20 };
-  return { volume: "v", revision: 1, epoch: epoch(1), mode: "multi", geometry, servers: [], pgs: [], nextStream: streamId(4), streams, settledThrough: streamId(1), outcomes: [] };
+  return { volume: "v", revision: 1, epoch: epoch(1), mode: "multi", geometry, servers: [], pgs: [], nextStream: streamId(4), streams, settledThrough: streamId(settledThrough), outcomes: [] };
 }
 
 function entry(stream: number, at: number, builtOn: readonly (readonly [number, number])[], decided = at): Append {
@@ -115,6 +115,15 @@ describe("foreign streams", () => {
     w.streams.learnManifest(manifest(new Map([[2, 4]])), streamId(9));
     expect(w.applied.get(B)).toBe(4);
     expect(w.shown).toEqual(["2:1", "drop"]);
+    w.streams.durable(C, lsn(0), w.asked.at(-1)!.request);
+    expect(w.streams.isClosed).toBe(true);
+  });
+
+  test("a stream that was closed and settled behind the node's back is a gap too", () => {
+    const w = joined();
+    w.streams.learnManifest(manifest(new Map(), 2), streamId(9));
+    expect(w.shown).toEqual(["drop"]);
+    expect(w.streams.isClosed).toBe(false);
     w.streams.durable(C, lsn(0), w.asked.at(-1)!.request);
     expect(w.streams.isClosed).toBe(true);
   });

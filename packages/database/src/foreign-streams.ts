@@ -16,7 +16,7 @@
  *
  * A writer that does not answer is on its way out: its close in the manifest stands in for the answer.
  */
-import { streamState, type Lsn, type Manifest, type NodeName, type ReadPoint, type StreamId } from "@sixfold/model";
+import { type Lsn, type Manifest, type NodeName, type ReadPoint, type StreamId } from "@sixfold/model";
 import type { Append, FeedStart } from "@sixfold/wire";
 import { FeedReceiver, type ForeignEntry } from "./feed-receiver.ts";
 
@@ -41,6 +41,8 @@ export class ForeignStreams {
   /** While closing a gap: streams whose durable point is asked for, with the first question that counts, and the positions to reach. */
   private readonly asked = new Map<StreamId, number>();
   private readonly targets = new Map<StreamId, Lsn>();
+  /** Closed streams, not yet settled, that are shown to their end. */
+  private readonly ended = new Set<StreamId>();
   private readonly gaps = new Map<StreamId, { readonly decided: Lsn; readonly at: number }>();
   /** Every open stream has been followed at one moment. */
   private joined = false;
@@ -79,17 +81,23 @@ export class ForeignStreams {
 
   /** A newer manifest: closed streams jump to their end, newly opened ones must be followed. `own` is this node's open stream, or 0. */
   learnManifest(manifest: Manifest, own: StreamId): void {
-    const before = new Set(this.open.keys());
     this.manifestKnown = true;
     this.open.clear();
     for (const state of manifest.streams) if (state.state === "open" && state.id !== own) this.open.set(state.id, state.node);
-    for (const stream of this.receivers.keys()) if (!this.open.has(stream) && streamState(manifest, stream) !== undefined) this.forget(stream);
     for (const state of manifest.streams) {
       if (state.state === "open") continue;
       this.forget(state.id);
+      this.ended.add(state.id);
       if (this.node.applied.get(state.id) < state.final) this.jump(state.id, state.final);
     }
+    for (let s = this.node.applied.settledThrough + 1; s <= manifest.settledThrough; s++) this.settled(s as StreamId);
     this.apply();
+  }
+
+  /** The stream is visible whole from now on. If its end was never met here, it was closed and settled behind this node's back. */
+  private settled(stream: StreamId): void {
+    this.forget(stream);
+    if (!this.ended.delete(stream)) this.jump(stream, this.node.applied.get(stream));
   }
 
   /** The writer of a stream begins to feed this node. */
