@@ -23,9 +23,12 @@ import { parseSync } from "vite";
  * @property {readonly SourceFile[]} files
  */
 
+/** Stands for the specifier of a dynamic import that is computed. */
+export const computed = "(computed)";
+
 /**
  * Specifiers of everything a module imports, in order of kind. A dynamic import whose specifier is
- * computed is reported as "(computed)", which no rule allows.
+ * not a plain string is reported as {@link computed}.
  * @param {string} path only for its extension
  * @param {string} source
  * @returns {string[]}
@@ -39,7 +42,7 @@ export function importsOf(path, source) {
   }
   for (const { moduleRequest } of module.dynamicImports) {
     const text = source.slice(moduleRequest.start, moduleRequest.end);
-    found.push(/^(["'`])[^"'`$]*\1$/.test(text) ? text.slice(1, -1) : "(computed)");
+    found.push(/^(["'`])[^"'`$]*\1$/.test(text) ? text.slice(1, -1) : computed);
   }
   if (/\bimport\s*\(/.test(source)) found.push(...importTypesOf(program));
   return [...new Set(found)];
