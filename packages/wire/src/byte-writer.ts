@@ -114,25 +114,43 @@ export class ByteWriter {
 
   /** Length in bytes as varint, then UTF-8. */
   text(value: string): void {
+    if (value.length < 128 && this.ascii(0, value)) return;
+    const bytes = Buffer.byteLength(value);
+    this.varint(bytes);
+    this.utf8(value, bytes);
+  }
+
+  /** If `value` is ASCII: a byte `header + its length`, then it, and true. Else writes nothing. For short strings. */
+  ascii(header: number, value: string): boolean {
     const n = value.length;
-    if (n < 64) {
-      this.u8(n);
-      const at = this.room(n);
-      let i = 0;
-      for (; i < n; i++) {
-        const code = value.charCodeAt(i);
-        if (code >= 0x80) break;
-        this.bytes[at + i] = code;
+    const at = this.room(n + 1);
+    const bytes = this.bytes;
+    bytes[at] = header + n;
+    for (let i = 0; i < n; i++) {
+      const code = value.charCodeAt(i);
+      if (code >= 0x80) {
+        this.at = at;
+        return false;
       }
-      if (i === n) return;
-      this.at -= n + 1;
+      bytes[at + 1 + i] = code;
     }
-    this.blob(encoder.encode(value));
+    return true;
+  }
+
+  /** UTF-8 alone; `bytes` is how many it takes. */
+  utf8(value: string, bytes: number): void {
+    const at = this.room(bytes);
+    encoder.encodeInto(value, this.bytes.subarray(at, at + bytes));
   }
 
   /** Writes over four bytes at `offset` from the run's start, such as a length not known before. */
   patchU32(offset: number, value: number): void {
     this.putU32(this.start + offset, value);
+  }
+
+  patchU32BigEndian(offset: number, value: number): void {
+    const at = this.start + offset;
+    for (let i = 0; i < 4; i++) this.bytes[at + i] = value >>> (24 - 8 * i);
   }
 
   private putU32(at: number, value: number): void {

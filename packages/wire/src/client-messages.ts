@@ -68,7 +68,7 @@ export type ClientRequestBody =
   | { readonly op: "rollback"; readonly tx: TransactionRef }
   | { readonly op: "call"; readonly tx: TransactionRef; readonly procedure: string; readonly args: Uint8Array }
   | { readonly op: "outcome"; readonly id: TransactionId }
-  | { readonly op: "createTable" | "dropTable"; readonly table: string }
+  | { readonly op: "createTable" | "dropTable"; readonly tx: TransactionRef; readonly table: string }
   | { readonly op: "listTables" }
   | { readonly op: "status" };
 

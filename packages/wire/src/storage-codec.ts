@@ -1,0 +1,156 @@
+/**
+ * The bytes of the storage messages that are not hot. Each table lists a message's fields in the order in which
+ * they are written; how each kind of field is written stands in `codec` and `noun-codecs`.
+ */
+import type { Decision, EntryId, Lsn, PageId, PageVersion, PgId, StreamId } from "@sixfold/model";
+import type { ByteReader } from "./byte-reader.ts";
+import { bool, integer, list, map, maybe, message, NAME_BYTES_MAX, PROSE_BYTES_MAX, struct, text, word, type Codec } from "./codec.ts";
+import {
+  decision,
+  decisions,
+  entryLsn,
+  epoch,
+  lsns,
+  nodeName,
+  page,
+  pg,
+  position,
+  readSlices,
+  request,
+  slice,
+  sliceVotes,
+  stream,
+  transaction,
+  version,
+  vote,
+  writeSlices,
+} from "./noun-codecs.ts";
+import type {
+  AskDurable,
+  AskStatus,
+  AskVotes,
+  Close,
+  Closed,
+  Durable,
+  Fence,
+  Fenced,
+  FencedSlice,
+  FeedStart,
+  FindTransaction,
+  Follow,
+  Goodbye,
+  Hello,
+  Outcomes,
+  OutcomesKnown,
+  Positions,
+  PulledSlices,
+  PullSlices,
+  Status,
+  TransactionFound,
+  Votes,
+  Welcome,
+} from "./storage-messages.ts";
+import { plainRecord } from "./value-codec.ts";
+
+const name = text("a name", NAME_BYTES_MAX);
+const protocol = integer("a protocol version");
+
+export const hello = message<Hello>("hello", {
+  protocol,
+  role: word("role", ["node", "segment", "client"] as const),
+  name,
+  volume: name,
+  token: text("a token", PROSE_BYTES_MAX),
+});
+export const welcome = message<Welcome>("welcome", {
+  protocol,
+  role: word("role", ["node", "segment"] as const),
+  name,
+  volume: name,
+});
+export const goodbye = message<Goodbye>("goodbye", { code: name, reason: text("a reason", PROSE_BYTES_MAX) });
+
+const ofStream = { request, pg, stream };
+
+export const askVotes = message<AskVotes>("askVotes", { ...ofStream, lsns });
+export const votes = message<Votes>("votes", { ...ofStream, votes: sliceVotes });
+export const fence = message<Fence>("fence", ofStream);
+
+const fencedSlice = struct<FencedSlice>({ slice, vote, decision: maybe(decision) });
+const committedVersion = struct<{ readonly page: PageId; readonly base: PageVersion; readonly version: PageVersion }>({
+  page,
+  base: version,
+  version,
+});
+export const fenced = message<Fenced>("fenced", {
+  ...ofStream,
+  scl: position,
+  decidedThrough: position,
+  tail: position,
+  aborts: lsns,
+  earlyAborts: lsns,
+  slices: list(fencedSlice, 13),
+  committed: list(committedVersion, 5),
+});
+
+export const close = message<Close>("close", { ...ofStream, final: position, tail: position, decisions });
+export const closed = message<Closed>("closed", { ...ofStream, complete: bool });
+
+export const factOfEntry = struct<EntryId & { readonly decision: Decision }>({ stream, lsn: entryLsn, decision });
+export const outcomes = message<Outcomes>("outcomes", { request, pg, outcomes: list(factOfEntry, 3) });
+export const outcomesKnown = message<OutcomesKnown>("outcomesKnown", { request, pg });
+
+export const pullSlices = message<PullSlices>("pullSlices", { ...ofStream, after: position, through: position });
+
+const end = maybe(struct<{ readonly final: Lsn; readonly tail: Lsn }>({ final: position, tail: position }));
+/** By hand, since its slices must be of the stream that it names. */
+export const pulledSlices: Codec<PulledSlices> = {
+  write(w, m) {
+    w.varint(m.request);
+    w.varint(m.pg);
+    w.varint(m.stream);
+    writeSlices(w, m.slices);
+    decisions.write(w, m.decisions);
+    w.varint(m.mergedThrough);
+    end.write(w, m.closed);
+  },
+  read(r: ByteReader) {
+    const answers = request.read(r);
+    const inPg: PgId = pg.read(r);
+    const of: StreamId = stream.read(r);
+    return {
+      type: "pulledSlices",
+      request: answers,
+      pg: inPg,
+      stream: of,
+      slices: readSlices(r, inPg, of),
+      decisions: decisions.read(r),
+      mergedThrough: position.read(r),
+      closed: end.read(r),
+    };
+  },
+};
+
+export const positions = message<Positions>("positions", {
+  pg,
+  streams: list(
+    struct<Positions["streams"][number]>({ stream, scl: position, decidedThrough: position, closed: bool }),
+    4,
+  ),
+});
+
+export const findTransaction = message<FindTransaction>("findTransaction", { ...ofStream, transaction });
+const attempt = struct<TransactionFound["attempts"][number]>({ lsn: entryLsn, decision: maybe(decision) });
+export const transactionFound = message<TransactionFound>("transactionFound", {
+  ...ofStream,
+  attempts: list(attempt, 2),
+  mergedThrough: position,
+  scl: position,
+});
+
+export const follow = message<Follow>("follow", { node: nodeName });
+export const feedStart = message<FeedStart>("feedStart", { stream, durable: position, tails: map(pg, entryLsn) });
+export const askDurable = message<AskDurable>("askDurable", { request });
+export const durable = message<Durable>("durable", { request, stream, durable: position, epoch });
+export const askStatus = message<AskStatus>("askStatus", { request });
+export const status = message<Status>("status", { request, status: plainRecord });
