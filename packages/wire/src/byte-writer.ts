@@ -122,17 +122,22 @@ export class ByteWriter {
 
   /** If `value` is ASCII: a byte `header + its length`, then it, and true. Else writes nothing. For short strings. */
   ascii(header: number, value: string): boolean {
+    return this.coded(header + value.length, value);
+  }
+
+  /** If `value` is ASCII: the byte `code`, then it, and true. Else writes nothing. */
+  coded(code: number, value: string): boolean {
     const n = value.length;
     const at = this.room(n + 1);
     const bytes = this.bytes;
-    bytes[at] = header + n;
+    bytes[at] = code;
     for (let i = 0; i < n; i++) {
-      const code = value.charCodeAt(i);
-      if (code >= 0x80) {
+      const char = value.charCodeAt(i);
+      if (char >= 0x80) {
         this.at = at;
         return false;
       }
-      bytes[at + 1 + i] = code;
+      bytes[at + 1 + i] = char;
     }
     return true;
   }

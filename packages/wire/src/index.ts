@@ -12,6 +12,7 @@ export {
   type MessageType,
 } from "./frame.ts";
 export * from "./log-block.ts";
+export { compareKeys, decodeKey, encodeKey, type Key } from "./key-codec.ts";
 export { decodeRecords, encodeRecords } from "./log-record-codec.ts";
 export { decodeSessionToken, encodeSessionToken } from "./session-token.ts";
 export { decodeSlice, encodeSlice } from "./slice-codec.ts";
