@@ -123,10 +123,10 @@ export type EngineResult =
   | { readonly kind: "values"; readonly values: readonly (Uint8Array | undefined)[] }
   /** To `scan`. `more`: the range goes on beyond the last row (a limit was met); scan again from there. */
   | { readonly kind: "rows"; readonly rows: readonly Row[]; readonly more: boolean }
-  /** To `commit`, `createTable`, `dropTable`. `version` is `NONE` if nothing had to be written. */
-  | { readonly kind: "committed"; readonly version: PageVersion }
+  /** To `commit`, `createTable`, `dropTable`. `version` is `NONE` if nothing had to be written. `attempts`: entries built for it, 0 if none. */
+  | { readonly kind: "committed"; readonly version: PageVersion; readonly attempts: number }
   /** To `call`; `value` is what the procedure returned. */
-  | { readonly kind: "called"; readonly value: unknown; readonly version: PageVersion }
+  | { readonly kind: "called"; readonly value: unknown; readonly version: PageVersion; readonly attempts: number }
   | { readonly kind: "rolled-back" }
   | { readonly kind: "tables"; readonly names: readonly string[] }
   | { readonly kind: "failed"; readonly error: SixfoldError };

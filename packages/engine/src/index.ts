@@ -1,1 +1,3 @@
 export * from "./engine-api.ts";
+export { Engine } from "./engine.ts";
+export { extentCount, readExtentHeader } from "./extents.ts";

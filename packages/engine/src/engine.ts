@@ -1,0 +1,469 @@
+/**
+ * The engine: dispatches requests and news to its parts, runs what is ready, and keeps house.
+ * See README.md for the parts, `engine-api.ts` for the face.
+ *
+ * Every public method ends in `turn`, which runs ready jobs, oldest first, until none is left,
+ * and asks for the pages they lack in one effect.
+ */
+import {
+  LIMITS,
+
+  SixfoldError,
+  assert,
+  transactionId,
+  type Lsn,
+  type PageId,
+  type ReadPoint,
+  type StreamId,
+  type TransactionId,
+} from "@sixfold/model";
+import type {
+  AbortCause,
+  CallRequest,
+  CommitRequest,
+  EngineEffect,
+  EngineFace,
+  EngineOptions,
+  EngineStats,
+  ForeignEntry,
+  GetRequest,
+  LoadedPage,
+  ScanRequest,
+} from "./engine-api.ts";
+import { EngineState } from "./engine-state.ts";
+import { applyForeign, dropCleanPages, loadFailed, pagesLoaded } from "./foreign.ts";
+import { aborted, committed, takeBackAll } from "./in-flight.ts";
+import { Job, type Work } from "./job.ts";
+import { runCall } from "./procedures.ts";
+import { runGet, runList, runScan, transactionOf } from "./reads.ts";
+import { TOMBSTONE_MS, type Transaction } from "./transactions.ts";
+import { UNWIND } from "./unwind.ts";
+import { checkWrites, runClaim, runCommit, runCreate, runDrop, runFormat, runReap } from "./writes.ts";
+
+/** Ages are looked at this often. */
+const AGEING_MS = 500;
+/** The id under which the engine's own entries travel. */
+const OWN_WORK = transactionId("");
+
+export class Engine implements EngineFace {
+  readonly effects: EngineEffect[];
+  protected readonly state: EngineState;
+  private agedAt = Number.NEGATIVE_INFINITY;
+  /** The claim, and the reaper's step, that are not built yet. */
+  private claim: Job | undefined = undefined;
+  private reaper: Job | undefined = undefined;
+  private format: Job | undefined = undefined;
+  /** Streams of this node that were closed while entries were undecided. */
+  private readonly formerStreams = new Set<StreamId>();
+
+  constructor(options: EngineOptions) {
+    this.state = new EngineState(options);
+    this.effects = this.state.effects;
+  }
+
+  get applied(): ReadPoint {
+    return this.state.applied;
+  }
+
+  get stats(): EngineStats {
+    const { state } = this;
+    return {
+      pages: state.pool.size,
+      inFlight: state.inFlight.size,
+      waiting: state.jobs.size,
+      transactions: state.transactions.size,
+      ...state.counts,
+      loads: state.loads.asked,
+      evictions: state.pool.evictions,
+    };
+  }
+
+  open(stream: StreamId, exclusive: boolean, nextLsn: Lsn, now: number): void {
+    const { state } = this;
+    assert(state.stream === 0, "a node writes one stream at a time");
+    state.now = now;
+    state.stream = stream;
+    state.exclusive = exclusive;
+    state.nextLsn = nextLsn;
+    state.builder.lastDecided = nextLsn - 1;
+    state.extents.open(stream);
+    this.format = this.startOwn({ kind: "format" });
+    this.reaper = this.startOwn({ kind: "reap" });
+    this.turn();
+  }
+
+  closeStream(error: SixfoldError, now: number): void {
+    const { state } = this;
+    state.now = now;
+    if (state.stream === 0) return;
+    const inFlight = takeBackAll(state);
+    if (inFlight.length > 0) this.formerStreams.add(state.stream);
+    state.stream = 0 as StreamId;
+    for (const job of inFlight) state.finish(job, { kind: "failed", error: unknownOutcome(job, error) });
+    for (const job of [...state.jobs]) {
+      if (job.isWrite || (job.work.kind === "get" && job.work.read.forUpdate)) {
+        const told = job.unsafe.length > 0 ? unknownOutcome(job, error) : error;
+        state.finish(job, { kind: "failed", error: told });
+        if (job.tx !== undefined) state.endTransaction(job.tx, error);
+      } else if (job.state === "waiting") state.makeReady(job);
+    }
+    state.aborting.clear();
+    state.held.clear();
+    state.waitingForFormat.length = state.waitingForPages.length = state.waitingToBeShown.length = 0;
+    state.pagesToClaim = 0;
+    this.claim = this.reaper = this.format = undefined;
+    this.turn();
+  }
+
+  get(request: number, read: GetRequest, now: number): void {
+    this.state.now = now;
+    if (read.forUpdate && read.tx === undefined)
+      return this.refuse(request, new SixfoldError("bad-request", "forUpdate needs a transaction"));
+    const job = this.job(request, { kind: "get", read }, read.tx?.id ?? OWN_WORK);
+    try {
+      if (read.tx !== undefined) job.tx = transactionOf(this.state, read.tx, true)!;
+    } catch (reason) {
+      return this.refuse(request, reason);
+    }
+    this.start(job);
+  }
+
+  scan(request: number, scan: ScanRequest, now: number): void {
+    this.state.now = now;
+    const job = this.job(request, { kind: "scan", scan, cursor: undefined }, scan.tx?.id ?? OWN_WORK);
+    try {
+      if (scan.tx !== undefined) job.tx = transactionOf(this.state, scan.tx, true)!;
+    } catch (reason) {
+      return this.refuse(request, reason);
+    }
+    this.start(job);
+  }
+
+  commit(request: number, commit: CommitRequest, now: number): void {
+    const { state } = this;
+    state.now = now;
+    let tx: Transaction | undefined;
+    try {
+      tx = transactionOf(state, commit.tx, false);
+      if (commit.writes.length > 0) this.checkAdmission();
+      const pages = checkWrites(commit.writes, state.options.geometry.pageBytes);
+      const job = this.job(request, { kind: "commit", commit, overflowPages: pages }, commit.tx.id, commit.conflicts);
+      job.tx = tx;
+      if (tx !== undefined) tx.committing = true;
+      this.start(job);
+    } catch (reason) {
+      // What the client hears now is the transaction's end, unless it may send the same commit again.
+      tx ??= state.transactions.get(commit.tx.id);
+      if (tx !== undefined && !(reason instanceof SixfoldError && reason.retryable === "same-request")) state.endTransaction(tx, undefined);
+      this.refuse(request, reason);
+    }
+  }
+
+  rollback(request: number, tx: TransactionId, now: number): void {
+    this.state.now = now;
+    this.endOf(tx, new SixfoldError("bad-handle", "the transaction was rolled back"));
+    this.effects.push({ kind: "reply", request, result: { kind: "rolled-back" } });
+    this.turn();
+  }
+
+  call(request: number, call: CallRequest, now: number): void {
+    this.state.now = now;
+    this.startWrite(request, { kind: "call", call }, call.tx, call.conflicts);
+  }
+
+  createTable(request: number, tx: TransactionId, table: string, now: number): void {
+    this.state.now = now;
+    this.startWrite(request, { kind: "create", table }, tx, "row");
+  }
+
+  dropTable(request: number, tx: TransactionId, table: string, now: number): void {
+    this.state.now = now;
+    this.startWrite(request, { kind: "drop", table }, tx, "row");
+  }
+
+  listTables(request: number, now: number): void {
+    this.state.now = now;
+    this.start(this.job(request, { kind: "list", cursor: this.state.catalog.cursorOfNames() }, OWN_WORK));
+  }
+
+  abandon(tx: TransactionId, now: number): void {
+    this.state.now = now;
+    const found = this.state.transactions.get(tx);
+    if (found?.committing !== true) this.endOf(tx, new SixfoldError("connection-lost", "the client is gone"));
+    this.turn();
+  }
+
+  pagesLoaded(results: readonly LoadedPage[], now: number): void {
+    this.state.now = now;
+    pagesLoaded(this.state, results);
+    this.turn();
+  }
+
+  loadFailed(pages: readonly PageId[], readPoint: ReadPoint, reason: "too-old" | SixfoldError, now: number): void {
+    this.state.now = now;
+    loadFailed(this.state, pages, readPoint, reason);
+    this.turn();
+  }
+
+  decided(lsn: Lsn, decision: "commit" | "abort", cause: AbortCause | undefined, now: number): void {
+    this.state.now = now;
+    if (decision === "commit") committed(this.state, lsn);
+    else aborted(this.state, lsn, cause);
+    this.turn();
+  }
+
+  abortDurable(lsn: Lsn, now: number): void {
+    const { state } = this;
+    state.now = now;
+    const job = state.aborting.get(lsn);
+    state.aborting.delete(lsn);
+    if (job?.state === "aborting" && --job.waits === 0) state.finish(job, job.result!);
+    this.turn();
+  }
+
+  applyForeign(entry: ForeignEntry, now: number): void {
+    this.state.now = now;
+    applyForeign(this.state, entry);
+    this.turn();
+  }
+
+  advance(stream: StreamId, to: Lsn, now: number): void {
+    const { state } = this;
+    state.now = now;
+    // A recovery may have committed entries of ours that were taken back when the stream was closed.
+    if (this.formerStreams.has(stream) && stream !== state.stream && to > state.newest.get(stream)) dropCleanPages(state);
+    state.show(stream, to);
+    if (state.held.size > 0) state.wakeAll(state.held.arrived(state.newest));
+    this.turn();
+  }
+
+  dropCleanPages(now: number): void {
+    this.state.now = now;
+    dropCleanPages(this.state);
+    this.turn();
+  }
+
+  settle(through: StreamId): void {
+    const { state } = this;
+    if (through <= state.applied.settledThrough) return;
+    state.applied = state.applied.settle(through);
+    state.newest = state.newest.settle(through);
+    state.views.appliedMoved();
+    state.extents.settle(through);
+    for (const stream of this.formerStreams) if (stream <= through) this.formerStreams.delete(stream);
+  }
+
+  streamClosed(stream: StreamId): void {
+    this.state.extents.streamClosed(stream);
+  }
+
+  holdPages(pages: readonly PageId[], now: number): void {
+    this.state.now = now;
+    for (const page of pages) this.state.held.hold(page, now);
+  }
+
+  releasePages(pages: readonly PageId[], now: number): void {
+    this.state.now = now;
+    for (const page of pages) this.state.wakeAll(this.state.held.release(page));
+    this.turn();
+  }
+
+  oldestReadPoint(): ReadPoint {
+    return (this.state.views.oldest() ?? this.state.applied).clone();
+  }
+
+  tick(now: number): void {
+    const { state } = this;
+    state.now = now;
+    if (state.held.size > 0) state.wakeAll(state.held.expire(now));
+    if (now - this.agedAt >= AGEING_MS) {
+      this.agedAt = now;
+      this.endAged();
+      if (state.stream !== 0 && this.format === undefined) this.format = this.startOwn({ kind: "format" });
+    }
+    this.turn();
+  }
+
+  /** Runs what is ready, oldest first. */
+  private turn(): void {
+    const { state } = this;
+    for (;;) {
+      const hasRoom = state.inFlightBytes < state.maxInFlightBytes;
+      const job = state.ready.pop() ?? (hasRoom ? state.queued.pop() : undefined) ?? this.nextUpkeep();
+      if (job === undefined) break;
+      if (job.state === "ready") this.execute(job);
+    }
+    state.loads.flush(state.newest);
+    state.pool.shrink(state.applied);
+  }
+
+  private execute(job: Job): void {
+    const { state } = this;
+    if (job.isWrite && job.request >= 0 && state.inFlightBytes >= state.maxInFlightBytes) {
+      state.jobs.add(job);
+      state.queued.push(job);
+      return;
+    }
+    job.run++;
+    state.wants.clear();
+    try {
+      this.dispatch(job);
+    } catch (reason) {
+      if (state.builder.active) state.builder.undo();
+      if (reason === UNWIND) state.park(job);
+      else if (reason instanceof SixfoldError) this.failed(job, reason);
+      else throw reason;
+    }
+  }
+
+  private dispatch(job: Job): void {
+    const { state } = this;
+    const { work } = job;
+    if (job.isWrite && state.stream === 0) throw new SixfoldError("not-a-writer", "this node does not take writes");
+    switch (work.kind) {
+      case "get":
+        return runGet(state, job as Job & { work: typeof work });
+      case "scan":
+        return runScan(state, job as Job & { work: typeof work });
+      case "list":
+        return runList(state, job as Job & { work: typeof work });
+      case "commit":
+        return runCommit(state, job as Job & { work: typeof work });
+      case "call":
+        return runCall(state, job as Job & { work: typeof work });
+      case "create":
+        return runCreate(state, job as Job & { work: typeof work });
+      case "drop":
+        return runDrop(state, job as Job & { work: typeof work });
+      case "format":
+        return runFormat(state, job);
+      case "claim":
+        runClaim(state, job as Job & { work: typeof work });
+        if (this.claim === job) this.claim = undefined;
+        return;
+      case "reap": {
+        const more = runReap(state, job);
+        if (this.reaper === job) this.reaper = undefined;
+        if (more) this.reaper = this.startOwn({ kind: "reap" });
+      }
+    }
+  }
+
+  /** Work of the engine's own that is due. */
+  private nextUpkeep(): Job | undefined {
+    const { state } = this;
+    if (state.stream === 0 || this.claim !== undefined) return undefined;
+    let pages = state.pagesToClaim;
+    state.pagesToClaim = 0;
+    if (pages === 0 && state.extents.takeAllocated()) {
+      state.wants.clear();
+      if (state.extents.isLow(state.builder)) pages = 1;
+    }
+    if (pages === 0) return undefined;
+    const job = this.job(-1, { kind: "claim", pages, extents: [] }, OWN_WORK, "row");
+    state.pendingWrites++;
+    this.claim = job;
+    return job;
+  }
+
+  private startOwn(work: Work): Job {
+    const job = this.job(-1, work, OWN_WORK, "row");
+    this.state.pendingWrites++;
+    this.state.makeReady(job);
+    return job;
+  }
+
+  private startWrite(request: number, work: Work, tx: TransactionId, conflicts: CallRequest["conflicts"]): void {
+    try {
+      this.checkAdmission();
+    } catch (reason) {
+      return this.refuse(request, reason);
+    }
+    this.start(this.job(request, work, tx, conflicts));
+  }
+
+  /** Throws if no further write may be taken. */
+  private checkAdmission(): void {
+    const { state } = this;
+    if (state.stream === 0) throw new SixfoldError("not-a-writer", "this node does not take writes");
+    if (state.pendingWrites >= state.maxQueuedCommits)
+      throw new SixfoldError("overloaded", `${state.pendingWrites} commits are waiting at this node`, {
+        details: { limit: { name: "queuedCommits", max: state.maxQueuedCommits, actual: state.pendingWrites } },
+      });
+  }
+
+  private job(request: number, work: Work, tx: TransactionId, conflicts: CallRequest["conflicts"] = undefined): Job {
+    const { state } = this;
+    return new Job(state.transactions.nextOrder(), request, work, tx, conflicts ?? state.options.conflicts, state.now);
+  }
+
+  /** Runs a new job at once if nothing older is ready. */
+  private start(job: Job): void {
+    const { state } = this;
+    if (job.isWrite) state.pendingWrites++;
+    state.makeReady(job);
+    this.turn();
+  }
+
+  private refuse(request: number, reason: unknown): void {
+    if (!(reason instanceof SixfoldError)) throw reason;
+    this.effects.push({ kind: "reply", request, result: { kind: "failed", error: reason } });
+    this.turn();
+  }
+
+  /** A job met an error that its client must hear. Reads that fail for good end their transaction. */
+  private failed(job: Job, error: SixfoldError): void {
+    const { state } = this;
+    const { tx } = job;
+    state.fail(job, error, job.proven);
+    if (tx !== undefined && job.work.kind !== "commit" && error.retryable === "new-transaction") state.endTransaction(tx, error);
+    if (job === this.claim) this.claim = undefined;
+    if (job === this.reaper) this.reaper = undefined;
+    if (job === this.format) this.format = undefined;
+  }
+
+  /** Ends a transaction that is not committing, and its waiting reads. */
+  private endOf(id: TransactionId, reason: SixfoldError): void {
+    const { state } = this;
+    const tx = state.transactions.get(id);
+    if (tx === undefined) return;
+    for (const job of [...state.jobs]) if (job.tx === tx && job.work.kind !== "commit") state.finish(job, { kind: "failed", error: reason });
+    if (!tx.committing) state.endTransaction(tx, undefined);
+  }
+
+  private endAged(): void {
+    const { state } = this;
+    const limit = state.now - LIMITS.transactionAgeMs;
+    for (const tx of state.transactions.all()) {
+      if (tx.begunAt > limit) break;
+      if (tx.ended !== undefined) {
+        if (tx.begunAt <= limit - TOMBSTONE_MS) state.transactions.forget(tx.id);
+      } else if (!tx.committing) {
+        const error = tooOldTransaction(tx.id);
+        for (const job of [...state.jobs]) if (job.tx === tx) state.finish(job, { kind: "failed", error });
+        state.endTransaction(tx, error);
+      }
+    }
+    for (const job of state.jobs)
+      if (job.request >= 0 && job.arrivedAt <= limit && (job.state === "waiting" || job.state === "ready"))
+        state.fail(job, tooOldTransaction(job.transaction));
+  }
+}
+
+function tooOldTransaction(id: TransactionId): SixfoldError {
+  return new SixfoldError("timeout", `the transaction is older than the limit of ${LIMITS.transactionAgeMs} ms`, {
+    details: {
+      transaction: id,
+      limit: { name: "transactionAgeMs", max: LIMITS.transactionAgeMs, actual: LIMITS.transactionAgeMs },
+    },
+  });
+}
+
+/** The entry was sent, and its stream closed before it was decided: a recovery decides it. */
+function unknownOutcome(job: Job, cause: SixfoldError): SixfoldError {
+  return new SixfoldError("outcome-unknown", `the commit was in flight when the node stopped writing: ${cause.message}`, {
+    cause,
+    details: { transaction: job.transaction },
+  });
+}
+

@@ -1,0 +1,102 @@
+/**
+ * Pages on which nothing new may be started.
+ *
+ *  - courtesy: another writer waits for its turn on the page; the owner says when it is over
+ *  - a winner: an own entry lost the page to a foreign one whose delta is not here yet; building before it
+ *    arrives would only lose again
+ *
+ * Both end by themselves after a while, should nobody say so (I10).
+ */
+import { type PageId, type PageVersion, type ReadPoint } from "@sixfold/model";
+import type { Job } from "./job.ts";
+
+/** DESIGN section 6 gives 50 ms; the owner keeps to that, this is the net below it. */
+const COURTESY_MS = 250;
+/** How long to wait for a winner that is undecided (it may abort), and for one that is committed (its delta must come). */
+const YIELD_MS = 50;
+const COMMITTED_MS = 500;
+
+interface Hold {
+  courtesyUntil: number;
+  winner: PageVersion | undefined;
+  winnerUntil: number;
+  readonly waiters: Job[];
+}
+
+export class HeldPages {
+  private readonly holds = new Map<PageId, Hold>();
+
+  get size(): number {
+    return this.holds.size;
+  }
+
+  has(page: PageId): boolean {
+    return this.holds.has(page);
+  }
+
+  hold(page: PageId, now: number): void {
+    this.of(page).courtesyUntil = now + COURTESY_MS;
+  }
+
+  /** Holds a page until `winner` has been applied. */
+  awaitWinner(page: PageId, winner: PageVersion, committed: boolean, now: number): void {
+    const hold = this.of(page);
+    hold.winner = winner;
+    hold.winnerUntil = now + (committed ? COMMITTED_MS : YIELD_MS);
+  }
+
+  wait(page: PageId, job: Job): boolean {
+    const hold = this.holds.get(page);
+    if (hold === undefined) return false;
+    hold.waiters.push(job);
+    return true;
+  }
+
+  /** Ends the courtesy; returns whom to wake. */
+  release(page: PageId): Job[] {
+    const hold = this.holds.get(page);
+    if (hold === undefined) return [];
+    hold.courtesyUntil = 0;
+    return this.endIfDone(page, hold);
+  }
+
+  /** Ends the waits for winners that are here now. */
+  arrived(newest: ReadPoint): Job[] {
+    const woken: Job[] = [];
+    for (const [page, hold] of this.holds) {
+      if (hold.winner === undefined || !newest.includes(hold.winner)) continue;
+      hold.winner = undefined;
+      woken.push(...this.endIfDone(page, hold));
+    }
+    return woken;
+  }
+
+  expire(now: number): Job[] {
+    const woken: Job[] = [];
+    for (const [page, hold] of this.holds) {
+      if (hold.courtesyUntil <= now) hold.courtesyUntil = 0;
+      if (hold.winnerUntil <= now) hold.winner = undefined;
+      woken.push(...this.endIfDone(page, hold));
+    }
+    return woken;
+  }
+
+  /** Everything ends: the stream is closed. */
+  clear(): Job[] {
+    const woken = [...this.holds.values()].flatMap((h) => h.waiters);
+    this.holds.clear();
+    return woken;
+  }
+
+  private of(page: PageId): Hold {
+    let hold = this.holds.get(page);
+    if (hold === undefined) this.holds.set(page, (hold = { courtesyUntil: 0, winner: undefined, winnerUntil: 0, waiters: [] }));
+    return hold;
+  }
+
+  private endIfDone(page: PageId, hold: Hold): Job[] {
+    if (hold.courtesyUntil > 0 || hold.winner !== undefined) return [];
+    this.holds.delete(page);
+    return hold.waiters;
+  }
+}

@@ -1,0 +1,159 @@
+/**
+ * Pages on their way from storage.
+ *
+ * Heads are asked for at `newest`, everything this node knows to be committed. Foreign deltas that
+ * arrive meanwhile are kept with the load and applied after it by their bases; those
+ * that the image has already are known by its read point. A head whose load cannot be trusted any
+ * more (part of a stream was missed) is asked for again when it arrives.
+ *
+ * Pasts are asked for at a view's read point and belong to that view.
+ */
+import { sameVersion, type Delta, type PageId, type PageVersion, type ReadPoint } from "@sixfold/model";
+import type { BufferPool } from "./buffer-pool.ts";
+import type { EngineEffect, LoadedPage } from "./engine-api.ts";
+import type { Frame } from "./frame.ts";
+import type { Job } from "./job.ts";
+import type { ReadView } from "./read-view.ts";
+
+interface HeadLoad {
+  /** Undefined until the effect is out. */
+  readPoint: ReadPoint | undefined;
+  /** Do not use the image that is on its way. */
+  stale: boolean;
+  deltas: { readonly version: PageVersion; readonly delta: Delta }[];
+  waiters: Job[];
+}
+
+/** Deltas kept for one load; beyond it the page is asked for again. */
+const MAX_DELTAS = 4096;
+
+export class PageLoads {
+  private readonly heads = new Map<PageId, HeadLoad>();
+  private readonly pasts = new Map<ReadView, Map<PageId, Job[]>>();
+  private askHeads: PageId[] = [];
+  private askPasts = new Map<ReadView, PageId[]>();
+  private readonly effects: EngineEffect[];
+  asked = 0;
+
+  constructor(effects: EngineEffect[]) {
+    this.effects = effects;
+  }
+
+  /** `job` waits for the page's head. False if it waits for it already. */
+  wantHead(page: PageId, job: Job): boolean {
+    let load = this.heads.get(page);
+    if (load === undefined) {
+      load = { readPoint: undefined, stale: false, deltas: [], waiters: [] };
+      this.heads.set(page, load);
+      this.askHeads.push(page);
+    }
+    return addLast(load.waiters, job);
+  }
+
+  wantPast(view: ReadView, page: PageId, job: Job): boolean {
+    let pages = this.pasts.get(view);
+    if (pages === undefined) this.pasts.set(view, (pages = new Map()));
+    let waiters = pages.get(page);
+    if (waiters === undefined) {
+      pages.set(page, (waiters = []));
+      const ask = this.askPasts.get(view);
+      if (ask === undefined) this.askPasts.set(view, [page]);
+      else ask.push(page);
+    }
+    return addLast(waiters, job);
+  }
+
+  /** Emits what was asked for since the last flush. */
+  flush(newest: ReadPoint): void {
+    if (this.askHeads.length > 0) {
+      const readPoint = newest.clone();
+      for (const page of this.askHeads) this.heads.get(page)!.readPoint = readPoint;
+      this.effects.push({ kind: "load", pages: this.askHeads, readPoint, snapshot: false });
+      this.asked += this.askHeads.length;
+      this.askHeads = [];
+    }
+    if (this.askPasts.size > 0) {
+      for (const [view, pages] of this.askPasts) {
+        this.effects.push({ kind: "load", pages, readPoint: view.readPoint, snapshot: true });
+        this.asked += pages.length;
+      }
+      this.askPasts = new Map();
+    }
+  }
+
+  /** A committed foreign delta: kept if its page is on the way. */
+  foreignDelta(version: PageVersion, delta: Delta): void {
+    const load = this.heads.get(delta.page);
+    if (load === undefined) return;
+    if (load.deltas.length < MAX_DELTAS) load.deltas.push({ version, delta });
+    else {
+      load.deltas = [];
+      load.stale = true;
+    }
+  }
+
+  /** Part of a foreign stream was missed: what is on its way may lack it. */
+  distrust(): void {
+    for (const load of this.heads.values()) {
+      if (load.readPoint !== undefined) load.stale = true;
+      load.deltas = [];
+    }
+  }
+
+  /** Takes a loaded head into the pool. Undefined if this is no answer to a load under way, or the page must be asked for again. */
+  headArrived(result: LoadedPage, pool: BufferPool): { frame: Frame; waiters: Job[] } | undefined {
+    const load = this.heads.get(result.page);
+    if (load === undefined || load.readPoint !== result.readPoint) return undefined;
+    if (load.stale) return this.again(result.page, load);
+    const frame = pool.add(result.page, result.image, result.version, result.readPoint);
+    for (const { version, delta } of load.deltas) {
+      if (result.readPoint.includes(version)) continue;
+      if (!sameVersion(delta.base, frame.version)) {
+        pool.drop(frame);
+        return this.again(result.page, load);
+      }
+      frame.apply(version, delta.ops);
+    }
+    this.heads.delete(result.page);
+    return { frame, waiters: load.waiters };
+  }
+
+  /** The waiters of a past page that arrived; undefined if nobody waits for it. */
+  pastArrived(view: ReadView, page: PageId): Job[] | undefined {
+    const pages = this.pasts.get(view);
+    const waiters = pages?.get(page);
+    if (waiters === undefined) return undefined;
+    pages!.delete(page);
+    if (pages!.size === 0) this.pasts.delete(view);
+    return waiters;
+  }
+
+  /** A head could not be loaded: its waiters, who are no longer waiting. */
+  headFailed(page: PageId, readPoint: ReadPoint): Job[] {
+    const load = this.heads.get(page);
+    if (load === undefined || load.readPoint !== readPoint) return [];
+    this.heads.delete(page);
+    return load.waiters;
+  }
+
+  /** A head's read point is no longer kept: ask at a newer one. */
+  headTooOld(page: PageId, readPoint: ReadPoint): void {
+    const load = this.heads.get(page);
+    if (load !== undefined && load.readPoint === readPoint) this.again(page, load);
+  }
+
+  private again(page: PageId, load: HeadLoad): undefined {
+    // Deltas collected so far are visible at the newer read point, or were missed together with others.
+    load.readPoint = undefined;
+    load.stale = false;
+    load.deltas = [];
+    this.askHeads.push(page);
+    return undefined;
+  }
+}
+
+function addLast(waiters: Job[], job: Job): boolean {
+  if (waiters[waiters.length - 1] === job) return false;
+  waiters.push(job);
+  return true;
+}

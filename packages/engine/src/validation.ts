@@ -1,0 +1,173 @@
+/**
+ * Validation (DESIGN section 5, commit step 1): are the rows that must not have changed the
+ * same at the newest local state as at the transaction's read point?
+ *
+ *  - rows read and written: always (I9)
+ *  - rows and ranges only read: when serializable; their leaves become read checks
+ *
+ * A row is unchanged iff its newest version is visible at the read point, or it is
+ * absent now and was absent then. A change by an own undecided entry is no conflict yet: wait for it and look again.
+ */
+import {
+  SixfoldError,
+  lsn,
+  pageId,
+  showVersion,
+  streamId,
+  type ConflictDetails,
+  type PageId,
+  type PageVersion,
+} from "@sixfold/model";
+import type { Write } from "./engine-api.ts";
+import type { EngineState } from "./engine-state.ts";
+import type { Job } from "./job.ts";
+import { rowName } from "./row-locks.ts";
+import { KIND_LEAF, cellAt, rowLsn, rowStream, searchLeaf } from "./slotted-page.ts";
+import type { RangeRead, Transaction } from "./transactions.ts";
+import { ScanCursor, findLeaf, lookup } from "./tree.ts";
+import { UNWIND } from "./unwind.ts";
+
+/** Throws `row-conflict`, or unwinds to wait or to fetch. The builder is active and has changed nothing yet. */
+export function validate(state: EngineState, job: Job, tx: Transaction, writes: readonly Write[]): void {
+  if (tx.view === undefined) return;
+  state.viewReader.view = tx.view;
+  if (tx.isolation === "serializable") {
+    for (const row of tx.rows.values()) collecting(state, () => checkRow(state, job, tx, row.table, row.key));
+    for (const range of tx.ranges) collecting(state, () => checkRange(state, job, tx, range));
+  } else {
+    for (const w of writes) {
+      if (!tx.hasRead(rowName(w.table, w.key), w.table, w.key)) continue;
+      collecting(state, () => checkRow(state, job, tx, w.table, w.key));
+    }
+  }
+  if (state.wants.any) throw UNWIND;
+}
+
+/** Runs one check; goes on to the next if only pages are missing, so that all are fetched together. */
+function collecting(state: EngineState, check: () => void): void {
+  try {
+    check();
+  } catch (reason) {
+    if (reason !== UNWIND || !state.wants.onlyPages) throw reason;
+  }
+}
+
+/** Checks one row against the transaction's read point. */
+export function checkRow(state: EngineState, job: Job, tx: Transaction, table: string, key: Uint8Array): void {
+  const { builder } = state;
+  const root = state.catalog.rootOrFail(builder, table);
+  const frame = builder.head(findLeaf(builder, root, key));
+  const p = frame.image;
+  const index = p[0] === KIND_LEAF ? searchLeaf(p, key) : -1;
+  const readPoint = tx.view!.readPoint;
+  if (builder.active) builder.readLeaf(frame);
+  if (index >= 0) {
+    const cell = cellAt(p, index);
+    const changedBy = { stream: streamId(rowStream(p, cell)), lsn: lsn(rowLsn(p, cell)) };
+    if (readPoint.includes(changedBy)) return;
+    if (state.isUndecided(changedBy)) waitFor(state, changedBy.lsn);
+    job.proven = true;
+    throw rowConflict(state, job, { table, row: key, page: frame.page, winner: changedBy });
+  }
+  if (!wasThere(state, table, key)) return;
+  waitOnce(state, job, undecidedOnPath(state, root, key));
+  throw rowConflict(state, job, { table, row: key, page: frame.page, winner: frame.version });
+}
+
+function waitFor(state: EngineState, at: number): never {
+  state.wants.entry = at;
+  throw UNWIND;
+}
+
+/**
+ * Rows are gone, and pages on the way to them have undecided changes up to `at`: wait for these, then look again. Once:
+ * other changes will be under way on a busy page by then, and prove nothing of the rows.
+ */
+function waitOnce(state: EngineState, job: Job, at: number): void {
+  if (at === 0 || job.lookedAgain) return;
+  job.lookedAgain = true;
+  waitFor(state, at);
+}
+
+/** The latest own undecided change of a page between the root and the leaf of `key`, or 0. An emptied leaf is seen in its parent only. */
+function undecidedOnPath(state: EngineState, root: PageId, key: Uint8Array): number {
+  let latest = 0;
+  const seen = {
+    read: (page: PageId): Uint8Array => {
+      const frame = state.builder.head(page);
+      if (state.isUndecided(frame.version)) latest = Math.max(latest, frame.version.lsn);
+      return frame.image;
+    },
+    ready: (page: PageId): boolean => state.builder.ready(page),
+  };
+  seen.read(findLeaf(seen, root, key));
+  return latest;
+}
+
+function wasThere(state: EngineState, table: string, key: Uint8Array): boolean {
+  const root = state.catalog.rootAt(state.viewReader, table);
+  return root !== undefined && lookup(state.viewReader, root, key) !== undefined;
+}
+
+/** Scans a range again at the newest state: the same number of rows, none newer than the read point, is the same rows. */
+function checkRange(state: EngineState, job: Job, tx: Transaction, read: RangeRead): void {
+  const { builder } = state;
+  const root = state.catalog.rootOrFail(builder, read.table);
+  const readPoint = tx.view!.readPoint;
+  let undecided = 0;
+  let newer: PageVersion | undefined;
+  let last: PageId = root;
+  const cursor = new ScanCursor(read.range, read.count + 1, false);
+  cursor.onPage = (page) => {
+    const { version } = builder.head(page);
+    if (state.isUndecided(version)) undecided = Math.max(undecided, version.lsn);
+  };
+  cursor.onLeaf = (page) => {
+    builder.readLeaf(builder.head(page));
+    last = page;
+  };
+  cursor.onRow = (p, cell) => {
+    const version = { stream: streamId(rowStream(p, cell)), lsn: lsn(rowLsn(p, cell)) };
+    if (!readPoint.includes(version)) newer ??= version;
+  };
+  cursor.run(builder, state.wants, root);
+  if (newer === undefined && cursor.rows.length === read.count && !cursor.more) return;
+  waitOnce(state, job, undecided);
+  throw rowConflict(state, job, { table: read.table, page: pageId(last), winner: newer ?? builder.head(last).version });
+}
+
+export function rowConflict(
+  state: EngineState,
+  job: Job,
+  what: { table: string; row?: Uint8Array; page: PageId; winner: PageVersion },
+): SixfoldError {
+  state.counts.rowConflicts++;
+  const winnerTransaction = state.winners.of(what.winner);
+  const conflict: ConflictDetails = {
+    page: what.page,
+    table: what.table,
+    ...(what.row === undefined ? {} : { row: what.row }),
+    winningVersion: showVersion(what.winner),
+    ...(winnerTransaction === undefined ? {} : { winnerTransaction }),
+    phase: job.lastPhase ?? (what.winner.stream === state.stream ? "local" : "delta"),
+    attempts: job.attempts + 1,
+  };
+  return new SixfoldError("row-conflict", `a row of "${what.table}" was changed by ${showVersion(what.winner)}`, {
+    details: { conflict, transaction: job.transaction },
+  });
+}
+
+export function pageConflict(state: EngineState, job: Job, page: PageId | undefined, winner: PageVersion | undefined): SixfoldError {
+  state.counts.pageConflicts++;
+  const winnerTransaction = winner === undefined ? undefined : state.winners.of(winner);
+  const conflict: ConflictDetails = {
+    ...(page === undefined ? {} : { page }),
+    ...(winner === undefined ? {} : { winningVersion: showVersion(winner) }),
+    ...(winnerTransaction === undefined ? {} : { winnerTransaction }),
+    phase: job.lastPhase ?? "storage-vote",
+    attempts: job.attempts,
+  };
+  return new SixfoldError("page-conflict", `another master changed a page that the transaction changed`, {
+    details: { conflict, transaction: job.transaction },
+  });
+}

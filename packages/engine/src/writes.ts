@@ -1,0 +1,131 @@
+/**
+ * Works that build entries: commits, table definitions, and the engine's own upkeep.
+ *
+ * Each runs from its start every time: validate, apply to the newest local pages, submit.
+ */
+import { CATALOG_ROOT_PAGE, LIMITS, NONE, limitExceeded, pageId } from "@sixfold/model";
+import { formatPage } from "./cell-edit.ts";
+import type { Write } from "./engine-api.ts";
+import type { EngineState } from "./engine-state.ts";
+import { submit } from "./in-flight.ts";
+import type { Job } from "./job.ts";
+import { overflowPages } from "./overflow.ts";
+import { rowName } from "./row-locks.ts";
+import { KIND_BLANK, KIND_LEAF, leafCellBytes, maxCellBytes } from "./slotted-page.ts";
+import { UNWIND } from "./unwind.ts";
+import { validate } from "./validation.ts";
+
+type JobOf<K extends Job["work"]["kind"]> = Job & { readonly work: Extract<Job["work"], { kind: K }> };
+
+/** Leaves freed by one entry of the reaper. */
+const REAP_LEAVES = 64;
+
+/** Throws what is wrong with a row to be written. */
+export function checkWrite(key: Uint8Array, value: Uint8Array | undefined): void {
+  if (key.length > LIMITS.keyBytes) throw limitExceeded("keyBytes", key.length, "the key");
+  if (value !== undefined && value.length > LIMITS.valueBytes) throw limitExceeded("valueBytes", value.length, "the value");
+}
+
+/** Checks a commit's writes against the limits; returns the overflow pages they will take. */
+export function checkWrites(writes: readonly Write[], pageBytes: number): number {
+  const maxCell = maxCellBytes(pageBytes);
+  let bytes = 0;
+  let pages = 0;
+  for (const { key, value } of writes) {
+    checkWrite(key, value);
+    bytes += key.length + (value?.length ?? 0);
+    if (value !== undefined && leafCellBytes(key.length, value.length) > maxCell) pages += overflowPages(pageBytes, value.length);
+  }
+  if (bytes > LIMITS.entryBytes) throw limitExceeded("entryBytes", bytes, "the transaction's changes");
+  return pages;
+}
+
+export function runCommit(state: EngineState, job: JobOf<"commit">): void {
+  const { tx, work } = job;
+  const { writes } = work.commit;
+  if (writes.length === 0) return state.finish(job, { kind: "committed", version: NONE, attempts: 0 });
+  if (state.locks.size > 0) for (const w of writes) state.respectLock(rowName(w.table, w.key), job);
+  const { builder } = state;
+  builder.begin(state.nextVersion(), tx?.isolation === "serializable");
+  if (tx !== undefined) validate(state, job, tx, writes);
+  if (work.overflowPages > 0) state.extents.reserve(builder, work.overflowPages);
+  for (let i = 0; i < writes.length; i++) {
+    const w = writes[i]!;
+    try {
+      const root = state.catalog.rootOrFail(builder, w.table);
+      if (w.value === undefined) state.trees.remove(root, w.key);
+      else state.trees.put(root, w.key, w.value);
+    } catch (reason) {
+      if (reason === UNWIND && state.wants.onlyPages) prefetch(state, writes, i + 1);
+      throw reason;
+    }
+  }
+  submit(state, job, undefined);
+}
+
+/** One write lacks pages: notes what the later ones will lack, so that all are fetched together. */
+function prefetch(state: EngineState, writes: readonly Write[], from: number): void {
+  for (let i = from; i < writes.length; i++) {
+    const w = writes[i]!;
+    try {
+      state.trees.prefetch(state.catalog.rootOrFail(state.builder, w.table), w.key);
+    } catch (reason) {
+      if (reason !== UNWIND) return;
+      if (!state.wants.onlyPages) return;
+    }
+  }
+}
+
+export function runCreate(state: EngineState, job: JobOf<"create">): void {
+  state.builder.begin(state.nextVersion(), false);
+  state.catalog.create(state.builder, state.trees, state.extents, job.work.table);
+  submit(state, job, undefined);
+}
+
+export function runDrop(state: EngineState, job: JobOf<"drop">): void {
+  state.builder.begin(state.nextVersion(), false);
+  state.catalog.checkFormatted(state.builder);
+  state.catalog.drop(state.builder, state.trees, job.work.table);
+  submit(state, job, undefined);
+}
+
+/** Writes the volume's first pages, unless they are there: the writer's first work. */
+export function runFormat(state: EngineState, job: Job): void {
+  const { builder } = state;
+  builder.begin(state.nextVersion(), false);
+  builder.ready(pageId(0));
+  builder.ready(pageId(2));
+  const catalog = builder.head(CATALOG_ROOT_PAGE);
+  if (state.wants.any) throw UNWIND;
+  if (catalog.image[0] === KIND_BLANK) {
+    state.extents.format(builder);
+    formatPage(builder.edit(catalog), KIND_LEAF, 0);
+    submit(state, job, undefined);
+    state.extents.own(0);
+  } else {
+    builder.undo();
+    state.finish(job, { kind: "rolled-back" });
+  }
+  state.wakeList(state.waitingForFormat);
+}
+
+/** Claims extents for those who wait for pages, and ahead of need. */
+export function runClaim(state: EngineState, job: JobOf<"claim">): void {
+  const { builder } = state;
+  builder.begin(state.nextVersion(), false);
+  state.catalog.checkFormatted(builder);
+  const extents = state.extents.claim(builder, Math.max(job.work.pages, 1));
+  job.work.extents = extents;
+  submit(state, job, undefined);
+  state.extents.claimBuilt(extents);
+  state.wakeList(state.waitingForPages);
+}
+
+/** Frees some pages of a dropped table. */
+export function runReap(state: EngineState, job: Job): boolean {
+  const { builder } = state;
+  builder.begin(state.nextVersion(), false);
+  const more = state.catalog.reap(builder, state.trees, REAP_LEAVES);
+  submit(state, job, undefined);
+  return more;
+}
