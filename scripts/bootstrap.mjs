@@ -95,10 +95,12 @@ function compile() {
  */
 function become(run, args) {
   const child = spawn(process.execPath, [...run, ...args], { cwd: root, env: environment, stdio: "inherit" });
-  // A terminal's Ctrl-C reaches the whole group; what is sent to this process alone is passed on.
-  process.on("SIGTERM", () => child.kill("SIGTERM"));
-  process.on("SIGHUP", () => child.kill("SIGHUP"));
-  process.on("SIGINT", () => {});
+  for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) {
+    process.on(signal, () => {
+      // A terminal's Ctrl-C goes to the whole group: the child has it already, and twice may mean "at once".
+      if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal);
+    });
+  }
   child.on("error", (error) => {
     say(error.message);
     process.exit(1);

@@ -1,6 +1,6 @@
 /**
  * The layers check: who may import whom. `node scripts/layers.mjs` prints every violation and exits 1 if
- * there is one. The table below is docs/ARCHITECTURE.md's; what is not in it is forbidden.
+ * there is one. The table below is docs/DESIGN.md section 10's; what is not in it is forbidden.
  *
  * Checked, for every import of every source file (type imports, re-exports and import() included):
  *  - arrows only point down: another package only if the table allows it;
