@@ -236,6 +236,8 @@ export class DatabaseNode {
   private settle(now: number): void {
     do {
       this.foreign.apply();
+      if (this.foreign.isClosed) this.engine.resume(now);
+      else this.engine.pause();
       this.clusterReads.advance(this.engine.applied);
       this.desk.advance(now);
       this.drainEngine(now);

@@ -224,6 +224,9 @@ export interface EngineFace {
   settle(through: StreamId): void;
   /** This stream is closed: its extents may be adopted. */
   streamClosed(stream: StreamId): void;
+  /** Nothing runs until `resume`: the applied vector is not causally closed (I5). */
+  pause(): void;
+  resume(now: number): void;
   /** Courtesy: start nothing new on these pages until released. */
   holdPages(pages: readonly PageId[], now: number): void;
   releasePages(pages: readonly PageId[], now: number): void;

@@ -49,6 +49,7 @@ export class Engine implements EngineFace {
   readonly effects: EngineEffect[];
   protected readonly state: EngineState;
   private agedAt = Number.NEGATIVE_INFINITY;
+  private paused = false;
   /** The claim, and the reaper's step, that are not built yet. */
   private claim: Job | undefined = undefined;
   private reaper: Job | undefined = undefined;
@@ -284,10 +285,25 @@ export class Engine implements EngineFace {
     this.turn();
   }
 
+  /**
+   * The applied vector is not causally closed for a while (the node missed part of a stream): nothing may read, so
+   * nothing runs; requests wait (I5).
+   */
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(now: number): void {
+    if (!this.paused) return;
+    this.paused = false;
+    this.state.now = now;
+    this.turn();
+  }
+
   /** Runs what is ready, oldest first. */
   private turn(): void {
     const { state } = this;
-    for (;;) {
+    while (!this.paused) {
       const hasRoom = state.inFlightBytes < state.maxInFlightBytes;
       const job = state.ready.pop() ?? (hasRoom ? state.queued.pop() : undefined) ?? this.nextUpkeep();
       if (job === undefined) break;

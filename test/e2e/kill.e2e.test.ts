@@ -1,0 +1,80 @@
+/**
+ * Real processes, `kill -9`, and what clients were told (I1, I2): nothing acknowledged is lost,
+ * nothing reported as aborted comes back, whichever process dies while `transfer` runs.
+ */
+import { describe, expect, test } from "vitest";
+import { LiveLoad, type LoadOptions } from "./live-load.ts";
+import { withFolder } from "./real-cluster.ts";
+
+const TIMEOUT_MS = 240_000;
+
+const load = (writers: number, as: LoadOptions["as"]): LoadOptions => ({
+  workload: "transfer",
+  as,
+  writers,
+  sharedPct: 20,
+  clients: 8,
+  records: 600,
+});
+
+for (const mode of ["single", "multi"] as const) {
+  const writers = mode === "single" ? 1 : 2;
+
+  describe(`kill -9 under transfer, ${mode}`, () => {
+    test(
+      "I1, I2: each kind of process in turn, then every writer at once",
+      () =>
+        withFolder(async (start) => {
+          const { cluster } = await start({ mode, writers });
+          const running = await LiveLoad.start(cluster.endpoints, load(writers, "procedure"));
+          await running.progress(200);
+          for (const victim of ["segment-a1", "writer-1", "segment-c2"]) {
+            cluster.kill(victim);
+            await running.progress(200);
+          }
+          for (let i = 1; i <= writers; i++) cluster.kill(`writer-${i}`);
+          await running.progress(200);
+          expect(await running.finish()).toBe("ok");
+        }),
+      TIMEOUT_MS,
+    );
+
+    test(
+      "I7: commits go on with a whole zone dead, and nothing is lost when it comes back",
+      () =>
+        withFolder(async (start) => {
+          const { cluster } = await start({ mode, writers, restart: false });
+          const running = await LiveLoad.start(cluster.endpoints, load(writers, "interactive"));
+          await running.progress(100);
+          cluster.kill("segment-b1");
+          cluster.kill("segment-b2");
+          await running.progress(300);
+          await cluster.start("segment-b1");
+          await cluster.start("segment-b2");
+          await running.progress(100);
+          // The returned zone must be of use: with two others gone, four of six need it.
+          cluster.kill("segment-a1");
+          cluster.kill("segment-c1");
+          await running.progress(100);
+          expect(await running.finish()).toBe("ok");
+        }),
+      TIMEOUT_MS,
+    );
+
+    test(
+      "I1: everything at once, and the same folder again",
+      () =>
+        withFolder(async (start) => {
+          const { cluster } = await start({ mode, writers, restart: false });
+          const running = await LiveLoad.start(cluster.endpoints, load(writers, "procedure"));
+          await running.progress(300);
+          for (const { name } of cluster.nodes) cluster.kill(name);
+          await cluster.stop();
+          await start({ mode, writers });
+          await running.progress(100);
+          expect(await running.finish()).toBe("ok");
+        }),
+      TIMEOUT_MS,
+    );
+  });
+}
