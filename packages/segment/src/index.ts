@@ -1,1 +1,2 @@
-export {};
+export type * from "./segment-api.ts";
+export { DEFAULT_SETTINGS } from "./settings.ts";

@@ -1,0 +1,109 @@
+/**
+ * The face of the segment server: what its driver feeds in and what it must do (DESIGN sections 4 and 10).
+ *
+ * The server is a machine with no I/O of its own. Inputs are calls with the time as a value; outputs are
+ * effects in an array that the driver drains after each turn, in order:
+ *
+ *     link frame --receive--> [ SegmentServer ] --effects--> send | persist | storePages | trimLog | log | disconnect
+ *                                  ^                              |
+ *                                  `---- pagesStored, rotated ----'
+ *
+ * Durability is in the data: whatever may be said only after a sync is the `then` of a persist effect.
+ * The driver may merge all persists that wait for a running sync into one log block (group commit), keeping
+ * their order; it must do each `then` after its block is durable, and in order.
+ */
+import type { Geometry, NodeName, PageId } from "@sixfold/model";
+import type { LogRecord, StorageMessage } from "@sixfold/wire";
+
+/** A connection, numbered by the driver; a number is never used twice. */
+export type Link = number;
+
+export interface Peer {
+  readonly link: Link;
+  readonly role: "node" | "segment";
+  /** From its hello. Segments know each other by name. */
+  readonly name: NodeName;
+}
+
+/** The page store as the machine sees it: merged pages, read at once. */
+export interface MergedPages {
+  /** The stored value, owned by the caller; undefined if never stored. Shows a batch no later than its `pagesStored`. */
+  get(page: PageId): Uint8Array | undefined;
+  /** At most `limit` ids of stored pages from `from` on, ascending: for scrubbing, and for copying a segment. */
+  pages(from: PageId, limit: number): readonly number[];
+}
+
+export type SegmentEffect =
+  | { readonly kind: "send"; readonly to: Link; readonly message: StorageMessage }
+  /** Append to the log and sync; then do `then`. Without records `then` still waits for every persist before it. */
+  | { readonly kind: "persist"; readonly records: readonly LogRecord[]; readonly then: readonly SegmentEffect[] }
+  /** Store these, all or none, then call `pagesStored(token)`. At most one is under way at a time. */
+  | {
+      readonly kind: "storePages";
+      readonly token: number;
+      readonly pages: readonly (readonly [page: PageId, stored: Uint8Array])[];
+    }
+  /** Nothing in log files before this one is needed any more. */
+  | { readonly kind: "trimLog"; readonly beforeFile: number }
+  | {
+      readonly kind: "log";
+      readonly level: "info" | "warn" | "error";
+      readonly event: string;
+      readonly fields: Readonly<Record<string, unknown>>;
+    }
+  /** The peer broke the protocol. */
+  | { readonly kind: "disconnect"; readonly link: Link; readonly code: string; readonly reason: string };
+
+export interface SegmentOptions {
+  readonly name: NodeName;
+  readonly volume: string;
+  /** Seeds every random choice of the machine. */
+  readonly seed: number;
+  readonly pages: MergedPages;
+  readonly settings?: Partial<SegmentSettings>;
+  /** Rules to break on purpose: only for tests that must show that a broken rule is noticed (STYLE 29). */
+  readonly planted?: ReadonlySet<PlantedBreak>;
+}
+
+export type PlantedBreak =
+  /** An accept is forgotten when a rival comes along. */
+  | "votes-not-sticky"
+  /** Read checks claim nothing. */
+  | "no-read-claims"
+  /** A base of the own stream is taken for committed. */
+  | "own-base-learned"
+  /** A fence is answered but not kept to. */
+  | "fence-ignored"
+  /** Waiters of a fenced stream are voted on again. */
+  | "fenced-revote"
+  /** Reads are answered whatever `need` says. */
+  | "reads-behind"
+  /** Entries with an aborted own base keep their accept. */
+  | "no-void"
+  /** A committed entry leaves its rivals' accepts alone. */
+  | "rivals-kept"
+  /** Acks leave before the sync. */
+  | "early-ack"
+  /** Versions above the low-water mark are merged. */
+  | "merge-all";
+
+export interface SegmentSettings {
+  /** Sizes of pages and PGs, until a manifest in the own seat says so itself. */
+  readonly geometry: Geometry;
+  /** Time between two rounds of gossip. */
+  readonly gossipMs: number;
+  /** A pull without an answer is given up after this, and another peer asked. */
+  readonly pullTimeoutMs: number;
+  /** Slices in one answer to a pull, at most (but at least one slice). */
+  readonly pullBytesMax: number;
+  /** Images kept so that a hot page is read without applying its deltas anew. */
+  readonly imageCacheBytes: number;
+  /** Slices kept in memory before merging begins: below it, pages that change often are not rewritten each time. */
+  readonly mergeAboveBytes: number;
+  /** Merged slices kept for peers that are away; beyond it these copy pages instead. */
+  readonly retainBytesMax: number;
+  /** Work of one tick. */
+  readonly mergePagesPerTick: number;
+  readonly indexSlicesPerTick: number;
+  readonly scrubPagesPerTick: number;
+}

@@ -1,0 +1,25 @@
+/** The segment server's settings and the reasons for their defaults. */
+import { DEFAULT_PAGE_BYTES, DEFAULT_SEGMENT_BYTES } from "@sixfold/model";
+import type { SegmentSettings } from "./segment-api.ts";
+
+const MIB = 1024 * 1024;
+
+export const DEFAULT_SETTINGS: SegmentSettings = Object.freeze({
+  geometry: Object.freeze({ pageBytes: DEFAULT_PAGE_BYTES, segmentBytes: DEFAULT_SEGMENT_BYTES }),
+  // Five rounds a second cost six servers nothing and bring back a segment that was away within a second.
+  gossipMs: 200,
+  pullTimeoutMs: 1_000,
+  // An eighth of a frame: answers do not stand in the way of appends for long.
+  pullBytesMax: 4 * MIB,
+  // 4096 pages of 8 KiB.
+  imageCacheBytes: 32 * MIB,
+  // A few seconds of a busy writer: hot pages are then rewritten once for thousands of deltas.
+  mergeAboveBytes: 16 * MIB,
+  retainBytesMax: 96 * MIB,
+  // 256 pages of 8 KiB each 20 ms are 100 MB/s, more than the log brings.
+  mergePagesPerTick: 256,
+  // 20,000 slices each 20 ms are a million a second.
+  indexSlicesPerTick: 20_000,
+  // 50 ticks a second: 10 GiB of 8 KiB pages are scrubbed in about two hours.
+  scrubPagesPerTick: 4,
+});
