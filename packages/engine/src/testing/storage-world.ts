@@ -15,6 +15,7 @@ import {
   sameVersion,
   streamId,
   type Entry,
+  type Lsn,
   type PageId,
   type PageVersion,
   type ReadPoint,
@@ -31,6 +32,8 @@ interface Member {
   readonly queue: Entry[];
   /** Aborted before their turn. */
   readonly gaveUp: Set<number>;
+  /** Aborts that it wants to hear of when they are durable. */
+  readonly abandoned: Lsn[];
   readonly loads: Extract<EngineEffect, { kind: "load" }>[];
   /** Position in the log of commits up to which it has been fed. */
   fed: number;
@@ -50,6 +53,8 @@ export interface WorldOptions {
   readonly inFlightBytes?: number;
   readonly queuedCommits?: number;
   readonly pageBytes?: number;
+  /** A planted break: entries of different streams are fed in any order. */
+  readonly acausal?: boolean;
 }
 
 export class StorageWorld {
@@ -89,6 +94,7 @@ export class StorageWorld {
       stream,
       queue: [],
       gaveUp: new Set(),
+      abandoned: [],
       loads: [],
       fed: 0,
       open: true,
@@ -135,7 +141,11 @@ export class StorageWorld {
     if (choice === 0) this.answerLoad(member);
     else if (choice === 1) this.decideNext(member);
     else if (choice === 2) this.feed(member);
-    else if (this.random.chance(0.2)) member.engine.tick(this.now);
+    else {
+      const abandoned = member.abandoned.shift();
+      if (abandoned !== undefined) member.engine.abortDurable(abandoned, this.now);
+      else if (this.random.chance(0.2)) member.engine.tick(this.now);
+    }
     this.drain(member);
   }
 
@@ -181,8 +191,7 @@ export class StorageWorld {
         member.gaveUp.add(effect.lsn);
         return;
       case "abandonAbort":
-        member.engine.abortDurable(effect.lsn, this.now);
-        this.drain(member);
+        member.abandoned.push(effect.lsn);
         return;
       case "reply":
         assert(!member.replies.has(effect.request), "one reply a request");
@@ -252,7 +261,25 @@ export class StorageWorld {
     for (const at of lost) if (at !== entry.lsn) member.gaveUp.add(at);
   }
 
+  /** Brings the next entry of another stream to the front of what a member is fed. */
+  private reorder(member: Member): void {
+    const at = member.fed;
+    const other = this.log.findIndex((e, i) => i > at && e.stream !== this.log[at]?.stream);
+    if (other > at && this.random.chance(0.5)) this.log.splice(at, 0, ...this.log.splice(other, 1));
+  }
+
+  /** The member misses what is left of the log, and catches up by forgetting its pages. */
+  skip(member: Member): void {
+    member.engine.dropCleanPages(this.now);
+    this.drain(member);
+    for (; member.fed < this.log.length; member.fed++) {
+      const { stream, lsn: at } = this.log[member.fed]!;
+      if (stream !== member.stream) member.engine.advance(stream, at, this.now);
+    }
+  }
+
   private feed(member: Member): void {
+    if (this.options.acausal === true) this.reorder(member);
     const entry = this.log[member.fed];
     if (entry === undefined) return;
     member.fed++;
