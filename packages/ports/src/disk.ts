@@ -11,6 +11,9 @@
 /** Writes are torn at this grain and no finer: the sector that disks have written atomically for decades. */
 export const sectorBytes = 512;
 
+/** No directories, nothing hidden, nothing that two file systems could take for the same name. */
+export const fileNamePattern = /^[a-z0-9][a-z0-9._-]{0,99}$/;
+
 export interface DiskFile {
   readonly name: string;
   readonly bytes: number;
@@ -25,7 +28,7 @@ export interface Disk {
   /**
    * Preallocated, zero-filled, and durable with its directory entry when this resolves. Rejects
    * without leaving anything behind if the name exists or the space does not (`DiskFullError`).
-   * A crash in between leaves all of the file or none of it. Names are `[a-z0-9._-]+`, at most 100 characters.
+   * A crash in between leaves all of the file or none of it. For names see `fileNamePattern`.
    */
   create(name: string, bytes: number): Promise<void>;
 

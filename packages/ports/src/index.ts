@@ -1,3 +1,4 @@
+export * from "./agenda.ts";
 export * from "./clock.ts";
 export * from "./disk.ts";
 export * from "./host.ts";

@@ -1,0 +1,109 @@
+/**
+ * The Network port on WebSockets (ws 8): one HTTP server per listening address, which answers plain requests (health,
+ * metrics) and upgrades the others.
+ */
+import { createServer } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import type { ConnectOptions, HttpAnswer, Link, LinkHandlers, ListenAddress, Listener, Network } from "@sixfold/ports";
+import type { ClientOptions } from "ws";
+import { WebSocket, WebSocketServer } from "ws";
+import { WebSocketLink, closeTimeoutMs } from "./web-socket-link.ts";
+
+export class WebSocketNetwork implements Network {
+  async listen(at: ListenAddress, handlers: LinkHandlers): Promise<Listener> {
+    const server = createServer((request, response) => void answer(at, request, response));
+    const links = new Set<WebSocketLink>();
+    const webSockets = new WebSocketServer({
+      server,
+      maxPayload: at.maxFrameBytes,
+      perMessageDeflate: false,
+      skipUTF8Validation: true,
+      clientTracking: false,
+      closeTimeout: closeTimeoutMs,
+    } as ConstructorParameters<typeof WebSocketServer>[0]);
+    const wrapped: LinkHandlers = {
+      ...bound(handlers),
+      closed: (link, reason) => {
+        links.delete(link as WebSocketLink);
+        handlers.closed(link, reason);
+      },
+    };
+    webSockets.on("connection", (webSocket, request) => {
+      const { socket } = request;
+      const link = new WebSocketLink(webSocket, `${socket.remoteAddress}:${socket.remotePort}`, wrapped);
+      links.add(link);
+      link.opened(socket);
+    });
+    // `listen`'s failure comes on both; the promise below takes it from the server.
+    webSockets.on("error", () => {});
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(at.port, at.host, () => {
+        server.off("error", reject);
+        resolve();
+      });
+    });
+    const { port } = server.address() as AddressInfo;
+    const host = at.host.includes(":") ? `[${at.host}]` : at.host;
+    let closing: Promise<void> | undefined;
+    const close = (): Promise<void> => (closing ??= closeAll(server, webSockets, links));
+    return { port, url: `ws://${host}:${port}`, close };
+  }
+
+  connect(url: string, options: ConnectOptions, handlers: LinkHandlers): Link {
+    const clientOptions: ClientOptions & { closeTimeout: number } = {
+      perMessageDeflate: false,
+      skipUTF8Validation: true,
+      maxPayload: options.maxFrameBytes,
+      handshakeTimeout: options.timeoutMs,
+      closeTimeout: closeTimeoutMs,
+    };
+    // ws hands the same 4 zero bytes in each time, and skips masking when they stay zero.
+    if (options.trusted) clientOptions.generateMask = () => {};
+    const webSocket = new WebSocket(url, clientOptions);
+    const link = new WebSocketLink(webSocket, url, handlers);
+    let socket: Socket | undefined;
+    webSocket.on("upgrade", (response) => (socket = response.socket));
+    webSocket.on("open", () => link.opened(socket!));
+    return link;
+  }
+}
+
+/** Handlers may be methods of a class instance, which a spread would lose. */
+function bound(handlers: LinkHandlers): LinkHandlers {
+  return {
+    open: (link) => handlers.open?.(link),
+    frame: (link, frame) => handlers.frame(link, frame),
+    drain: (link) => handlers.drain?.(link),
+    closed: (link, reason) => handlers.closed(link, reason),
+  };
+}
+
+async function closeAll(server: Server, webSockets: WebSocketServer, links: Set<WebSocketLink>): Promise<void> {
+  webSockets.close();
+  for (const link of links) link.close("the listener was closed");
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  server.closeIdleConnections();
+  // Peers that do not answer the close are cut by ws after `closeTimeoutMs`.
+  await closed;
+}
+
+async function answer(at: ListenAddress, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const path = (request.url ?? "/").split("?", 1)[0]!;
+  let found: HttpAnswer | undefined;
+  if (request.method !== "GET" && request.method !== "HEAD") {
+    found = { status: 405, type: "text/plain; charset=utf-8", body: "only GET and HEAD\n" };
+  } else {
+    try {
+      found = await at.http?.(path);
+    } catch (error) {
+      const body = `${error instanceof Error ? error.message : String(error)}\n`;
+      found = { status: 500, type: "text/plain; charset=utf-8", body };
+    }
+  }
+  found ??= { status: 404, type: "text/plain; charset=utf-8", body: "not found\n" };
+  const body = Buffer.from(found.body as string);
+  response.writeHead(found.status, { "content-type": found.type, "content-length": body.length });
+  response.end(request.method === "HEAD" ? undefined : body);
+}
