@@ -14,7 +14,7 @@ for (const writer of [...writers, ...writers]) {
   await db.createTable(table);
   const count = await db.transaction(
     async (tx) => {
-      const next = expected === 0 ? 1 : ((await tx.get(table, "count")) ?? 0) + 1;
+      const next = expected === 0 ? 1 : Number(await tx.get(table, "count")) + 1;
       tx.put(table, "count", next);
       return next;
     },
