@@ -158,8 +158,12 @@ export class Extents {
 
   /** Few free pages are left. Says no if a header is not cached. */
   isLow(builder: EntryBuilder): boolean {
-    for (const extent of this.active) if (!builder.ready(extentHeaderPage(extent))) return false;
-    return this.freePages(builder) < LOW_PAGES;
+    try {
+      return this.freePages(builder) < LOW_PAGES;
+    } catch (reason) {
+      if (reason === UNWIND) return false;
+      throw reason;
+    }
   }
 
   /** Claims, or adopts, extents with at least `pages` free pages in all; returns them. */

@@ -8,6 +8,8 @@
  * the last) the left node stays full and the right begins empty. Separators between leaves are cut to the
  * shortest that tells the two sides apart (Bayer and Unterauer, Prefix B-trees, 1977).
  *
+ * Whatever narrows a node's range changes the node: that is what keeps writers with a stale parent out.
+ *
  * The root never moves: splitting it pushes its cells down into a new node first.
  */
 import { assert, type PageId } from "@sixfold/model";
@@ -60,8 +62,13 @@ export function splitAt(
     if (hasRoom(parent.image, branchCellBytes(separator.length))) {
       const right = extents.allocate(builder);
       const target = builder.edit(builder.head(right));
-      if (cut === cellCount(node.image)) formatPage(target, node.image[0]!, pageLevel(node.image));
-      else {
+      if (cut === cellCount(node.image)) {
+        formatPage(target, node.image[0]!, pageLevel(node.image));
+        // The left leaf keeps its rows, but its range shrinks: it must get a new version, or a writer with a
+        // stale parent could still put a row there that belongs to the right.
+        const left = builder.edit(node);
+        left.setU16(2, cellCount(node.image));
+      } else {
         copyCells(target, node.image, cut, cellCount(node.image));
         truncateCells(builder.edit(node), cut);
       }

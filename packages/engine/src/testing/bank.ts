@@ -48,7 +48,7 @@ export class Bank {
     const { world, options } = this;
     this.must(world.run(0, (e, r, now) => e.createTable(r, transactionId("1-t"), "bank", now)));
     const writes = Array.from({ length: options.accounts }, (_, n) => ({ table: "bank", key: this.key(n), value: this.value(INITIAL) }));
-    this.must(world.run(0, (e, r, now) => e.commit(r, { tx: this.handle("snapshot"), writes }, now)));
+    this.must(world.run(0, (e, r, now) => e.commit(r, { tx: this.handle("snapshot"), writes, conflicts: "row" }, now)));
     world.settle();
     const clients = Array.from({ length: options.clients }, () => ({ at: undefined as undefined | { i: number; request: number }, run: undefined as Client | undefined }));
     for (let step = 0; step < options.steps; step++) {
