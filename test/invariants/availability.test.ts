@@ -1,0 +1,57 @@
+/** I7: two of six out of reach stop nothing, three do not stop reading. With the manifest path broken on purpose. */
+import { describe, expect, test } from "vitest";
+import { manifestIn } from "../scenario/show-state.ts";
+import type { World, WorldOptions } from "../scenario/world.ts";
+import { brokenChains, contradictions, History } from "./history.ts";
+import { put, putAndWait, read, silence, start, until } from "./play.ts";
+
+const MULTI: WorldOptions = { mode: "multi", writers: 2, suspectAfterMs: 200 };
+
+/** What of writing and recovery does not go on with these segments silent. */
+function stalled(world: World, silent: readonly string[]): string[] {
+  const found: string[] = [];
+  silence(world, silent);
+  if (!putAndWait(world, "writer-1", { alice: 1 })) found.push("an owned page");
+  if (!putAndWait(world, "writer-2", { alice: 2 })) found.push("a transferred page");
+  world.crash("writer-1");
+  const recovered = until(world, () => isClosed(world), 3000);
+  if (!recovered) found.push("recovery");
+  if (!putAndWait(world, "writer-2", { bob: 3 })) found.push("writing after it");
+  const rows = read(world, "writer-2", ["alice", "bob"], 500);
+  if (found.length === 0) expect(rows).toEqual({ alice: 2, bob: 3 });
+  expect([...brokenChains(new History(world)), ...contradictions(new History(world))]).toEqual([]);
+  return found;
+}
+
+/** The manifest says so of the first master's stream. */
+function isClosed(world: World): boolean {
+  return manifestIn(world)?.streams.find((stream) => stream.id === 1)?.state === "closed";
+}
+
+describe("I7: segments out of reach", () => {
+  test.each([[["c1", "c2"]], [["a1", "c2"]], [["a1", "a2"]]])(
+    "writing and recovery go on without %s",
+    (silent) => {
+      expect(stalled(start(MULTI, { alice: 0, bob: 0 }), silent)).toEqual([]);
+    },
+  );
+
+  test("planted break: nobody can be asked again, so that nothing commits through the manifest", () => {
+    const world = start(MULTI, { alice: 0, bob: 0 });
+    world.tamper = (_from, _to, message) => (message.type === "askVotes" ? undefined : message);
+    expect(stalled(world, ["c1", "c2"])).toContain("a transferred page");
+  });
+
+  test("reading goes on with three segments silent, and writing waits instead of lying", () => {
+    const world = start(MULTI, { alice: 0, bob: 0 });
+    put(world, "writer-1", { alice: 1 });
+    world.tick(50);
+    silence(world, ["a1", "b1", "c1"]);
+    expect(read(world, "writer-2", ["alice", "bob"], 500)).toEqual({ alice: 1, bob: 0 });
+    const waiting = put(world, "writer-1", { alice: 2 });
+    world.tick(600);
+    expect(waiting.end.kind).toBe("waiting");
+    silence(world, ["a1", "b1", "c1"], false);
+    expect(until(world, () => waiting.isCommitted, 2000)).toBe(true);
+  });
+});
