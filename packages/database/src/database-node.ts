@@ -17,6 +17,7 @@ import {
   lsn,
   NONE,
   openStreams,
+  Random,
   SixfoldError,
   streamOfTransaction,
   streamState,
@@ -29,10 +30,8 @@ import {
 import { Volume, type VolumeEffect } from "@sixfold/volume";
 import type { Append, ClientRequest, StorageMessage } from "@sixfold/wire";
 import { ClientDesk } from "./client-desk.ts";
-import { ClusterReads } from "./cluster-reads.ts";
 import type { ForeignEntry } from "./feed-receiver.ts";
-import { FeedSender } from "./feed-sender.ts";
-import { ForeignStreams } from "./foreign-streams.ts";
+import { Neighbours, type NeighbourIo } from "./neighbours.ts";
 import {
   DEFAULT_SETTINGS,
   type ClientLink,
@@ -51,19 +50,15 @@ export class DatabaseNode {
   private readonly engine: Engine;
   private readonly volume: Volume;
   private readonly desk: ClientDesk;
-  private readonly foreign: ForeignStreams;
-  private readonly clusterReads: ClusterReads;
+  private readonly neighbours: Neighbours;
   private readonly log: TransactionLog;
   private readonly suspicion: Suspicion;
-  private readonly peersUp = new Set<NodeName>();
-  private readonly followers = new Set<NodeName>();
   private readonly clients = new Set<ClientLink>();
   /** Own aborted entries whose clients wait until the abort may be told. */
   private readonly untold = new Set<Lsn>();
-  private feed: FeedSender | undefined;
   private state: NodeState = { state: "starting" };
   private manifestReadAt = Number.NEGATIVE_INFINITY;
-  private nextRequest = 1;
+  private readonly random: Random;
   private now = 0;
 
   constructor(options: NodeOptions) {
@@ -73,13 +68,10 @@ export class DatabaseNode {
     this.engine = new Engine({ geometry, poolPages, conflicts, seed });
     const az = options.nodes.find((node) => node.name === options.name)?.az ?? "";
     this.volume = new Volume({ node: options.name, volume: options.volume, servers: options.servers, seed, az });
+    this.random = new Random(seed);
     this.log = new TransactionLog(this.settings.rememberedOutcomes);
     this.desk = new ClientDesk(this.deskIo(), this.log, this.settings.waitLimitMs);
-    this.foreign = new ForeignStreams(this.applier());
-    this.clusterReads = new ClusterReads({
-      askAll: () => this.askAllDurable(),
-      checkManifest: () => this.volume.checkManifest(this.now),
-    });
+    this.neighbours = new Neighbours(options.name, this.neighbourIo());
     this.suspicion = new Suspicion(
       this.settings.suspectAfterMs,
       options.nodes.findIndex((node) => node.name === options.name),
@@ -111,44 +103,30 @@ export class DatabaseNode {
 
   peerUp(peer: NodeName, now: number): void {
     this.now = now;
-    this.peersUp.add(peer);
-    this.toPeer(peer, { type: "follow", node: this.options.name });
+    this.neighbours.peerUp(peer);
   }
 
   peerDown(peer: NodeName, now: number): void {
     this.now = now;
-    this.peersUp.delete(peer);
-    this.foreign.linkLost(peer);
-    this.clusterReads.restart();
+    this.neighbours.peerDown(peer);
   }
 
+  /** From a node that this one dialled, in order to follow it. */
   peerMessage(peer: NodeName, message: StorageMessage, now: number): void {
     this.now = now;
-    switch (message.type) {
-      case "append":
-        for (const slice of message.slices) this.volume.noteForeign(slice);
-        return this.foreign.append(message);
-      case "feedStart":
-        return this.feedStarted(peer, message.stream, message);
-      case "durable":
-        this.foreign.durable(message.stream, message.durable, message.request);
-        return this.clusterReads.durable(message.stream, message.durable, message.request);
-      default:
-        this.say("warn", "unexpected-message", { peer, type: message.type });
-    }
+    if (!this.neighbours.peerMessage(peer, message)) this.say("warn", "unexpected-message", { peer, type: message.type });
   }
 
-  /** From a node that dialled this one in order to follow it. */
+  /** From a node that dialled this one, in order to follow it. */
   followerMessage(follower: NodeName, message: StorageMessage, now: number): void {
     this.now = now;
-    if (message.type === "follow") this.startFeeding(follower);
-    else if (message.type === "askDurable") this.tellDurable(follower, message.request);
-    else this.say("warn", "unexpected-message", { peer: follower, type: message.type });
+    if (!this.neighbours.followerMessage(follower, message))
+      this.say("warn", "unexpected-message", { peer: follower, type: message.type });
   }
 
   followerGone(follower: NodeName, now: number): void {
     this.now = now;
-    this.followers.delete(follower);
+    this.neighbours.followerGone(follower);
   }
 
   clientOpened(link: ClientLink, now: number): void {
@@ -175,11 +153,11 @@ export class DatabaseNode {
     this.engine.tick(now);
     this.volume.tick(now);
     this.desk.expire(now);
-    this.foreign.tick(now);
-    if (now - this.manifestReadAt >= this.settings.manifestEveryMs || this.foreign.stalled) this.readManifest(now);
+    this.neighbours.tick(now);
+    if (now - this.manifestReadAt >= this.settings.manifestEveryMs || this.neighbours.stalled) this.readManifest(now);
     if (this.state.state !== "stopping" && this.options.role === "writer")
-      for (const stream of this.suspicion.check(this.foreign.unfollowed(), now)) {
-        this.say("warn", "writer-suspected", { stream, node: this.foreign.writerOf(stream) });
+      for (const stream of this.suspicion.check(this.neighbours.unfollowed(), now)) {
+        this.say("warn", "writer-suspected", { stream });
         this.volume.recover(stream, now);
       }
   }
@@ -206,7 +184,7 @@ export class DatabaseNode {
 
   get isReady(): boolean {
     const { state } = this.state;
-    return (state === "writing" || state === "following") && this.foreign.isClosed;
+    return (state === "writing" || state === "following") && this.neighbours.isClosed;
   }
 
   status(): Record<string, unknown> {
@@ -217,14 +195,14 @@ export class DatabaseNode {
       mode,
       state: this.state.state,
       ready: this.isReady,
-      stream: this.feed?.stream ?? 0,
-      durable: this.feed?.durablePoint ?? 0,
+      stream: this.neighbours.stream,
+      durable: this.neighbours.durable,
       applied: Object.fromEntries(this.engine.applied.entries()),
       settledThrough: this.engine.applied.settledThrough,
       clients: this.clients.size,
       waiting: this.desk.waiting,
-      peers: [...this.peersUp],
-      jumps: this.foreign.jumps,
+      peers: this.neighbours.peers(),
+      jumps: this.neighbours.jumps,
       engine: this.engine.stats,
       volume: this.volume.status(),
     };
@@ -235,10 +213,9 @@ export class DatabaseNode {
   /** Runs engine, volume and feeds until none has anything more to say. */
   private settle(now: number): void {
     do {
-      this.foreign.apply();
-      if (this.foreign.isClosed) this.engine.resume(now);
+      this.neighbours.apply();
+      if (this.neighbours.isClosed) this.engine.resume(now);
       else this.engine.pause();
-      this.clusterReads.advance(this.engine.applied);
       this.desk.advance(now);
       this.drainEngine(now);
       this.drainVolume(now);
@@ -260,7 +237,11 @@ export class DatabaseNode {
   private onEngine(effect: EngineEffect, now: number): void {
     switch (effect.kind) {
       case "submit":
-        return this.volume.submit(effect.entry, now);
+        this.volume.submit(effect.entry, now);
+        // Injected: the first attempt loses to a rival that is not there.
+        if (this.options.injectConflicts > 0 && effect.entry.supersedes === 0 && this.random.chance(this.options.injectConflicts))
+          this.volume.giveUp(effect.entry.lsn, NONE, now);
+        return;
       case "reply":
         return this.desk.replied(effect.request, effect.result);
       case "load":
@@ -288,8 +269,8 @@ export class DatabaseNode {
         if (this.untold.delete(effect.lsn)) this.engine.abortDurable(effect.lsn, now);
         return;
       case "durable":
-        this.feed?.advance(effect.through);
-        if (this.feed !== undefined) this.engine.advance(this.feed.stream, effect.through, now);
+        this.neighbours.advance(effect.through);
+        if (this.neighbours.stream !== 0) this.engine.advance(this.neighbours.stream, effect.through, now);
         return;
       case "page":
         return this.onPage(effect, now);
@@ -298,7 +279,7 @@ export class DatabaseNode {
       case "manifest":
         return this.onManifest(effect.manifest, now);
       case "manifestChecked":
-        return this.clusterReads.manifestChecked(effect.unchanged);
+        return this.neighbours.manifestChecked(effect.unchanged);
       case "modeChanged":
         return this.openStream(now);
       case "opened":
@@ -321,8 +302,8 @@ export class DatabaseNode {
   }
 
   private onAppend(servers: readonly NodeName[], feed: boolean, message: Append): void {
-    if (feed) this.feed?.sent(message);
-    this.effects.push({ kind: "append", servers, followers: feed ? [...this.followers] : [], message });
+    const followers = feed ? this.neighbours.sent(message) : [];
+    this.effects.push({ kind: "append", servers, followers, message });
   }
 
   private onPage(effect: Extract<VolumeEffect, { kind: "page" }>, now: number): void {
@@ -344,9 +325,8 @@ export class DatabaseNode {
   private onManifest(manifest: Manifest, now: number): void {
     this.manifestReadAt = now;
     for (const state of manifest.streams) if (state.state === "closed") this.engine.streamClosed(state.id);
-    this.foreign.learnManifest(manifest, this.feed?.stream ?? NO_STREAM);
+    this.neighbours.learnManifest();
     if (manifest.settledThrough > this.engine.applied.settledThrough) this.engine.settle(manifest.settledThrough);
-    this.clusterReads.restart();
     if (this.state.state === "starting") this.begin(manifest, now);
     else if (this.state.state === "switching") this.switchMode(manifest, now);
   }
@@ -377,11 +357,9 @@ export class DatabaseNode {
   }
 
   private onOpened(stream: StreamId, exclusive: boolean, now: number): void {
-    this.feed = new FeedSender(stream);
     this.state = { state: "writing", stream, exclusive };
-    if (this.volume.manifest !== undefined) this.foreign.learnManifest(this.volume.manifest, stream);
+    this.neighbours.opened(stream);
     this.engine.open(stream, exclusive, FIRST_LSN, now);
-    for (const follower of this.followers) this.startFeeding(follower);
     this.announce();
     this.say("info", "stream-opened", { stream, exclusive });
   }
@@ -391,15 +369,14 @@ export class DatabaseNode {
     if (this.state.state !== "writing" || this.state.stream !== stream) return;
     this.say("warn", "stream-fenced", { stream });
     this.engine.closeStream(new SixfoldError("fenced", `stream ${stream} of ${this.options.name} was closed by a recovery`), now);
-    this.feed = undefined;
     this.untold.clear();
-    if (this.volume.manifest !== undefined) this.foreign.learnManifest(this.volume.manifest, NO_STREAM);
+    this.neighbours.closed();
     this.openStream(now);
     this.announce();
   }
 
   private onClosed(stream: StreamId, now: number): void {
-    if (this.state.state === "stopping" && this.feed?.stream === stream) {
+    if (this.state.state === "stopping" && this.neighbours.stream === stream) {
       this.engine.closeStream(new SixfoldError("unavailable", `${this.options.name} is stopping`), now);
       this.stopped();
     } else this.readManifest(now);
@@ -415,68 +392,31 @@ export class DatabaseNode {
     this.volume.refresh(now);
   }
 
-  // --- other nodes ------------------------------------------------------------------------
-
-  private startFeeding(follower: NodeName): void {
-    this.followers.add(follower);
-    if (this.feed === undefined) return;
-    const { start, frames } = this.feed.start();
-    this.toFollower(follower, start);
-    for (const frame of frames) this.toFollower(follower, frame);
-  }
-
-  private feedStarted(peer: NodeName, stream: StreamId, message: Extract<StorageMessage, { type: "feedStart" }>): void {
-    this.volume.noteTails(stream, message.tails);
-    this.foreign.feedStart(peer, message);
-    this.clusterReads.restart();
-    const manifest = this.volume.manifest;
-    if (manifest === undefined || streamState(manifest, stream) === undefined) this.readManifest(this.now);
-  }
-
-  private tellDurable(follower: NodeName, request: number): void {
-    if (this.feed === undefined || this.volume.manifest === undefined) return;
-    const { stream, durablePoint } = this.feed;
-    const { epoch } = this.volume.manifest;
-    this.toFollower(follower, { type: "durable", request, stream, durable: durablePoint, epoch });
-  }
-
-  private askAllDurable(): Map<StreamId, number> {
-    const asked = new Map<StreamId, number>();
-    for (const { stream } of this.foreign.unfollowed()) asked.set(stream, Number.POSITIVE_INFINITY);
-    for (const feed of this.foreign.feeds()) asked.set(feed.stream, this.askDurable(feed.node));
-    return asked;
-  }
-
-  private askDurable(peer: NodeName): number {
-    const request = this.nextRequest++;
-    this.toPeer(peer, { type: "askDurable", request });
-    return request;
-  }
-
-  private applier(): ConstructorParameters<typeof ForeignStreams>[0] {
+  private neighbourIo(): NeighbourIo {
     const node = this;
     return {
       get applied() {
         return node.engine.applied;
       },
-      applyForeign: (stream: StreamId, entry: ForeignEntry) => {
-        const deltas = entry.slices.flatMap((slice) => slice.deltas);
-        const transaction = entry.slices.find((slice) => slice.transaction !== "")?.transaction ?? entry.slices[0]!.transaction;
-        node.engine.applyForeign({ stream, lsn: entry.lsn, transaction, deltas }, node.now);
-        node.volume.foreignSeen(stream, entry.lsn);
+      get manifest() {
+        return node.volume.manifest;
       },
-      advance: (stream: StreamId, to: Lsn) => node.engine.advance(stream, to, node.now),
+      applyForeign: (stream, entry) => node.applyForeign(stream, entry),
+      advance: (stream, to) => node.engine.advance(stream, to, node.now),
       dropCleanPages: () => node.engine.dropCleanPages(node.now),
-      askDurable: (peer: NodeName) => node.askDurable(peer),
+      noteForeign: (slice) => node.volume.noteForeign(slice),
+      noteTails: (start) => node.volume.noteTails(start.stream, start.tails),
+      checkManifest: () => node.volume.checkManifest(node.now),
+      readManifest: () => node.readManifest(node.now),
+      emit: (effect) => void node.effects.push(effect),
     };
   }
 
-  private toPeer(to: NodeName, message: StorageMessage): void {
-    if (this.peersUp.has(to)) this.effects.push({ kind: "toPeer", to, message });
-  }
-
-  private toFollower(to: NodeName, message: StorageMessage): void {
-    this.effects.push({ kind: "toFollower", to, message });
+  private applyForeign(stream: StreamId, { lsn: at, slices }: ForeignEntry): void {
+    const deltas = slices.length === 1 ? slices[0]!.deltas : slices.flatMap((slice) => slice.deltas);
+    const transaction = (slices.find((slice) => slice.transaction !== "") ?? slices[0]!).transaction;
+    this.engine.applyForeign({ stream, lsn: at, transaction, deltas }, this.now);
+    this.volume.foreignSeen(stream, at);
   }
 
   // --- clients ------------------------------------------------------------------------------
@@ -489,7 +429,7 @@ export class DatabaseNode {
       },
       engine: this.engine,
       procedures: this.options.procedures,
-      clusterRead: (then) => this.clusterReads.begin(then),
+      clusterRead: (then) => this.neighbours.clusterRead(then),
       findOutcome: (id) => this.volume.findTransaction(id, this.now),
       status: () => this.status(),
       explain: (error) => this.explain(error),
@@ -501,7 +441,7 @@ export class DatabaseNode {
     const known = this.log.outcome(id);
     if (known !== undefined) return this.desk.outcomeFound(id, known);
     if (found !== "absent") return this.desk.outcomeFound(id, found);
-    const ours = streamOfTransaction(id) === this.feed?.stream;
+    const ours = streamOfTransaction(id) === this.neighbours.stream;
     if (ours) this.log.bar(id);
     this.desk.outcomeFound(id, ours ? "aborted" : "unknown");
   }
@@ -522,7 +462,7 @@ export class DatabaseNode {
   private welcome(): Extract<NodeEffect, { kind: "toClient" }>["message"] {
     const { name, role, mode, nodes } = this.options;
     const az = nodes.find((node) => node.name === name)?.az ?? "";
-    return { type: "clientWelcome", node: name, role, az, mode, stream: this.feed?.stream ?? 0, nodes };
+    return { type: "clientWelcome", node: name, role, az, mode, stream: this.neighbours.stream, nodes };
   }
 
   /** Tells every client what has changed about this node. */
@@ -540,5 +480,4 @@ function unreadable(page: number): SixfoldError {
   return new SixfoldError("unavailable", `page ${page} cannot be read: too few of its segments answer`, { details: { page } });
 }
 
-const NO_STREAM = 0 as StreamId;
 const FIRST_LSN = lsn(1);

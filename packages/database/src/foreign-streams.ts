@@ -75,10 +75,6 @@ export class ForeignStreams {
     return [...this.receivers.values()];
   }
 
-  writerOf(stream: StreamId): NodeName | undefined {
-    return this.open.get(stream);
-  }
-
   /** A newer manifest: closed streams jump to their end, newly opened ones must be followed. `own` is this node's open stream, or 0. */
   learnManifest(manifest: Manifest, own: StreamId): void {
     this.manifestKnown = true;

@@ -1,0 +1,221 @@
+/**
+ * The other database nodes, as one of them sees the rest: whom it follows, who follows it, what it
+ * shows of their streams, and what it asks them before a `cluster` read.
+ *
+ *     links this node dialled    it follows: append, feedStart, durable come in
+ *     links others dialled       they follow: the same go out
+ */
+import type { Lsn, Manifest, NodeName, ReadPoint, Slice, StreamId } from "@sixfold/model";
+import { streamState } from "@sixfold/model";
+import type { Append, FeedStart, StorageMessage } from "@sixfold/wire";
+import { ClusterReads } from "./cluster-reads.ts";
+import type { ForeignEntry } from "./feed-receiver.ts";
+import { FeedSender } from "./feed-sender.ts";
+import { ForeignStreams } from "./foreign-streams.ts";
+import type { NodeEffect } from "./node-api.ts";
+
+/** What the neighbours need of their node: its engine and its volume. */
+export interface NeighbourIo {
+  readonly applied: ReadPoint;
+  readonly manifest: Manifest | undefined;
+  applyForeign(stream: StreamId, entry: ForeignEntry): void;
+  advance(stream: StreamId, to: Lsn): void;
+  dropCleanPages(): void;
+  /** Slices and tails that feeds bring: what page reads need to know. */
+  noteForeign(slice: Slice): void;
+  noteTails(start: FeedStart): void;
+  checkManifest(): void;
+  readManifest(): void;
+  emit(effect: NodeEffect): void;
+}
+
+export class Neighbours {
+  private readonly name: NodeName;
+  private readonly io: NeighbourIo;
+  private readonly foreign: ForeignStreams;
+  private readonly clusterReads: ClusterReads;
+  private readonly up = new Set<NodeName>();
+  private readonly followers = new Set<NodeName>();
+  private sender: FeedSender | undefined;
+  private nextRequest = 1;
+
+  constructor(name: NodeName, io: NeighbourIo) {
+    this.name = name;
+    this.io = io;
+    this.foreign = new ForeignStreams({
+      get applied() {
+        return io.applied;
+      },
+      applyForeign: io.applyForeign,
+      advance: io.advance,
+      dropCleanPages: io.dropCleanPages,
+      askDurable: (peer) => this.askDurable(peer),
+    });
+    this.clusterReads = new ClusterReads({ askAll: () => this.askAllDurable(), checkManifest: io.checkManifest });
+  }
+
+  // --- this node's own stream ---------------------------------------------------------------------
+
+  /** The own open stream, or 0. */
+  get stream(): StreamId {
+    return this.sender?.stream ?? (0 as StreamId);
+  }
+
+  get durable(): Lsn {
+    return this.sender?.durablePoint ?? (0 as Lsn);
+  }
+
+  opened(stream: StreamId): void {
+    this.sender = new FeedSender(stream);
+    this.learnManifest();
+    for (const follower of this.followers) this.startFeeding(follower);
+  }
+
+  closed(): void {
+    this.sender = undefined;
+    this.learnManifest();
+  }
+
+  /** A frame is on its way to storage: these nodes get it too. */
+  sent(append: Append): readonly NodeName[] {
+    this.sender?.sent(append);
+    return [...this.followers];
+  }
+
+  advance(durable: Lsn): void {
+    this.sender?.advance(durable);
+  }
+
+  // --- links ----------------------------------------------------------------------------------------
+
+  peerUp(peer: NodeName): void {
+    this.up.add(peer);
+    this.toPeer(peer, { type: "follow", node: this.name });
+  }
+
+  peerDown(peer: NodeName): void {
+    this.up.delete(peer);
+    this.foreign.linkLost(peer);
+    this.clusterReads.restart();
+  }
+
+  peers(): NodeName[] {
+    return [...this.up];
+  }
+
+  /** From a node that this one follows. False: not a message that such a node sends. */
+  peerMessage(peer: NodeName, message: StorageMessage): boolean {
+    if (message.type === "append") {
+      for (const slice of message.slices) this.io.noteForeign(slice);
+      this.foreign.append(message);
+    } else if (message.type === "feedStart") this.feedStarted(peer, message);
+    else if (message.type === "durable") {
+      this.foreign.durable(message.stream, message.durable, message.request);
+      this.clusterReads.durable(message.stream, message.durable, message.request);
+    } else return false;
+    return true;
+  }
+
+  /** From a node that dialled this one in order to follow it. */
+  followerMessage(follower: NodeName, message: StorageMessage): boolean {
+    if (message.type === "follow") this.startFeeding(follower);
+    else if (message.type === "askDurable") this.tellDurable(follower, message.request);
+    else return false;
+    return true;
+  }
+
+  followerGone(follower: NodeName): void {
+    this.followers.delete(follower);
+  }
+
+  // --- foreign streams ------------------------------------------------------------------------------
+
+  /** The applied vector is causally closed (I5). */
+  get isClosed(): boolean {
+    return this.foreign.isClosed;
+  }
+
+  /** An entry waits for what a newer manifest may bring. */
+  get stalled(): boolean {
+    return this.foreign.stalled;
+  }
+
+  get jumps(): number {
+    return this.foreign.jumps;
+  }
+
+  unfollowed(): readonly { readonly stream: StreamId; readonly node: NodeName }[] {
+    return this.foreign.unfollowed();
+  }
+
+  /** The manifest has changed, or this node's part in it. */
+  learnManifest(): void {
+    if (this.io.manifest !== undefined) this.foreign.learnManifest(this.io.manifest, this.stream);
+    this.clusterReads.restart();
+  }
+
+  /** Shows what has become ready; lets cluster reads go on. */
+  apply(): void {
+    this.foreign.apply();
+    this.clusterReads.advance(this.io.applied);
+  }
+
+  tick(now: number): void {
+    this.foreign.tick(now);
+  }
+
+  /** Runs `then` once everything committed anywhere before now is shown here. */
+  clusterRead(then: () => void): void {
+    this.clusterReads.begin(then);
+  }
+
+  manifestChecked(unchanged: boolean): void {
+    this.clusterReads.manifestChecked(unchanged);
+  }
+
+  // --- helpers ----------------------------------------------------------------------------------------
+
+  private startFeeding(follower: NodeName): void {
+    this.followers.add(follower);
+    if (this.sender === undefined) return;
+    const { start, frames } = this.sender.start();
+    this.toFollower(follower, start);
+    for (const frame of frames) this.toFollower(follower, frame);
+  }
+
+  private feedStarted(peer: NodeName, start: FeedStart): void {
+    this.io.noteTails(start);
+    this.foreign.feedStart(peer, start);
+    this.clusterReads.restart();
+    const { manifest } = this.io;
+    if (manifest === undefined || streamState(manifest, start.stream) === undefined) this.io.readManifest();
+  }
+
+  private tellDurable(follower: NodeName, request: number): void {
+    const { manifest } = this.io;
+    if (this.sender === undefined || manifest === undefined) return;
+    const { stream, durablePoint } = this.sender;
+    this.toFollower(follower, { type: "durable", request, stream, durable: durablePoint, epoch: manifest.epoch });
+  }
+
+  private askAllDurable(): Map<StreamId, number> {
+    const asked = new Map<StreamId, number>();
+    for (const { stream } of this.foreign.unfollowed()) asked.set(stream, Number.POSITIVE_INFINITY);
+    for (const feed of this.foreign.feeds()) asked.set(feed.stream, this.askDurable(feed.node));
+    return asked;
+  }
+
+  private askDurable(peer: NodeName): number {
+    const request = this.nextRequest++;
+    this.toPeer(peer, { type: "askDurable", request });
+    return request;
+  }
+
+  private toPeer(to: NodeName, message: StorageMessage): void {
+    if (this.up.has(to)) this.io.emit({ kind: "toPeer", to, message });
+  }
+
+  private toFollower(to: NodeName, message: StorageMessage): void {
+    this.io.emit({ kind: "toFollower", to, message });
+  }
+}
