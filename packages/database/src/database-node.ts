@@ -21,13 +21,14 @@ import {
   SixfoldError,
   streamOfTransaction,
   streamState,
+  type Entry,
   type Lsn,
   type Manifest,
   type NodeName,
   type StreamId,
   type TransactionId,
 } from "@sixfold/model";
-import { Volume, type VolumeEffect } from "@sixfold/volume";
+import { Volume, type FoundOutcome, type VolumeEffect } from "@sixfold/volume";
 import type { Append, ClientRequest, StorageMessage } from "@sixfold/wire";
 import { ClientDesk } from "./client-desk.ts";
 import type { ForeignEntry } from "./feed-receiver.ts";
@@ -238,9 +239,7 @@ export class DatabaseNode {
     switch (effect.kind) {
       case "submit":
         this.volume.submit(effect.entry, now);
-        // Injected: the first attempt loses to a rival that is not there.
-        if (this.options.injectConflicts > 0 && effect.entry.supersedes === 0 && this.random.chance(this.options.injectConflicts))
-          this.volume.giveUp(effect.entry.lsn, NONE, now);
+        if (this.injectsConflict(effect.entry)) this.volume.giveUp(effect.entry.lsn, NONE, now);
         return;
       case "reply":
         return this.desk.replied(effect.request, effect.result);
@@ -254,6 +253,13 @@ export class DatabaseNode {
         else this.untold.add(effect.lsn);
         return;
     }
+  }
+
+  /** For comparisons: the first attempt loses to a rival that is not there. Exclusive streams have no rivals. */
+  private injectsConflict(entry: Entry): boolean {
+    const { injectConflicts } = this.options;
+    if (injectConflicts === 0 || entry.supersedes !== 0) return false;
+    return this.state.state === "writing" && !this.state.exclusive && this.random.chance(injectConflicts);
   }
 
   private onVolume(effect: VolumeEffect, now: number): void {
@@ -437,13 +443,14 @@ export class DatabaseNode {
   }
 
   /** Storage's word on a transaction. If it never got there and would have come through here, it never will. */
-  private onOutcome(id: TransactionId, found: "committed" | "aborted" | "unknown" | "absent"): void {
+  private onOutcome(id: TransactionId, found: FoundOutcome): void {
     const known = this.log.outcome(id);
-    if (known !== undefined) return this.desk.outcomeFound(id, known);
-    if (found !== "absent") return this.desk.outcomeFound(id, found);
     const ours = streamOfTransaction(id) === this.neighbours.stream;
-    if (ours) this.log.bar(id);
-    this.desk.outcomeFound(id, ours ? "aborted" : "unknown");
+    // Storage may have merged its trace away, but a memory that never forgot anything would know.
+    const never = known === undefined && ours && (found === "absent" || (found === "unknown" && this.log.isWhole));
+    if (never) this.log.bar(id);
+    const outcome = known ?? (never ? "aborted" : found);
+    this.desk.outcomeFound(id, outcome === "absent" ? "unknown" : outcome);
   }
 
   /** Names the node behind the winning version of a conflict. */

@@ -15,9 +15,15 @@ export class TransactionLog {
   private readonly capacity: number;
   private younger = new Map<TransactionId, Known>();
   private older = new Map<TransactionId, Known>();
+  private forgot = false;
 
   constructor(capacity: number) {
     this.capacity = capacity;
+  }
+
+  /** Nothing was ever forgotten: what is not known here was never here. */
+  get isWhole(): boolean {
+    return !this.forgot;
   }
 
   /** A commit of it is under way here. */
@@ -31,6 +37,7 @@ export class TransactionLog {
     else {
       this.younger.delete(id);
       this.older.delete(id);
+      this.forgot = true;
     }
   }
 
@@ -54,6 +61,7 @@ export class TransactionLog {
   private put(id: TransactionId, known: Known): void {
     this.younger.set(id, known);
     if (this.younger.size < this.capacity) return;
+    this.forgot ||= this.older.size > 0;
     this.older = this.younger;
     this.younger = new Map();
   }
