@@ -15,6 +15,7 @@ export class BufferPool {
   /** The clock: every live frame once; `undefined` where one was dropped. */
   private ring: (Frame | undefined)[] = [];
   private hand = 0;
+  private trimmer = 0;
   private readonly pageBytes: number;
   private readonly capacity: number;
   evictions = 0;
@@ -74,6 +75,15 @@ export class BufferPool {
         this.removeAtHand();
         this.evictions++;
       } else this.hand++;
+    }
+  }
+
+  /** Forgets past versions that no reader needs, a few frames at a time: those on which nothing happens any more. */
+  trimSome(horizon: ReadPoint, undecided: number, frames: number): void {
+    for (let i = Math.min(frames, this.ring.length); i > 0; i--) {
+      if (this.trimmer >= this.ring.length) this.trimmer = 0;
+      const frame = this.ring[this.trimmer++];
+      if (frame?.live === true && frame.depth > 0) frame.trim(horizon, undecided);
     }
   }
 

@@ -42,6 +42,8 @@ import { checkWrites, runClaim, runCommit, runCreate, runDrop, runFormat, runRea
 
 /** Ages are looked at this often. */
 const AGEING_MS = 500;
+/** Frames whose history is looked at with each tick. */
+const TRIMMED_FRAMES = 256;
 /** The id under which the engine's own entries travel. */
 const OWN_WORK = transactionId("");
 
@@ -277,6 +279,7 @@ export class Engine implements EngineFace {
     const { state } = this;
     state.now = now;
     if (state.held.size > 0) state.wakeAll(state.held.expire(now));
+    state.pool.trimSome(state.horizon, state.inFlight.size, TRIMMED_FRAMES);
     if (now - this.agedAt >= AGEING_MS) {
       this.agedAt = now;
       this.endAged();

@@ -23,6 +23,7 @@ import {
   type ReadCheck,
   type ReadPoint,
 } from "@sixfold/model";
+import { ByteArena } from "./byte-arena.ts";
 import type { BufferPool } from "./buffer-pool.ts";
 import type { Frame } from "./frame.ts";
 import { PageEdit, type OpsMeter } from "./page-edit.ts";
@@ -57,6 +58,10 @@ export class EntryBuilder implements PageReader {
   private used = 0;
   private readonly bases = new Set<Lsn>();
   private readonly reads = new Set<Frame>();
+  readonly values = new ByteArena();
+  /** Deltas live until they are sent, reverses until they are trimmed: apart. */
+  private readonly forwardArena = new ByteArena();
+  private readonly reverseArena = new ByteArena();
   private readonly meter: OpsMeter = { opsBytes: 0 };
   private readonly pool: BufferPool;
   private readonly wants: Wants;
@@ -177,8 +182,8 @@ export class EntryBuilder implements PageReader {
     for (const edit of edits) {
       const frame = edit.frame;
       this.reads.delete(frame);
-      deltas.push({ page: frame.page, base: edit.base, ops: edit.forward() });
-      frame.push(this.version, edit.reverse());
+      deltas.push({ page: frame.page, base: edit.base, ops: edit.forward(this.forwardArena) });
+      frame.push(this.version, edit.reverse(this.reverseArena));
       frame.trim(horizon, undecided);
       frames.push(frame);
     }

@@ -110,6 +110,9 @@ export function committed(state: EngineState, lsn: Lsn): void {
   state.show(state.stream, lsn);
   job.entry = undefined;
   dropSuspects(state, entry);
+  // With no reader of the past around, nothing is kept: reverses die young.
+  const { horizon } = state;
+  for (const frame of entry.frames) frame.trim(horizon, state.inFlight.size);
   state.finish(job, entry.result);
   state.wakeAll(entry.waiters);
   for (const { job: reader, run } of entry.readers) {

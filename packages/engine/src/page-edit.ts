@@ -6,6 +6,7 @@
  * copy what must last. Both directions use model's packed operations.
  */
 import { MAX_RUN, MOVE, SET, assert, revertOps, type PageVersion } from "@sixfold/model";
+import type { ByteArena } from "./byte-arena.ts";
 import { putU16, putU32 } from "./slotted-page.ts";
 
 const SET_HEADER = 5;
@@ -103,13 +104,13 @@ export class PageEdit {
   }
 
   /** The delta's operations; a copy. */
-  forward(): Uint8Array {
-    return this.ops.slice(0, this.opsLength);
+  forward(arena: ByteArena): Uint8Array {
+    return arena.copy(this.ops, 0, this.opsLength);
   }
 
   /** What takes them back (`revertOps`); a copy. */
-  reverse(): Uint8Array {
-    return this.undoOps.slice(0, this.undoLength);
+  reverse(arena: ByteArena): Uint8Array {
+    return arena.copy(this.undoOps, 0, this.undoLength);
   }
 
   /** Takes back everything done since `begin`. */

@@ -8,6 +8,7 @@
  * Copies are bounded over all views; the oldest go first and are made again when needed.
  */
 import { type PageId, type ReadPoint } from "@sixfold/model";
+import { ByteArena } from "./byte-arena.ts";
 import type { BufferPool } from "./buffer-pool.ts";
 import type { PageReader } from "./page-reader.ts";
 import { UNWIND, type Wants } from "./unwind.ts";
@@ -85,6 +86,7 @@ export class ReadViews {
 /** Reads pages as a view sees them. */
 export class ViewReader implements PageReader {
   view!: ReadView;
+  readonly values = new ByteArena();
   private readonly pool: BufferPool;
   private readonly views: ReadViews;
   private readonly wants: Wants;

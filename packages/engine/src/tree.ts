@@ -28,7 +28,7 @@ import type { PageReader } from "./page-reader.ts";
 import { UNWIND, type Wants } from "./unwind.ts";
 
 /** The leaf that covers `key`, as page id. */
-export function findLeaf(reader: PageReader, root: PageId, key: Uint8Array): PageId {
+export function findLeaf(reader: Pick<PageReader, "read">, root: PageId, key: Uint8Array): PageId {
   let page = root;
   for (;;) {
     const p = reader.read(page);
@@ -43,7 +43,7 @@ export function rowValue(reader: PageReader, leaf: Uint8Array, index: number): U
   const length = rowValueLength(leaf, cell);
   if (rowIsOverflow(leaf, cell)) return readOverflow(reader, pageId(rowOverflowPage(leaf, cell)), length);
   const at = rowValueAt(leaf, cell);
-  return leaf.slice(at, at + length);
+  return reader.values.copy(leaf, at, at + length);
 }
 
 /** The value under `key`, or undefined. */

@@ -33,8 +33,9 @@ export class Wants {
   shown = false;
 
   clear(): void {
-    this.heads.length = 0;
-    this.pasts.length = 0;
+    // Setting a length is slow, and mostly needless here.
+    if (this.heads.length > 0) this.heads.length = 0;
+    if (this.pasts.length > 0) this.pasts.length = 0;
     this.entry = 0;
     this.held = -1;
     this.freePages = 0;

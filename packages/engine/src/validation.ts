@@ -98,7 +98,6 @@ function undecidedOnPath(state: EngineState, root: PageId, key: Uint8Array): num
       if (state.isUndecided(frame.version)) latest = Math.max(latest, frame.version.lsn);
       return frame.image;
     },
-    ready: (page: PageId): boolean => state.builder.ready(page),
   };
   seen.read(findLeaf(seen, root, key));
   return latest;

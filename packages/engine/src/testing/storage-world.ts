@@ -67,6 +67,8 @@ export class StorageWorld {
   now = 0;
   private requests = 0;
   private readonly options: WorldOptions;
+  /** Storage keeps only the newest versions from now on: older read points are too old. */
+  forgetHistory = false;
   submitted = 0;
   abortedByStorage = 0;
 
@@ -78,6 +80,40 @@ export class StorageWorld {
   }
 
   addEngine(): Member {
+    const member = this.newMember(this.members.length + 1);
+    this.members.push(member);
+    this.openStream(member);
+    return member;
+  }
+
+  /** A node without a stream of its own; returns its number. */
+  addReplica(): number {
+    const member = this.newMember(0);
+    member.open = false;
+    return this.members.push(member) - 1;
+  }
+
+  /** Closes a member's stream and starts it anew, with empty memory and the next stream. Nothing may be in flight. */
+  restart(i: number): Engine {
+    const old = this.members[i]!;
+    assert(old.queue.length === 0, "nothing is in flight");
+    const member = this.newMember(old.stream + 100);
+    member.open = false;
+    for (const { stream, lsn: at } of this.log) member.engine.advance(stream, at, this.now);
+    member.fed = this.log.length;
+    member.open = true;
+    for (const m of [member, ...this.members]) m.engine.streamClosed(streamId(old.stream));
+    this.members[i] = member;
+    this.openStream(member);
+    return member.engine;
+  }
+
+  private openStream(member: Member): void {
+    member.engine.open(streamId(member.stream), (this.options.engines ?? 1) === 1, lsn(1), this.now);
+    this.drain(member);
+  }
+
+  private newMember(stream: number): Member {
     const make = this.options.make ?? ((o: EngineOptions): Engine => new Engine(o));
     const { inFlightBytes, queuedCommits } = this.options;
     const engine = make({
@@ -88,8 +124,7 @@ export class StorageWorld {
       ...(inFlightBytes === undefined ? {} : { inFlightBytes }),
       ...(queuedCommits === undefined ? {} : { queuedCommits }),
     });
-    const stream = this.members.length + 1;
-    const member: Member = {
+    return {
       engine,
       stream,
       queue: [],
@@ -100,10 +135,6 @@ export class StorageWorld {
       open: true,
       replies: new Map(),
     };
-    this.members.push(member);
-    engine.open(streamId(stream), (this.options.engines ?? 1) === 1, lsn(1), this.now);
-    this.drain(member);
-    return member;
   }
 
   nextRequest(): number {
@@ -202,6 +233,8 @@ export class StorageWorld {
   private answerLoad(member: Member): void {
     const load = member.loads.shift();
     if (load === undefined) return;
+    if (this.forgetHistory && load.pages.some((page) => !load.readPoint.includes(this.newest(page).version)))
+      return member.engine.loadFailed(load.pages, load.readPoint, "too-old", this.now);
     const results: LoadedPage[] = [];
     for (const page of load.pages) results.push(this.read(page, load.readPoint));
     member.engine.pagesLoaded(results, this.now);
