@@ -35,6 +35,9 @@ import { WinnerNames } from "./winner-names.ts";
 /** Pages one request may need at once; a procedure over more than this has to be cut in pieces. */
 const MAX_PINS = 65_536;
 
+/** At least this much of the past is kept on copies: several of the longest values. */
+const PAST_BYTES = 32 * LIMITS.valueBytes;
+
 export class EngineState {
   readonly effects: EngineEffect[] = [];
   readonly options: EngineOptions;
@@ -83,7 +86,7 @@ export class EngineState {
     this.options = options;
     const { pageBytes } = options.geometry;
     this.pool = new BufferPool(pageBytes, options.poolPages);
-    this.views = new ReadViews(Math.max(64, options.poolPages));
+    this.views = new ReadViews(Math.max(options.poolPages, Math.ceil(PAST_BYTES / pageBytes)));
     this.viewReader = new ViewReader(this.pool, this.views, this.wants);
     this.builder = new EntryBuilder(this.pool, this.wants, this.held);
     this.extents = new Extents(pageBytes, this.wants);
@@ -120,9 +123,15 @@ export class EngineState {
     job.state = "waiting";
     job.waits = 0;
     this.jobs.add(job);
-    for (const page of wants.heads) if (this.loads.wantHead(page, job)) job.waits++;
+    for (const page of distinct(wants.heads)) {
+      this.loads.wantHead(page, job);
+      job.waits++;
+    }
     const view = job.tx?.view ?? job.view;
-    for (const page of wants.pasts) if (this.loads.wantPast(view!, page, job)) job.waits++;
+    for (const page of distinct(wants.pasts)) {
+      this.loads.wantPast(view!, page, job);
+      job.waits++;
+    }
     if (wants.entry > 0) {
       const entry = this.inFlight.get(asLsn(wants.entry));
       if (entry !== undefined) {
@@ -256,7 +265,7 @@ export class EngineState {
   private endOwner(victim: LockOwner, error: SixfoldError): void {
     for (const job of [...this.jobs]) {
       const { tx } = job;
-      if ((job !== victim && tx !== victim) || job.state === "in-flight") continue;
+      if ((job !== victim && tx !== victim) || job.state === "in-flight" || job.state === "aborting") continue;
       this.fail(job, error);
       if (tx !== undefined) this.endTransaction(tx, error);
     }
@@ -276,3 +285,5 @@ export class EngineState {
     return this.stream === 0 ? NONE : { stream: this.stream, lsn: this.nextLsn };
   }
 }
+
+const distinct = <T>(items: readonly T[]): Iterable<T> => (items.length > 1 ? new Set(items) : items);

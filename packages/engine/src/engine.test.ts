@@ -56,6 +56,26 @@ describe("one engine", () => {
     expect(errorOf(put(world, 0, "a", "1")).code).toBe("unknown-table");
     world.settle();
     expect(world.run(0, (e, r, now) => e.listTables(r, now))).toMatchObject({ names: [] });
+    const report = checkVolume((page) => world.chains.get(page)?.at(-1)?.image);
+    expect(report).toMatchObject({ tables: 0, rows: 0, reachable: 1, problems: [] });
+  });
+
+  test.each([1, 2, 3, 4, 5, 6, 7, 8])("tables dropped and made by two writers at once leave no page behind, seed %i", (seed) => {
+    const world = worldWithTable({ seed, engines: 2, yields: 0.05, poolPages: 16 });
+    const asked: (readonly [number, number])[] = [];
+    const ask = (i: number, make: Parameters<StorageWorld["ask"]>[1]): unknown => asked.push([i, world.ask(i, make)]);
+    for (let n = 0; n < 200; n++) {
+      const i = n % 2;
+      if (n % 20 === 10) ask(i, (e, r, now) => e.dropTable(r, transactionId(`1-d${n}`), "t", now));
+      else if (n % 20 === 15) ask(i, (e, r, now) => e.createTable(r, transactionId(`1-c${n}`), "t", now));
+      else ask(i, (e, r, now) => e.commit(r, { tx: handle(), writes: [{ table: "t", key: bytes(`row ${n % 50}`), value: new Uint8Array(50 * (n % 40)) }] }, now));
+      world.settleFor(10);
+    }
+    const results = asked.map(([i, r]) => world.answer(i, r));
+    expect(results.filter((r) => r.kind === "committed").length).toBeGreaterThan(50);
+    for (const r of results) if (r.kind === "failed") expect(r.error.code).toBe("unknown-table");
+    world.settle();
+    expect(checkVolume((page) => world.chains.get(page)?.at(-1)?.image)).toMatchObject({ problems: [] });
   });
 
   test("a snapshot does not move, and a row read and written by two is a row conflict (I9)", () => {
@@ -255,6 +275,9 @@ describe("the world around", () => {
     put(world, 0, "a", "2");
     world.settle();
     expect(get(world, replica, "a")).toBe("2");
+    const tx = handle();
+    expect(get(world, replica, "a", tx)).toBe("2");
+    expect(world.run(replica, (e, r, now) => e.commit(r, { tx: { ...tx, began: true }, writes: [] }, now)).kind).toBe("committed");
     expect(errorOf(put(world, replica, "a", "3")).code).toBe("not-a-writer");
     expect(errorOf(world.run(replica, (e, r, now) => e.dropTable(r, transactionId("1-d"), "t", now))).code).toBe("not-a-writer");
   });

@@ -7,6 +7,7 @@
  */
 import {
   LIMITS,
+  NONE,
 
   SixfoldError,
   assert,
@@ -91,7 +92,7 @@ export class Engine implements EngineFace {
     state.builder.lastDecided = nextLsn - 1;
     state.extents.open(stream);
     this.format = this.startOwn({ kind: "format" });
-    this.reaper = this.startOwn({ kind: "reap" });
+    this.startReaper();
     this.turn();
   }
 
@@ -108,7 +109,7 @@ export class Engine implements EngineFace {
         const told = job.unsafe.length > 0 ? unknownOutcome(job, error) : error;
         state.finish(job, { kind: "failed", error: told });
         if (job.tx !== undefined) state.endTransaction(job.tx, error);
-      } else if (job.state === "waiting") state.makeReady(job);
+      }
     }
     state.aborting.clear();
     state.held.clear();
@@ -148,7 +149,8 @@ export class Engine implements EngineFace {
     let tx: Transaction | undefined;
     try {
       tx = transactionOf(state, commit.tx, false);
-      if (commit.writes.length > 0) this.checkAdmission();
+      if (commit.writes.length === 0) return this.endReadOnly(request, tx);
+      this.checkAdmission();
       const pages = checkWrites(commit.writes, state.options.geometry.pageBytes);
       const job = this.job(request, { kind: "commit", commit, overflowPages: pages }, commit.tx.id, commit.conflicts);
       job.tx = tx;
@@ -160,6 +162,13 @@ export class Engine implements EngineFace {
       if (tx !== undefined && !(reason instanceof SixfoldError && reason.retryable === "same-request")) state.endTransaction(tx, undefined);
       this.refuse(request, reason);
     }
+  }
+
+  /** What it has read was one snapshot: nothing is left to check, at a replica neither. */
+  private endReadOnly(request: number, tx: Transaction | undefined): void {
+    if (tx !== undefined) this.endOf(tx.id, new SixfoldError("bad-handle", "the transaction was committed"));
+    this.effects.push({ kind: "reply", request, result: { kind: "committed", version: NONE, attempts: 0 } });
+    this.turn();
   }
 
   rollback(request: number, tx: TransactionId, now: number): void {
@@ -283,7 +292,7 @@ export class Engine implements EngineFace {
     if (now - this.agedAt >= AGEING_MS) {
       this.agedAt = now;
       this.endAged();
-      if (state.stream !== 0 && this.format === undefined) this.format = this.startOwn({ kind: "format" });
+      this.restartOwn();
     }
     this.turn();
   }
@@ -353,7 +362,8 @@ export class Engine implements EngineFace {
       case "create":
         return runCreate(state, job as Job & { work: typeof work });
       case "drop":
-        return runDrop(state, job as Job & { work: typeof work });
+        runDrop(state, job as Job & { work: typeof work });
+        return this.startReaper();
       case "format":
         return runFormat(state, job);
       case "claim":
@@ -363,7 +373,7 @@ export class Engine implements EngineFace {
       case "reap": {
         const more = runReap(state, job);
         if (this.reaper === job) this.reaper = undefined;
-        if (more) this.reaper = this.startOwn({ kind: "reap" });
+        if (more) this.startReaper();
       }
     }
   }
@@ -383,6 +393,20 @@ export class Engine implements EngineFace {
     state.pendingWrites++;
     this.claim = job;
     return job;
+  }
+
+  private startReaper(): void {
+    if (this.reaper === undefined || this.reaper.state === "done") this.reaper = this.startOwn({ kind: "reap" });
+  }
+
+  /** Begins again what failed for lack of pages while others wait for it. */
+  private restartOwn(): void {
+    const { state } = this;
+    if (state.stream === 0) return;
+    if (this.format?.state === "done" && state.waitingForFormat.length > 0) this.format = this.startOwn({ kind: "format" });
+    if (this.claim?.state !== "done") return;
+    this.claim = undefined;
+    state.wakeList(state.waitingForPages);
   }
 
   private startOwn(work: Work): Job {
@@ -436,9 +460,6 @@ export class Engine implements EngineFace {
     const { tx } = job;
     state.fail(job, error, job.proven);
     if (tx !== undefined && job.work.kind !== "commit" && error.retryable === "new-transaction") state.endTransaction(tx, error);
-    if (job === this.claim) this.claim = undefined;
-    if (job === this.reaper) this.reaper = undefined;
-    if (job === this.format) this.format = undefined;
   }
 
   /** Ends a transaction that is not committing, and its waiting reads. */

@@ -205,12 +205,16 @@ function dropSuspects(state: EngineState, entry: InFlightEntry): void {
     if (frame.suspect && frame.live && !state.isUndecided(frame.version)) state.pool.drop(frame);
 }
 
-/** The stream is closed: everything in flight leaves the pages, which are forgotten, since storage may yet decide either way. */
+/**
+ * The stream is closed: everything in flight leaves the pages, which are forgotten, since storage may yet decide either way.
+ * Returns the jobs in order; who waited for a decision is woken.
+ */
 export function takeBackAll(state: EngineState): Job[] {
   const newestFirst = [...state.inFlight.values()].sort((a, b) => b.version.lsn - a.version.lsn);
   for (const entry of newestFirst) for (const frame of entry.frames) frame.pop();
   for (const entry of newestFirst) for (const frame of entry.frames) if (frame.live) state.pool.drop(frame);
   state.inFlight.clear();
   state.inFlightBytes = 0;
+  for (const entry of newestFirst) state.wakeAll(entry.waiters);
   return newestFirst.map((e) => e.job).reverse();
 }

@@ -39,18 +39,18 @@ export class PageLoads {
     this.effects = effects;
   }
 
-  /** `job` waits for the page's head. False if it waits for it already. */
-  wantHead(page: PageId, job: Job): boolean {
+  /** `job` waits for the page's head. */
+  wantHead(page: PageId, job: Job): void {
     let load = this.heads.get(page);
     if (load === undefined) {
       load = { readPoint: undefined, stale: false, deltas: [], waiters: [] };
       this.heads.set(page, load);
       this.askHeads.push(page);
     }
-    return addLast(load.waiters, job);
+    addLast(load.waiters, job);
   }
 
-  wantPast(view: ReadView, page: PageId, job: Job): boolean {
+  wantPast(view: ReadView, page: PageId, job: Job): void {
     let pages = this.pasts.get(view);
     if (pages === undefined) this.pasts.set(view, (pages = new Map()));
     let waiters = pages.get(page);
@@ -60,7 +60,7 @@ export class PageLoads {
       if (ask === undefined) this.askPasts.set(view, [page]);
       else ask.push(page);
     }
-    return addLast(waiters, job);
+    addLast(waiters, job);
   }
 
   /** Emits what was asked for since the last flush. */
@@ -152,8 +152,7 @@ export class PageLoads {
   }
 }
 
-function addLast(waiters: Job[], job: Job): boolean {
-  if (waiters[waiters.length - 1] === job) return false;
-  waiters.push(job);
-  return true;
+/** A job that waits already is woken once. */
+function addLast(waiters: Job[], job: Job): void {
+  if (waiters[waiters.length - 1] !== job) waiters.push(job);
 }

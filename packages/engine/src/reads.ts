@@ -6,7 +6,7 @@
  * tree is descended as of the read point: pages that are visible as they are, are used as they
  * are, others are rebuilt from their history or fetched.
  */
-import { LIMITS, SixfoldError, streamId, type PageId, type ReadPoint, limitExceeded } from "@sixfold/model";
+import { LIMITS, SixfoldError, lsn, streamId, type PageId, type ReadPoint, limitExceeded } from "@sixfold/model";
 import { unknownTable } from "./catalog.ts";
 import type { ScanRange, TxHandle } from "./engine-api.ts";
 import type { EngineState } from "./engine-state.ts";
@@ -95,23 +95,25 @@ function lockRows(state: EngineState, job: JobOf<"get">, tx: Transaction): void 
   const { read } = job.work;
   if (state.stream === 0) throw new SixfoldError("not-a-writer", "rows are locked at a writer");
   for (const key of read.keys) state.lockRow(rowName(read.table, key), job);
-  if (tx.view === undefined) for (const key of read.keys) untilShown(state, read.table, key);
+  if (tx.view === undefined) for (const key of read.keys) untilShown(state, job, read.table, key);
   tx.view ??= state.openView();
   state.viewReader.view = tx.view;
   for (const key of read.keys) checkRow(state, job, tx, read.table, key);
 }
 
 /** Unwinds until the row's newest version is decided and visible. */
-function untilShown(state: EngineState, table: string, key: Uint8Array): void {
+function untilShown(state: EngineState, job: Job, table: string, key: Uint8Array): void {
   const { builder } = state;
   const root = state.catalog.rootOrFail(builder, table);
   const frame = builder.head(findLeaf(builder, root, key));
-  const index = searchLeaf(frame.image, key);
-  const version =
-    index < 0
-      ? frame.version
-      : { stream: streamId(rowStream(frame.image, cellAt(frame.image, index))), lsn: rowLsn(frame.image, cellAt(frame.image, index)) as never };
+  const p = frame.image;
+  const index = searchLeaf(p, key);
+  let { version } = frame;
+  if (index >= 0) version = { stream: streamId(rowStream(p, cellAt(p, index))), lsn: lsn(rowLsn(p, cellAt(p, index))) };
+  // An absent row may have been deleted a moment ago; once is enough, for a busy page is never without undecided changes.
+  else if (job.lookedAgain) return;
   if (!state.isUndecided(version)) return;
+  if (index < 0) job.lookedAgain = true;
   state.wants.entry = version.lsn;
   throw UNWIND;
 }

@@ -3,7 +3,7 @@
  *
  * Each runs from its start every time: validate, apply to the newest local pages, submit.
  */
-import { CATALOG_ROOT_PAGE, LIMITS, NONE, limitExceeded, pageId } from "@sixfold/model";
+import { CATALOG_ROOT_PAGE, LIMITS, limitExceeded, pageId } from "@sixfold/model";
 import { formatPage } from "./cell-edit.ts";
 import type { Write } from "./engine-api.ts";
 import type { EngineState } from "./engine-state.ts";
@@ -43,7 +43,6 @@ export function checkWrites(writes: readonly Write[], pageBytes: number): number
 export function runCommit(state: EngineState, job: JobOf<"commit">): void {
   const { tx, work } = job;
   const { writes } = work.commit;
-  if (writes.length === 0) return state.finish(job, { kind: "committed", version: NONE, attempts: 0 });
   if (state.locks.size > 0) for (const w of writes) state.respectLock(rowName(w.table, w.key), job);
   const { builder } = state;
   builder.begin(state.nextVersion(), tx?.isolation === "serializable");
