@@ -1,0 +1,259 @@
+/**
+ * SimLink: one end of a simulated connection. Behaves as a WebSocket over TCP does:
+ *
+ *   client: connecting ──accepted──> open ──close()──> closing ──peer's answer or 2 s──> closed
+ *   server:        (accept) ───────> open
+ *   either: any ──reset, peer's close, give-up──> closed
+ *
+ * `closed` is called exactly once, in an event of its own. The receive buffer is unbounded: a paused peer does not push
+ * back, a slow line does.
+ */
+import { assert } from "@sixfold/model";
+import type { Link, LinkHandlers } from "@sixfold/ports";
+import { highMarkBytes, lowMarkBytes } from "@sixfold/ports";
+import type { SimFabric } from "./sim-fabric.ts";
+import type { Incarnation } from "./sim-node.ts";
+import type { PipeItem } from "./sim-pipe.ts";
+import { SimPipe } from "./sim-pipe.ts";
+import { hashBytes } from "./trace-hash.ts";
+import type { World } from "./world.ts";
+
+export interface LinkOptions {
+  readonly owner: Incarnation;
+  readonly remote: string;
+  readonly handlers: LinkHandlers;
+  readonly maxFrameBytes: number;
+  readonly isClient: boolean;
+}
+
+/** As on the real ports: how long the answer to a close is waited for. */
+const closeTimeoutMs = 2000;
+
+/** A frame's header, roughly: so that empty frames take time too. */
+const headerBytes = 8;
+
+type State = "connecting" | "open" | "closing" | "closed";
+
+export class SimLink implements Link {
+  readonly remote: string;
+  readonly owner: Incarnation;
+  readonly isClient: boolean;
+  readonly id: number;
+  /** The other end, once there is one. */
+  peer: SimLink | undefined;
+  readonly #world: World;
+  readonly #fabric: SimFabric;
+  readonly #handlers: LinkHandlers;
+  readonly #maxFrameBytes: number;
+  #state: State = "connecting";
+  #out: SimPipe | undefined;
+  #queue: Uint8Array[] = [];
+  #queuedBytes = 0;
+  #aboveHigh = false;
+  #watchesDrain = false;
+  #watchesPeer = false;
+  #onEnd: (() => void) | undefined;
+
+  constructor(world: World, options: LinkOptions) {
+    this.#world = world;
+    this.#fabric = world.fabric;
+    this.owner = options.owner;
+    this.remote = options.remote;
+    this.isClient = options.isClient;
+    this.#handlers = options.handlers;
+    this.#maxFrameBytes = options.maxFrameBytes;
+    this.id = this.#fabric.add(this);
+  }
+
+  get isConnecting(): boolean {
+    return this.#state === "connecting";
+  }
+
+  get isClosed(): boolean {
+    return this.#state === "closed";
+  }
+
+  get bufferedBytes(): number {
+    if (this.#state === "connecting") return this.#queuedBytes;
+    return this.#state === "open" ? this.#out!.bufferedBytes : 0;
+  }
+
+  send(frame: Uint8Array): void {
+    if (this.#state === "connecting") {
+      this.#queue.push(frame);
+      this.#queuedBytes += frame.byteLength;
+      return;
+    }
+    if (this.#state !== "open") return;
+    const hash = hashBytes(frame);
+    const peer = this.peer!;
+    this.#put("frame", frame.byteLength + headerBytes, hash, () => peer.#frameArrived(frame, hash));
+    if (!this.#aboveHigh && this.bufferedBytes > highMarkBytes) {
+      this.#aboveHigh = true;
+      this.#watchDrain();
+    }
+  }
+
+  close(reason = "closed"): void {
+    if (this.#state === "connecting") {
+      this.#state = "closing";
+      this.#later(0, "close", () => this.end(reason));
+    } else if (this.#state === "open") {
+      this.#state = "closing";
+      const peer = this.peer!;
+      this.#put("close", headerBytes + reason.length, 0, () => peer.#closeArrived(reason));
+      this.#later(closeTimeoutMs, "give-up", () => this.end(reason));
+    }
+  }
+
+  // For the network: opening
+
+  /** Joins the two ends; the server's end opens at once, the client's when word of it has come back. */
+  static join(world: World, client: SimLink, server: SimLink): void {
+    client.peer = server;
+    server.peer = client;
+    client.#out = new SimPipe(world, client.owner.node, server.owner);
+    server.#out = new SimPipe(world, server.owner.node, client.owner);
+    server.#put("accepted", headerBytes, 0, () => client.#accepted());
+    server.#open();
+  }
+
+  /** Is called when this end has closed, after its handlers. */
+  whenEnded(run: () => void): void {
+    this.#onEnd = run;
+  }
+
+  // For the fabric: faults
+
+  breakBoth(reason: string): void {
+    for (const link of [this, this.peer]) {
+      if (link === undefined) continue;
+      link.#out?.breakNow();
+      link.#later(0, "broken", () => link.end(reason));
+    }
+  }
+
+  ownerDied(told: boolean): void {
+    const peer = this.peer;
+    this.#state = "closed";
+    this.#fabric.drop(this);
+    if (peer === undefined || peer.isClosed) return;
+    if (told) {
+      this.#reset(peer);
+    } else {
+      this.#out!.cut();
+      // Whatever is on its way to the dead goes unanswered, and so will all that is sent from now on.
+      if (peer.#out!.inFlight > 0 || peer.#out!.isHolding) peer.#watchPeer();
+    }
+  }
+
+  releaseHeld(): void {
+    this.#out?.release();
+  }
+
+  /** The end of this end: `closed` is called here and nowhere else. */
+  end(reason: string): void {
+    if (this.#state === "closed") return;
+    this.#state = "closed";
+    this.#queue = [];
+    this.#fabric.drop(this);
+    this.#handlers.closed(this, reason);
+    this.#onEnd?.();
+  }
+
+  /** Gives the link up on this side; the other learns of it if and when it can. */
+  abandon(reason: string): void {
+    if (this.#state === "closed") return;
+    this.#out?.dropHeld();
+    if (this.peer !== undefined && !this.peer.isClosed) this.#reset(this.peer);
+    this.end(reason);
+  }
+
+  #open(): void {
+    this.#state = "open";
+    this.#handlers.open?.(this);
+  }
+
+  #accepted(): void {
+    if (this.#state !== "connecting") {
+      // Given up meanwhile: the server's end must not stay.
+      if (this.peer !== undefined) this.#reset(this.peer);
+      return;
+    }
+    this.#open();
+    const queue = this.#queue;
+    this.#queue = [];
+    this.#queuedBytes = 0;
+    for (const frame of queue) this.send(frame);
+  }
+
+  #frameArrived(frame: Uint8Array, hash: number): void {
+    if (this.#state !== "open") return;
+    if (this.#fabric.options.checkFrames) assert(hashBytes(frame) === hash, "a frame is not changed after it was sent");
+    if (frame.byteLength <= this.#maxFrameBytes) {
+      this.#handlers.frame(this, frame);
+      return;
+    }
+    const reason = "frame too large";
+    const peer = this.peer!;
+    this.#put("close", headerBytes, 0, () => peer.#closeArrived(reason));
+    this.end(reason);
+  }
+
+  #closeArrived(reason: string): void {
+    const peer = this.peer!;
+    if (this.#state === "open") this.#put("close-answer", headerBytes, 0, () => peer.#answerArrived(reason));
+    this.end(reason);
+  }
+
+  #answerArrived(reason: string): void {
+    this.end(reason);
+  }
+
+  #reset(peer: SimLink): void {
+    this.#out?.put({ kind: "reset", bytes: 0, detail: this.id, arrive: () => peer.end("connection reset") });
+  }
+
+  #put(kind: string, bytes: number, detail: number, arrive: () => void): void {
+    const item: PipeItem = { kind, bytes, detail: detail ^ this.id, arrive };
+    this.#out!.put(item);
+    const unheard = this.#out!.isHolding || !this.peer!.owner.alive;
+    if (unheard) this.#watchPeer();
+  }
+
+  /** Something sent goes unanswered: after `breakAfterMs`, or at the first answer of a restarted machine, it is over. */
+  #watchPeer(): void {
+    if (this.#watchesPeer) return;
+    this.#watchesPeer = true;
+    const { node } = this.peer!.owner;
+    const knowsNothing = !this.peer!.owner.alive && !node.isDark;
+    const roundTripMs = 2 * this.#fabric.drawLatency(this.owner.node, node);
+    const waitMs = knowsNothing ? roundTripMs : this.#fabric.options.breakAfterMs;
+    this.#later(waitMs, "unheard", () => {
+      this.#watchesPeer = false;
+      if (!this.peer!.owner.alive) this.end(knowsNothing ? "connection reset" : "connection timed out");
+      else if (this.#out!.isHolding) this.abandon("connection timed out");
+    });
+  }
+
+  #watchDrain(): void {
+    if (this.#watchesDrain) return;
+    this.#watchesDrain = true;
+    const tooMuch = Math.max(0, this.bufferedBytes - lowMarkBytes);
+    const waitMs = tooMuch / this.#fabric.options.bytesPerMs + 1 / 1024;
+    this.#later(waitMs, "drain", () => {
+      this.#watchesDrain = false;
+      if (this.#state !== "open") return;
+      if (this.bufferedBytes > lowMarkBytes) {
+        this.#watchDrain();
+        return;
+      }
+      this.#aboveHigh = false;
+      this.#handlers.drain?.(this);
+    });
+  }
+
+  #later(delayMs: number, kind: string, run: () => void): void {
+    this.#world.schedule(this.#world.nowMs + delayMs, { owner: this.owner, kind, detail: this.id, run });
+  }
+}

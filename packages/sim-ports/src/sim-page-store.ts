@@ -1,0 +1,128 @@
+/**
+ * The PageStore port in a simulated world: `PageStoreImage` is the medium, `SimPageStore` the port of one incarnation.
+ *
+ * Batches commit one after the other. A crash commits some of those under way, a prefix of them drawn from the seed,
+ * each whole: that is what a copy-on-write store leaves, and all that the port promises.
+ */
+import type { Done, PageStore, StoredPage } from "@sixfold/ports";
+import { DiskFullError } from "@sixfold/ports";
+import { Device } from "./device.ts";
+import type { Incarnation } from "./sim-node.ts";
+import type { World } from "./world.ts";
+
+interface Batch {
+  readonly put: readonly StoredPage[];
+  readonly remove: readonly number[];
+}
+
+export class PageStoreImage extends Device {
+  readonly pages = new Map<number, Uint8Array>();
+  readonly underWay: Batch[] = [];
+  #usedBytes = 0;
+  /** Page ids ascending; `undefined` when it has to be made anew. */
+  #ids: number[] | undefined;
+
+  get usedBytes(): number {
+    return this.#usedBytes;
+  }
+
+  ids(): readonly number[] {
+    this.#ids ??= [...this.pages.keys()].sort((a, b) => a - b);
+    return this.#ids;
+  }
+
+  /** All of it, or nothing and the reason. */
+  commit(batch: Batch): Error | undefined {
+    let grows = 0;
+    for (const [page, bytes] of batch.put) grows += bytes.byteLength - (this.pages.get(page)?.byteLength ?? 0);
+    if (grows > 0 && this.#usedBytes + grows > this.capacity) return new DiskFullError(`no room for ${grows} bytes of pages`);
+    for (const [page, bytes] of batch.put) {
+      const old = this.pages.get(page);
+      if (old === undefined) this.#ids = undefined;
+      this.#usedBytes += bytes.byteLength - (old?.byteLength ?? 0);
+      this.pages.set(page, bytes.slice());
+    }
+    for (const page of batch.remove) {
+      const old = this.pages.get(page);
+      if (old === undefined) continue;
+      this.#ids = undefined;
+      this.#usedBytes -= old.byteLength;
+      this.pages.delete(page);
+    }
+    return undefined;
+  }
+
+  /** Damages a stored page: one byte of it is changed. */
+  corrupt(page: number): void {
+    const bytes = this.pages.get(page);
+    if (bytes === undefined || bytes.byteLength === 0) throw new Error(`no bytes are stored of page ${page}`);
+    bytes[this.random.int(bytes.byteLength)]! ^= 1 + this.random.int(255);
+  }
+
+  /** Kill or power loss. */
+  processEnd(): void {
+    this.forget();
+    const committed = this.random.int(this.underWay.length + 1);
+    for (const batch of this.underWay.slice(0, committed)) this.commit(batch);
+    this.underWay.length = 0;
+  }
+}
+
+export class SimPageStore implements PageStore {
+  readonly #world: World;
+  readonly #owner: Incarnation;
+  readonly #image: PageStoreImage;
+  #idle: (() => void) | undefined;
+
+  constructor(world: World, owner: Incarnation, image: PageStoreImage) {
+    this.#world = world;
+    this.#owner = owner;
+    this.#image = image;
+  }
+
+  get(page: number): Uint8Array | undefined {
+    return this.#image.pages.get(page)?.slice();
+  }
+
+  put(pages: readonly StoredPage[], done: Done): void {
+    this.#batch({ put: pages, remove: [] }, done);
+  }
+
+  remove(pages: readonly number[], done: Done): void {
+    this.#batch({ put: [], remove: pages }, done);
+  }
+
+  pages(from: number, limit: number): number[] {
+    const ids = this.#image.ids();
+    let low = 0;
+    for (let high = ids.length; low < high; ) {
+      const middle = (low + high) >> 1;
+      if (ids[middle]! < from) low = middle + 1;
+      else high = middle;
+    }
+    return ids.slice(low, low + Math.max(0, limit));
+  }
+
+  count(): number {
+    return this.#image.pages.size;
+  }
+
+  async close(): Promise<void> {
+    if (this.#image.underWay.length > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
+  }
+
+  #batch(batch: Batch, done: Done): void {
+    const image = this.#image;
+    image.underWay.push(batch);
+    let bytes = 0;
+    for (const [, page] of batch.put) bytes += page.byteLength;
+    const run = (): void => {
+      // The device serves in order, so this is the first one under way.
+      image.underWay.shift();
+      const failure = image.takeFailure() ?? image.commit(batch);
+      if (image.underWay.length === 0) this.#idle?.();
+      done(failure);
+    };
+    image.serve(this.#world, { owner: this.#owner, kind: "pages", detail: bytes, run }, bytes);
+  }
+}
