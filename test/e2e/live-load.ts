@@ -34,7 +34,7 @@ export class LiveLoad {
   private readonly loops: Promise<void>[] = [];
   private readonly databases: Database[];
   private readonly workload: ReturnType<typeof makeWorkload>;
-  private failure: unknown;
+  private failure: Error | undefined;
 
   private constructor(databases: Database[], workload: ReturnType<typeof makeWorkload>) {
     this.databases = databases;
@@ -79,7 +79,7 @@ export class LiveLoad {
   private async loop(client: number): Promise<void> {
     const db = this.databases[this.workload.writerOf(client) % this.databases.length]!;
     try {
-      await this.workload.run(db as unknown as WorkloadDatabase, client, {
+      await this.workload.run(db, client, {
         stopped: () => this.stopping,
         now: () => performance.now(),
         pause: () => new Promise((resolve) => setTimeout(resolve, 20)),
@@ -87,7 +87,7 @@ export class LiveLoad {
         attemptAborted: () => undefined,
       });
     } catch (error) {
-      this.failure ??= error;
+      this.failure ??= error instanceof Error ? error : new Error(String(error));
     }
   }
 }

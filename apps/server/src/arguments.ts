@@ -18,7 +18,8 @@ export interface Named {
 export function address(text: string): Address {
   const at = text.lastIndexOf(":");
   const port = Number(text.slice(at + 1));
-  if (at < 1 || !Number.isInteger(port) || port < 0 || port > 65535) throw new InvalidArgumentError("host:port, please");
+  if (at < 1 || !Number.isInteger(port) || port < 0 || port > 65535)
+    throw new InvalidArgumentError("host:port, please");
   return { host: text.slice(0, at).replace(/^\[|\]$/g, ""), port };
 }
 
@@ -28,7 +29,8 @@ export function nodeList(text: string): Named[] {
     .filter((item) => item.trim() !== "")
     .map((item) => {
       const match = /^([\w.-]+)(?:@([\w-]+)(\/replica)?)?=(wss?:\/\/\S+)$/.exec(item.trim());
-      if (match === null) throw new InvalidArgumentError(`"${item}" is not of the form name@az=ws://host:port`);
+      if (match === null)
+        throw new InvalidArgumentError(`"${item}" is not of the form name@az=ws://host:port`);
       const [, name, az, replica, url] = match;
       return { name: name!, az: az ?? "", role: replica === undefined ? "writer" : "replica", url: url! };
     });

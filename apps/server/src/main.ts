@@ -6,7 +6,14 @@
  */
 import { Command, InvalidArgumentError, Option } from "commander";
 import { DEFAULT_POOL_PAGES, loadProcedures, startNodeHost, startSegmentHost } from "@sixfold/cluster";
-import { DEFAULT_PAGE_BYTES, DEFAULT_SEGMENT_BYTES, nodeName, type Conflicts, type Mode, type Role } from "@sixfold/model";
+import {
+  DEFAULT_PAGE_BYTES,
+  DEFAULT_SEGMENT_BYTES,
+  nodeName,
+  type Conflicts,
+  type Mode,
+  type Role,
+} from "@sixfold/model";
 import { NodeHost } from "@sixfold/node-ports";
 import { address, latency, nodeList, serverList, type Address, type Named } from "./arguments.ts";
 import { makeJournal } from "./logging.ts";
@@ -52,7 +59,9 @@ const program = new Command("sixfold-server")
   .configureOutput({ outputError: (text, write) => write(text) })
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : 2));
 
-common(program.command("segment").description("A segment server: hosts one replica of each protection group."))
+common(
+  program.command("segment").description("A segment server: hosts one replica of each protection group."),
+)
   .requiredOption("--data <dir>", "where its log and pages live")
   .requiredOption("--peers <list>", "all six segment servers: name@az=url,…", serverList)
   .option("--nodes <list>", "database nodes, for distances: name@az=url,…", nodeList, [])
@@ -60,11 +69,24 @@ common(program.command("segment").description("A segment server: hosts one repli
 
 common(program.command("node").description("A database node: writer or read replica."))
   .requiredOption("--segments <list>", "the six segment servers: name@az=url,…", serverList)
-  .requiredOption("--nodes <list>", "every database node, this one included: name@az=url,… (/replica after the zone for replicas)", nodeList)
+  .requiredOption(
+    "--nodes <list>",
+    "every database node, this one included: name@az=url,… (/replica after the zone for replicas)",
+    nodeList,
+  )
   .addOption(new Option("--role <role>").choices(["writer", "replica"]).default("writer"))
   .addOption(new Option("--mode <mode>", "of a new volume").choices(["single", "multi"]).default("multi"))
-  .addOption(new Option("--conflicts <kind>", "what a lost page race means to clients").choices(["row", "page"]).default("row"))
-  .option("--inject-conflicts <p>", "probability that an entry's first attempt loses a page race", probability, 0)
+  .addOption(
+    new Option("--conflicts <kind>", "what a lost page race means to clients")
+      .choices(["row", "page"])
+      .default("row"),
+  )
+  .option(
+    "--inject-conflicts <p>",
+    "probability that an entry's first attempt loses a page race",
+    probability,
+    0,
+  )
   .option("--page-bytes <n>", "of a new volume", integer, DEFAULT_PAGE_BYTES)
   .option("--segment-bytes <n>", "size of a protection group of a new volume", integer, DEFAULT_SEGMENT_BYTES)
   .option("--pool-pages <n>", "pages in the buffer pool", integer, DEFAULT_POOL_PAGES)
@@ -119,7 +141,12 @@ async function databaseNode(flags: NodeFlags): Promise<Running> {
       poolPages,
       geometry: { pageBytes: flags.pageBytes, segmentBytes: flags.segmentBytes },
       servers: flags.segments.map(({ name, az: zone, url }) => ({ name: nodeName(name), az: zone, url })),
-      nodes: flags.nodes.map((node) => ({ name: nodeName(node.name), role: node.role, az: node.az, url: node.url })),
+      nodes: flags.nodes.map((node) => ({
+        name: nodeName(node.name),
+        role: node.role,
+        az: node.az,
+        url: node.url,
+      })),
       procedures: await loadProcedures(flags.procedures),
       settings: flags.suspectAfterMs === undefined ? {} : { suspectAfterMs: flags.suspectAfterMs },
       latencyMsTo: latency([...flags.segments, ...flags.nodes], az, flags.azLatencyMs),
@@ -133,7 +160,9 @@ async function run(flags: Common, start: () => Promise<Running>): Promise<void> 
     process.stderr.write(`${flags.name}: ${error.message}\n`);
     process.exit(1);
   });
-  process.stdout.write(`${JSON.stringify({ event: "listening", name: flags.name, url: running.url, pid: process.pid })}\n`);
+  process.stdout.write(
+    `${JSON.stringify({ event: "listening", name: flags.name, url: running.url, pid: process.pid })}\n`,
+  );
   let ending = false;
   const end = (): void => {
     if (ending) return;

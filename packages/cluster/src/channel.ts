@@ -35,10 +35,10 @@ export interface Peer {
 
 export interface ChannelEvents {
   /** The handshake is done. */
-  up(channel: Channel): void;
-  message(channel: Channel, message: AnyMessage): void;
+  readonly up: (channel: Channel) => void;
+  readonly message: (channel: Channel, message: AnyMessage) => void;
   /** Exactly once, also if it was never up. */
-  down(channel: Channel, reason: string): void;
+  readonly down: (channel: Channel, reason: string) => void;
 }
 
 /** What this process is, and what it admits. */
@@ -122,7 +122,11 @@ export class Channel {
   refuse(code: string, reason: string): void {
     if (this.state === "closed") return;
     this.journal.count("refusedConnections");
-    this.journal.say("warn", "connection-refused", { peer: this.peer?.name ?? this.link.remote, code, reason });
+    this.journal.say("warn", "connection-refused", {
+      peer: this.peer?.name ?? this.link.remote,
+      code,
+      reason,
+    });
     this.close(code, reason);
   }
 
@@ -180,5 +184,8 @@ export function listenerHandlers(identity: Identity, events: ChannelEvents, jour
 export function checkListen(host: string, token: string): void {
   const loopback = host === "localhost" || host === "::1" || host.startsWith("127.");
   if (!loopback && token === "")
-    throw new SixfoldError("bad-request", `listening on ${host} needs a token (--token or SIXFOLD_TOKEN): only loopback goes without`);
+    throw new SixfoldError(
+      "bad-request",
+      `listening on ${host} needs a token (--token or SIXFOLD_TOKEN): only loopback goes without`,
+    );
 }

@@ -34,10 +34,27 @@ export interface ClusterNode {
 }
 
 export type ClusterEvent =
-  | { readonly event: "ready"; readonly mode: Mode; readonly endpoints: readonly string[]; readonly nodes: readonly ClusterNode[] }
-  | { readonly event: "exit"; readonly name: string; readonly pid: number; readonly code: number | null; readonly signal: string | null }
+  | {
+      readonly event: "ready";
+      readonly mode: Mode;
+      readonly endpoints: readonly string[];
+      readonly nodes: readonly ClusterNode[];
+    }
+  | {
+      readonly event: "exit";
+      readonly name: string;
+      readonly pid: number;
+      readonly code: number | null;
+      readonly signal: string | null;
+    }
   | { readonly event: "restart"; readonly name: string; readonly pid: number }
-  | { readonly event: "log"; readonly level: string; readonly name: string; readonly message: string; readonly fields: Readonly<Record<string, unknown>> };
+  | {
+      readonly event: "log";
+      readonly level: string;
+      readonly name: string;
+      readonly message: string;
+      readonly fields: Readonly<Record<string, unknown>>;
+    };
 
 export interface RunningCluster {
   readonly nodes: readonly ClusterNode[];

@@ -55,11 +55,17 @@ export class Dialler {
       { maxFrameBytes: LIMITS.frameBytes, trusted: true, timeoutMs: CONNECT_TIMEOUT_MS },
       {
         open: () => channel.greet(),
-        frame: (_link, frame) => (later === undefined ? channel.received(frame) : later.run(() => channel.received(frame))),
+        frame: (_link, frame) =>
+          later === undefined ? channel.received(frame) : later.run(() => channel.received(frame)),
         closed: (_link, reason) => channel.closed(reason),
       },
     );
-    const channel = new Channel(later === undefined ? link : delayed(link, later), identity, this.eventsFor(events), journal);
+    const channel = new Channel(
+      later === undefined ? link : delayed(link, later),
+      identity,
+      this.eventsFor(events),
+      journal,
+    );
     this.channel = channel;
   }
 

@@ -1,15 +1,13 @@
 /** All nodes of a local cluster in this process: the same hosts, the same WebSockets, the same files. */
-import path from "node:path";
 import { DEFAULT_NODE_SETTINGS } from "@sixfold/database";
 import type { Geometry } from "@sixfold/model";
 import { NodeHost as NodeJsHost } from "@sixfold/node-ports";
 import type { ClusterEvent, ClusterOptions, RunningCluster } from "./cluster-api.ts";
 import { Journal } from "./journal.ts";
-import { clusterNodes } from "./local-cluster.ts";
 import { startNodeHost, type RunningNode } from "./node-host.ts";
 import { loadProcedures } from "./procedure-modules.ts";
 import { startSegmentHost, type RunningSegment } from "./segment-host.ts";
-import { latencyBetween, type Topology } from "./topology.ts";
+import { clusterNodes, latencyBetween, type Topology } from "./topology.ts";
 
 /** Pages of a buffer pool unless said otherwise: 256 MiB of 8 KiB pages. */
 export const DEFAULT_POOL_PAGES = 32_768;
@@ -23,8 +21,11 @@ export async function startInProcess(
   const procedures = await loadProcedures(options.procedures);
   const journal = (name: string): Journal =>
     new Journal((level, message, fields) => on({ event: "log", level, name, message, fields }));
-  const host = (name: string): NodeJsHost => new NodeJsHost(name, path.join(options.dataDir, name));
-  const listen = (url: string): { host: string; port: number } => ({ host: new URL(url).hostname, port: Number(new URL(url).port) });
+  const host = (name: string): NodeJsHost => new NodeJsHost(name, `${options.dataDir}/${name}`);
+  const listen = (url: string): { host: string; port: number } => ({
+    host: new URL(url).hostname,
+    port: Number(new URL(url).port),
+  });
   const running: (RunningSegment | RunningNode)[] = [];
   for (const server of topology.servers)
     running.push(
@@ -80,5 +81,6 @@ export async function startInProcess(
 }
 
 async function untilReady(running: readonly (RunningSegment | RunningNode)[]): Promise<void> {
-  while (!running.every((one) => one.status()["ready"] === true)) await new Promise((resolve) => setTimeout(resolve, 5));
+  while (!running.every((one) => one.status()["ready"] === true))
+    await new Promise((resolve) => setTimeout(resolve, 5));
 }

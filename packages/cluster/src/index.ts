@@ -5,5 +5,10 @@ export { startCluster } from "./local-cluster.ts";
 export { startNodeHost, type NodeHostOptions, type RunningNode } from "./node-host.ts";
 export { loadProcedures } from "./procedure-modules.ts";
 export { RawAppender, type RawAppenderOptions } from "./raw-appender.ts";
-export { LOG_FILE_BYTES, startSegmentHost, type RunningSegment, type SegmentHostOptions } from "./segment-host.ts";
+export {
+  LOG_FILE_BYTES,
+  startSegmentHost,
+  type RunningSegment,
+  type SegmentHostOptions,
+} from "./segment-host.ts";
 export { DEFAULT_BASE_PORT, latencyBetween, localTopology, portsFrom, type Topology } from "./topology.ts";

@@ -22,7 +22,7 @@ import type { ClusterEvent, ClusterNode, ClusterOptions, RunningCluster } from "
 import { startInProcess } from "./in-process.ts";
 import { Processes } from "./processes.ts";
 import { nodeArguments, segmentArguments } from "./process-arguments.ts";
-import { localTopology, portsFrom, type Topology } from "./topology.ts";
+import { clusterNodes, localTopology, portsFrom, type Topology } from "./topology.ts";
 
 /** How long a cluster may take to become ready before starting it has failed. */
 const READY_LIMIT_MS = 60_000;
@@ -44,8 +44,14 @@ export async function startCluster(
   const unlock = lockDirectory(options.dataDir);
   try {
     const file = clusterFile(options);
-    const ports = options.port === 0 ? await freePorts(options.writers + options.replicas) : portsFrom(options.port);
-    const topology = localTopology({ volume: file.volume, writers: options.writers, replicas: options.replicas, ...ports });
+    const ports =
+      options.port === 0 ? await freePorts(options.writers + options.replicas) : portsFrom(options.port);
+    const topology = localTopology({
+      volume: file.volume,
+      writers: options.writers,
+      replicas: options.replicas,
+      ...ports,
+    });
     const cluster = options.inProcess
       ? await startInProcess(options, topology, file.geometry, on)
       : await startProcesses(options, topology, file.geometry, on);
@@ -106,20 +112,16 @@ async function startProcesses(
   };
 }
 
-export function clusterNodes(topology: Topology, pidOf: (name: string) => number): ClusterNode[] {
-  const nodes = topology.nodes.map(({ name, role, az, url }) => ({ name, role, az, pid: pidOf(name), url }));
-  const segments = topology.servers.map(({ name, az, url }) => ({ name, role: "segment" as const, az, pid: pidOf(name), url }));
-  return [...nodes, ...segments];
-}
-
 async function allReady(topology: Topology, dataDir: string): Promise<void> {
-  await Promise.all([...topology.servers, ...topology.nodes].map(({ name, url }) => ready(url, name, dataDir)));
+  await Promise.all(
+    [...topology.servers, ...topology.nodes].map(({ name, url }) => ready(url, name, dataDir)),
+  );
 }
 
 /** Resolves when the process answers that it is healthy. */
 async function ready(url: string, name: string, dataDir: string): Promise<void> {
   const health = `${url.replace(/^ws/, "http")}/health`;
-  for (const deadline = Date.now() + READY_LIMIT_MS; Date.now() < deadline; ) {
+  for (const deadline = Date.now() + READY_LIMIT_MS; Date.now() < deadline;) {
     try {
       const answer = await fetch(health, { signal: AbortSignal.timeout(2000) });
       await answer.arrayBuffer();
@@ -129,18 +131,25 @@ async function ready(url: string, name: string, dataDir: string): Promise<void> 
     }
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
-  throw new SixfoldError("unavailable", `${name} did not become ready within ${READY_LIMIT_MS / 1000} s; see ${path.join(dataDir, "logs", `${name}.log`)}`);
+  throw new SixfoldError(
+    "unavailable",
+    `${name} did not become ready within ${READY_LIMIT_MS / 1000} s; see ${path.join(dataDir, "logs", `${name}.log`)}`,
+  );
 }
 
 function checkOptions(options: ClusterOptions): void {
   const bad = (what: string): never => {
     throw new SixfoldError("bad-request", what);
   };
-  if (options.writers > LIMITS.writers) throw limitExceeded("writers", options.writers, "the number of writers");
-  if (options.replicas > LIMITS.replicas) throw limitExceeded("replicas", options.replicas, "the number of replicas");
-  if (options.mode === "single" && options.writers > 1) bad(`mode single has one writer, not ${options.writers}`);
+  if (options.writers > LIMITS.writers)
+    throw limitExceeded("writers", options.writers, "the number of writers");
+  if (options.replicas > LIMITS.replicas)
+    throw limitExceeded("replicas", options.replicas, "the number of replicas");
+  if (options.mode === "single" && options.writers > 1)
+    bad(`mode single has one writer, not ${options.writers}`);
   if (options.writers < 1) bad("a cluster needs a writer");
-  if (options.writers + options.replicas > 20 && options.port !== 0) bad("at most 20 database nodes fit below the segment servers' ports");
+  if (options.writers + options.replicas > 20 && options.port !== 0)
+    bad("at most 20 database nodes fit below the segment servers' ports");
 }
 
 /** Reads what the directory was made with, or makes it so. */

@@ -32,7 +32,11 @@ export interface RunningNode {
   stop(): Promise<void>;
 }
 
-export async function startNodeHost(host: Host, options: NodeHostOptions, journal: Journal): Promise<RunningNode> {
+export async function startNodeHost(
+  host: Host,
+  options: NodeHostOptions,
+  journal: Journal,
+): Promise<RunningNode> {
   checkListen(options.listen.host, options.token);
   const node = new NodeHost(host, options, journal);
   await node.open();
@@ -81,7 +85,11 @@ class NodeHost implements RunningNode {
       ),
     );
     this.url = this.listener.url;
-    const dial = (to: NodeName, url: string, events: ConstructorParameters<typeof Dialler>[0]["events"]): Dialler =>
+    const dial = (
+      to: NodeName,
+      url: string,
+      events: ConstructorParameters<typeof Dialler>[0]["events"],
+    ): Dialler =>
       new Dialler({
         clock: this.clock,
         network: this.host.network,
@@ -91,9 +99,11 @@ class NodeHost implements RunningNode {
         journal: this.journal,
         events,
       });
-    for (const server of servers) this.servers.set(server.name, dial(server.name, server.url, this.serverEvents(server.name)));
+    for (const server of servers)
+      this.servers.set(server.name, dial(server.name, server.url, this.serverEvents(server.name)));
     for (const peer of nodes)
-      if (peer.name !== name) this.peers.set(peer.name, dial(peer.name, peer.url, this.peerEvents(peer.name)));
+      if (peer.name !== name)
+        this.peers.set(peer.name, dial(peer.name, peer.url, this.peerEvents(peer.name)));
     this.machine.start(this.clock.nowMs());
     this.tick();
   }
@@ -124,7 +134,8 @@ class NodeHost implements RunningNode {
   private serverEvents(server: NodeName): ConstructorParameters<typeof Dialler>[0]["events"] {
     return {
       up: () => this.input((now) => this.machine.serverUp(server, now)),
-      message: (_channel, message) => this.input((now) => this.machine.serverMessage(server, message as StorageMessage, now)),
+      message: (_channel, message) =>
+        this.input((now) => this.machine.serverMessage(server, message as StorageMessage, now)),
       down: () => this.input((now) => this.machine.serverDown(server, now)),
     };
   }
@@ -132,7 +143,8 @@ class NodeHost implements RunningNode {
   private peerEvents(peer: NodeName): ConstructorParameters<typeof Dialler>[0]["events"] {
     return {
       up: () => this.input((now) => this.machine.peerUp(peer, now)),
-      message: (_channel, message) => this.input((now) => this.machine.peerMessage(peer, message as StorageMessage, now)),
+      message: (_channel, message) =>
+        this.input((now) => this.machine.peerMessage(peer, message as StorageMessage, now)),
       down: () => this.input((now) => this.machine.peerDown(peer, now)),
     };
   }
@@ -153,7 +165,8 @@ class NodeHost implements RunningNode {
   private received(channel: Channel, message: AnyMessage): void {
     const link = this.clientNumbers.get(channel);
     if (link !== undefined) {
-      if (message.type !== "requests") return channel.refuse("wrong-role", `a client does not send ${message.type}`);
+      if (message.type !== "requests")
+        return channel.refuse("wrong-role", `a client does not send ${message.type}`);
       return this.input((now) => this.machine.clientRequests(link, message.requests, now));
     }
     const follower = nodeName(channel.peer!.name);

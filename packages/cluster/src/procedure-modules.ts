@@ -11,7 +11,8 @@ export async function loadProcedures(file: string | undefined): Promise<Readonly
   const module = await importModule(file, url);
   for (const [name, value] of Object.entries(module))
     if (typeof value === "function") procedures.set(name, value as Procedure);
-  if (procedures.size === 0) throw new SixfoldError("bad-request", `${file} exports no functions: nothing to call`);
+  if (procedures.size === 0)
+    throw new SixfoldError("bad-request", `${file} exports no functions: nothing to call`);
   return procedures;
 }
 
@@ -21,6 +22,10 @@ async function importModule(file: string, url: string): Promise<Record<string, u
     const { tsImport } = await import("tsx/esm/api");
     return (await tsImport(url, import.meta.url)) as Record<string, unknown>;
   } catch (cause) {
-    throw new SixfoldError("bad-request", `cannot load procedures from ${file}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw new SixfoldError(
+      "bad-request",
+      `cannot load procedures from ${file}: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    );
   }
 }

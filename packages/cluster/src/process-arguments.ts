@@ -11,9 +11,16 @@ const serverList = (topology: Topology): string =>
   topology.servers.map(({ name, az, url }) => `${name}@${az}=${url}`).join(",");
 
 const nodeList = (topology: Topology): string =>
-  topology.nodes.map(({ name, role, az, url }) => `${name}@${az}${role === "replica" ? "/replica" : ""}=${url}`).join(",");
+  topology.nodes
+    .map(({ name, role, az, url }) => `${name}@${az}${role === "replica" ? "/replica" : ""}=${url}`)
+    .join(",");
 
-export function segmentArguments(server: SegmentServerInfo, topology: Topology, dataDir: string, options: ClusterOptions): string[] {
+export function segmentArguments(
+  server: SegmentServerInfo,
+  topology: Topology,
+  dataDir: string,
+  options: ClusterOptions,
+): string[] {
   return [
     "segment",
     ...["--name", server.name, "--az", server.az, "--listen", listen(server.url)],
@@ -23,7 +30,12 @@ export function segmentArguments(server: SegmentServerInfo, topology: Topology, 
   ];
 }
 
-export function nodeArguments(node: NodeInfo, topology: Topology, geometry: Geometry, options: ClusterOptions): string[] {
+export function nodeArguments(
+  node: NodeInfo,
+  topology: Topology,
+  geometry: Geometry,
+  options: ClusterOptions,
+): string[] {
   return [
     "node",
     ...["--name", node.name, "--role", node.role, "--mode", options.mode, "--listen", listen(node.url)],

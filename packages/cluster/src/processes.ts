@@ -77,7 +77,8 @@ export class Processes {
 
   private named(name: string): Supervised {
     const supervised = this.all.get(name);
-    if (supervised === undefined) throw new Error(`there is no process "${name}": ${[...this.all.keys()].join(", ")}`);
+    if (supervised === undefined)
+      throw new Error(`there is no process "${name}": ${[...this.all.keys()].join(", ")}`);
     return supervised;
   }
 

@@ -68,14 +68,24 @@ export class RawAppender {
     this.tag = volumeTagOf(options.volume);
     this.record = new Uint8Array(options.recordBytes).fill(0x61);
     this.versions = Array.from({ length: options.pages }, () => NONE);
-    this.volume = new Volume({ node: options.name, volume: options.volume, servers: options.servers, seed: host.entropy() });
+    this.volume = new Volume({
+      node: options.name,
+      volume: options.volume,
+      servers: options.servers,
+      seed: host.entropy(),
+    });
   }
 
   /** Opens an exclusive stream on a new volume. */
   static async open(host: Host, options: RawAppenderOptions, journal: Journal): Promise<RawAppender> {
     const raw = new RawAppender(host, options);
     const opened = new Promise<void>((resolve) => (raw.onOpened = resolve));
-    const identity: Identity = { role: "node", name: options.name, volume: options.volume, token: options.token };
+    const identity: Identity = {
+      role: "node",
+      name: options.name,
+      volume: options.volume,
+      token: options.token,
+    };
     for (const server of options.servers) {
       const events = {
         up: () => raw.input((now) => raw.volume.serverUp(server.name, now)),
@@ -85,7 +95,15 @@ export class RawAppender {
       };
       raw.servers.set(
         server.name,
-        new Dialler({ clock: host.clock, network: host.network, identity, url: server.url, latencyMs: 0, journal, events }),
+        new Dialler({
+          clock: host.clock,
+          network: host.network,
+          identity,
+          url: server.url,
+          latencyMs: 0,
+          journal,
+          events,
+        }),
       );
     }
     raw.volume.create({ mode: "single", geometry: options.geometry }, raw.clock.nowMs());
@@ -119,7 +137,15 @@ export class RawAppender {
     this.versions[slot] = { stream, lsn: at };
     const delta = { page: pageId(RESERVED_PAGES + slot), base, ops: ops.finish() };
     const ownBases = base.stream === stream && base.lsn > this.volume.durable ? [base.lsn] : [];
-    return { stream, lsn: at, supersedes: lsn(0), transaction: transactionId("1-raw"), ownBases, deltas: [delta], checks: [] };
+    return {
+      stream,
+      lsn: at,
+      supersedes: lsn(0),
+      transaction: transactionId("1-raw"),
+      ownBases,
+      deltas: [delta],
+      checks: [],
+    };
   }
 
   private input(feed: (now: number) => void): void {

@@ -8,7 +8,7 @@
  * it early. After a failed write the log stops for good and so does the process's voice: it takes
  * nothing more (STYLE 20).
  */
-import { nodeName, type NodeName, type SegmentServerInfo } from "@sixfold/model";
+import { nodeName, pageId, type NodeName, type SegmentServerInfo } from "@sixfold/model";
 import {
   DiskFullError,
   LogWriter,
@@ -47,7 +47,11 @@ export interface RunningSegment {
   stop(): Promise<void>;
 }
 
-export async function startSegmentHost(host: Host, options: SegmentHostOptions, journal: Journal): Promise<RunningSegment> {
+export async function startSegmentHost(
+  host: Host,
+  options: SegmentHostOptions,
+  journal: Journal,
+): Promise<RunningSegment> {
   checkListen(options.listen.host, options.token);
   const disk = await host.openDisk("log");
   const pages = await host.openPageStore("pages");
@@ -73,6 +77,8 @@ class SegmentHost implements RunningSegment {
   private nextLink = 1;
   private turnDue = false;
   private stopped = false;
+  /** What follows the persist that was appended last, while it is under way. */
+  private lastPersist: SegmentEffect[] | undefined;
   /** Why the disk takes no more, once it does not. */
   private failure: Error | undefined;
 
@@ -87,14 +93,19 @@ class SegmentHost implements RunningSegment {
       name: options.name,
       volume: options.volume,
       seed: host.entropy(),
-      pages: { get: (page) => pages.get(page) },
+      pages: { get: (page) => pages.get(page), pages: (from, limit) => pages.pages(from, limit).map(pageId) },
     });
   }
 
   async open(): Promise<void> {
     await this.recover();
     const { listen, servers, name } = this.options;
-    const identity: Identity = { role: "segment", name, volume: this.options.volume, token: this.options.token };
+    const identity: Identity = {
+      role: "segment",
+      name,
+      volume: this.options.volume,
+      token: this.options.token,
+    };
     const events = {
       up: (channel: Channel) => this.up(channel),
       message: (channel: Channel, message: AnyMessage) => this.message(channel, message),
@@ -110,7 +121,15 @@ class SegmentHost implements RunningSegment {
       .filter((server) => server.name > name)
       .map((server) => {
         const latencyMs = this.options.latencyMsTo(server.name);
-        return new Dialler({ clock: this.clock, network: this.host.network, identity, url: server.url, latencyMs, journal: this.journal, events });
+        return new Dialler({
+          clock: this.clock,
+          network: this.host.network,
+          identity,
+          url: server.url,
+          latencyMs,
+          journal: this.journal,
+          events,
+        });
       });
     this.tick();
   }
@@ -131,7 +150,8 @@ class SegmentHost implements RunningSegment {
   async stop(): Promise<void> {
     this.stopped = true;
     for (const dialler of this.diallers) dialler.stop();
-    for (const channel of this.channels.values()) channel.close("stopping", `${this.options.name} is stopping`);
+    for (const channel of this.channels.values())
+      channel.close("stopping", `${this.options.name} is stopping`);
     await this.listener?.close();
     await this.log?.close();
     await this.pages.close();
@@ -146,9 +166,12 @@ class SegmentHost implements RunningSegment {
     if (report.state === "corrupt") {
       const { fileNumber, offset, reason } = report.corruption!;
       this.journal.say("error", "log-corrupt", { fileNumber, offset, reason });
-      throw new Error(`log file ${fileNumber} is corrupt at byte ${offset}: ${reason}. Move the data directory away and let the segment copy from its peers`);
+      throw new Error(
+        `log file ${fileNumber} is corrupt at byte ${offset}: ${reason}. Move the data directory away and let the segment copy from its peers`,
+      );
     }
-    if (report.state === "torn") this.journal.say("warn", "log-tail-cut", { ...report.end, tornBytes: report.tornBytes });
+    if (report.state === "torn")
+      this.journal.say("warn", "log-tail-cut", { ...report.end, tornBytes: report.tornBytes });
     for (const { records, file } of blocks) this.machine.recover(records, file);
     this.log = await LogWriter.open({
       disk: this.disk,
@@ -170,7 +193,8 @@ class SegmentHost implements RunningSegment {
     this.channels.set(link, channel);
     this.numbers.set(channel, link);
     const { role, name } = channel.peer!;
-    if (role === "client") return channel.refuse("wrong-role", "clients talk to database nodes, this is a segment server");
+    if (role === "client")
+      return channel.refuse("wrong-role", "clients talk to database nodes, this is a segment server");
     this.machine.peerUp({ link, role, name: nodeName(name) }, this.clock.nowMs());
     this.turn();
   }
@@ -237,16 +261,24 @@ class SegmentHost implements RunningSegment {
           break;
       }
     }
-    if (records.length > 0) this.persist(records, then);
+    if (records.length > 0 || then.length > 0) this.persist(records, then);
   }
 
+  /** Appends to the log; `then` follows once that is durable. Without records it follows what is under way already. */
   private persist(records: readonly LogRecord[], then: readonly SegmentEffect[]): void {
-    const log = this.log;
+    const { log } = this;
     if (log === undefined || this.failure !== undefined) return;
+    if (records.length === 0) {
+      if (this.lastPersist === undefined) this.carryOut(then);
+      else this.lastPersist.push(...then);
+      return;
+    }
+    const mine = [...then];
+    this.lastPersist = mine;
     log.append(encodeRecords(records), (error) => {
+      if (this.lastPersist === mine) this.lastPersist = undefined;
       if (error !== undefined || this.stopped) return;
-      this.machine.persisted(log.fileNumber);
-      this.carryOut(then);
+      this.carryOut(mine);
       if (this.machine.effects.length > 0) this.turn();
     });
   }
@@ -267,7 +299,9 @@ class SegmentHost implements RunningSegment {
   private failed(error: Error): void {
     if (this.failure !== undefined) return;
     this.failure = error;
-    this.journal.say("error", error instanceof DiskFullError ? "disk-full" : "disk-failed", { reason: error.message });
+    this.journal.say("error", error instanceof DiskFullError ? "disk-full" : "disk-failed", {
+      reason: error.message,
+    });
     this.machine.diskFull(true);
     this.turn();
   }

@@ -4,6 +4,7 @@
  */
 import { nodeName, REPLICAS, ZONES, type NodeName, type SegmentServerInfo } from "@sixfold/model";
 import type { NodeInfo } from "@sixfold/database";
+import type { ClusterNode } from "./cluster-api.ts";
 
 export const DEFAULT_BASE_PORT = 7400;
 const SEGMENT_PORT_OFFSET = 20;
@@ -41,14 +42,36 @@ export function localTopology(options: TopologyOptions): Topology {
     const isWriter = i < options.writers;
     const name = nodeName(isWriter ? `writer-${i + 1}` : `replica-${i - options.writers + 1}`);
     const az = AZS[i % ZONES]!;
-    nodes.push({ name, role: isWriter ? "writer" : "replica", az, url: `ws://${HOST}:${options.nodePort(i)}` });
+    nodes.push({
+      name,
+      role: isWriter ? "writer" : "replica",
+      az,
+      url: `ws://${HOST}:${options.nodePort(i)}`,
+    });
   }
   return { volume: options.volume, servers, nodes };
 }
 
 /** One-way delay from a process in `az` to every other: none within the zone. */
-export function latencyBetween(topology: Topology, az: string, latencyMs: number): (process: NodeName) => number {
+export function latencyBetween(
+  topology: Topology,
+  az: string,
+  latencyMs: number,
+): (process: NodeName) => number {
   const zones = new Map<NodeName, string>();
   for (const { name, az: zone } of [...topology.servers, ...topology.nodes]) zones.set(name, zone);
   return (process) => (zones.get(process) === az ? 0 : latencyMs);
+}
+
+/** The processes as a user sees them. */
+export function clusterNodes(topology: Topology, pidOf: (name: string) => number): ClusterNode[] {
+  const nodes = topology.nodes.map(({ name, role, az, url }) => ({ name, role, az, pid: pidOf(name), url }));
+  const segments = topology.servers.map(({ name, az, url }) => ({
+    name,
+    role: "segment" as const,
+    az,
+    pid: pidOf(name),
+    url,
+  }));
+  return [...nodes, ...segments];
 }

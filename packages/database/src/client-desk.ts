@@ -10,12 +10,7 @@
  * request was for stands in `asked` until its reply.
  */
 import type { EngineFace, EngineResult, TxHandle } from "@sixfold/engine";
-import {
-  SixfoldError,
-  type ReadPoint,
-  type TransactionId,
-  type TransactionOutcome,
-} from "@sixfold/model";
+import { SixfoldError, type ReadPoint, type TransactionId, type TransactionOutcome } from "@sixfold/model";
 import {
   decodeSessionToken,
   encodeSessionToken,
@@ -113,9 +108,11 @@ export class ClientDesk {
   receive(link: ClientLink, requests: readonly ClientRequest[], now: number): void {
     for (const request of requests) {
       const { body } = request;
-      if (body.op === "status") this.answer(link, request.request, { op: "status", status: this.io.status() });
+      if (body.op === "status")
+        this.answer(link, request.request, { op: "status", status: this.io.status() });
       else if (body.op === "outcome") this.askOutcome(link, request.request, body.id);
-      else if (!this.io.isReady) this.held.push({ link, request, until: now + this.waitLimitMs, session: undefined });
+      else if (!this.io.isReady)
+        this.held.push({ link, request, until: now + this.waitLimitMs, session: undefined });
       else this.admit(link, request, now);
     }
   }
@@ -146,7 +143,10 @@ export class ClientDesk {
     this.parked = this.parked.filter((wait) => wait.until > now);
     for (const wait of late) {
       this.clusterWaits.delete(wait);
-      const error = new SixfoldError("unavailable", `the node was not able to serve this within ${this.waitLimitMs} ms`);
+      const error = new SixfoldError(
+        "unavailable",
+        `the node was not able to serve this within ${this.waitLimitMs} ms`,
+      );
       this.failWithFollowers(wait.link, wait.request, error);
     }
   }
@@ -195,12 +195,22 @@ export class ClientDesk {
     const options = ref === undefined ? optionsAlone(request.body) : tx === undefined ? ref.begin : undefined;
     if (ref !== undefined && tx === undefined) {
       if (this.log.isBarred(ref.id)) return this.fail(link, request, aborted(ref.id));
-      this.open.set(ref.id, { link, options: ref.begin ?? DEFAULT_OPTIONS, began: ref.begin === undefined, behind: undefined });
+      this.open.set(ref.id, {
+        link,
+        options: ref.begin ?? DEFAULT_OPTIONS,
+        began: ref.begin === undefined,
+        behind: undefined,
+      });
     }
     if (options === undefined || !this.mustWait(link, request, options, now)) this.pass(link, request, now);
   }
 
-  private mustWait(link: ClientLink, request: ClientRequest, options: TransactionOptions, now: number): boolean {
+  private mustWait(
+    link: ClientLink,
+    request: ClientRequest,
+    options: TransactionOptions,
+    now: number,
+  ): boolean {
     const until = now + this.waitLimitMs;
     if (options.consistency === "cluster") {
       const wait: Parked = { link, request, until, session: undefined };
@@ -216,7 +226,11 @@ export class ClientDesk {
     try {
       session = decodeSessionToken(options.session);
     } catch (cause) {
-      this.failWithFollowers(link, request, new SixfoldError("bad-request", "the session token is malformed", { cause }));
+      this.failWithFollowers(
+        link,
+        request,
+        new SixfoldError("bad-request", "the session token is malformed", { cause }),
+      );
       return true;
     }
     if (session.isAtMost(this.io.engine.applied)) return false;
@@ -266,7 +280,11 @@ export class ClientDesk {
         );
       case "scan": {
         const { table, gt, gte, lt, lte, limit, reverse } = body;
-        return engine.scan(ask(body.tx?.id), { tx: this.handle(body.tx), table, gt, gte, lt, lte, limit, reverse }, now);
+        return engine.scan(
+          ask(body.tx?.id),
+          { tx: this.handle(body.tx), table, gt, gte, lt, lte, limit, reverse },
+          now,
+        );
       }
       case "commit": {
         const tx = this.handle(body.tx)!;
@@ -279,7 +297,10 @@ export class ClientDesk {
       case "call": {
         const procedure = this.io.procedures.get(body.procedure);
         if (procedure === undefined)
-          throw new SixfoldError("unknown-procedure", `no procedure "${body.procedure}" is loaded at this node`);
+          throw new SixfoldError(
+            "unknown-procedure",
+            `no procedure "${body.procedure}" is loaded at this node`,
+          );
         const run = bindProcedure(procedure, body.args);
         const { isolation } = this.open.get(body.tx.id)?.options ?? DEFAULT_OPTIONS;
         this.log.started(body.tx.id);
@@ -316,7 +337,8 @@ export class ClientDesk {
     this.open.delete(id);
     if (result.kind === "committed" || result.kind === "called") this.log.ended(id, "committed");
     else if (result.kind === "rolled-back") this.log.ended(id, "aborted");
-    else if (result.kind === "failed") this.log.ended(id, result.error.outcome === "unknown" ? undefined : "aborted");
+    else if (result.kind === "failed")
+      this.log.ended(id, result.error.outcome === "unknown" ? undefined : "aborted");
   }
 
   private toClient(op: ClientRequestBody["op"], result: EngineResult): ClientResult {
@@ -325,9 +347,14 @@ export class ClientDesk {
       case "values":
         return { op: "get", values: result.values };
       case "rows":
-        return { op: "scan", rows: result.rows.map(({ key, value }) => [key, value] as const), more: result.more };
+        return {
+          op: "scan",
+          rows: result.rows.map(({ key, value }) => [key, value] as const),
+          more: result.more,
+        };
       case "committed":
-        if (op === "createTable" || op === "dropTable") return { op, changed: result.version.stream !== 0, session };
+        if (op === "createTable" || op === "dropTable")
+          return { op, changed: result.version.stream !== 0, session };
         return { op: "commit", session, attempts: result.attempts };
       case "called":
         return { op: "call", value: result.value as Uint8Array, session, attempts: result.attempts };
@@ -357,7 +384,10 @@ export class ClientDesk {
     const ref = refOf(request.body);
     if (ref !== undefined) this.open.delete(ref.id);
     const { code, message, retryable, outcome, details } = error;
-    this.answer(link, request.request, { op: "error", error: { code, message, retryable, outcome, details } });
+    this.answer(link, request.request, {
+      op: "error",
+      error: { code, message, retryable, outcome, details },
+    });
   }
 
   private failWithFollowers(link: ClientLink, request: ClientRequest, error: SixfoldError): void {

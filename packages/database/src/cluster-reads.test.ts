@@ -14,10 +14,16 @@ function world() {
   });
   const ran: string[] = [];
   return {
-    reads, applied, ran,
+    reads,
+    applied,
+    ran,
     begin: (name: string) => reads.begin(() => ran.push(name)),
-    get question() { return question; },
-    get checks() { return checks; },
+    get question() {
+      return question;
+    },
+    get checks() {
+      return checks;
+    },
   };
 }
 

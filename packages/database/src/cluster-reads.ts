@@ -73,7 +73,12 @@ export class ClusterReads {
   private startRound(): void {
     const waiters = this.next;
     this.next = [];
-    this.current = { unanswered: new Map(this.io.askAll()), targets: new Map(), manifestChecked: false, waiters };
+    this.current = {
+      unanswered: new Map(this.io.askAll()),
+      targets: new Map(),
+      manifestChecked: false,
+      waiters,
+    };
     this.io.checkManifest();
   }
 }

@@ -68,7 +68,13 @@ export class DatabaseNode {
     const { geometry, poolPages, conflicts, seed } = options;
     this.engine = new Engine({ geometry, poolPages, conflicts, seed });
     const az = options.nodes.find((node) => node.name === options.name)?.az ?? "";
-    this.volume = new Volume({ node: options.name, volume: options.volume, servers: options.servers, seed, az });
+    this.volume = new Volume({
+      node: options.name,
+      volume: options.volume,
+      servers: options.servers,
+      seed,
+      az,
+    });
     this.random = new Random(seed);
     this.log = new TransactionLog(this.settings.rememberedOutcomes);
     this.desk = new ClientDesk(this.deskIo(), this.log, this.settings.waitLimitMs);
@@ -115,7 +121,8 @@ export class DatabaseNode {
   /** From a node that this one dialled, in order to follow it. */
   peerMessage(peer: NodeName, message: StorageMessage, now: number): void {
     this.now = now;
-    if (!this.neighbours.peerMessage(peer, message)) this.say("warn", "unexpected-message", { peer, type: message.type });
+    if (!this.neighbours.peerMessage(peer, message))
+      this.say("warn", "unexpected-message", { peer, type: message.type });
   }
 
   /** From a node that dialled this one, in order to follow it. */
@@ -155,7 +162,8 @@ export class DatabaseNode {
     this.volume.tick(now);
     this.desk.expire(now);
     this.neighbours.tick(now);
-    if (now - this.manifestReadAt >= this.settings.manifestEveryMs || this.neighbours.stalled) this.readManifest(now);
+    if (now - this.manifestReadAt >= this.settings.manifestEveryMs || this.neighbours.stalled)
+      this.readManifest(now);
     if (this.state.state !== "stopping" && this.options.role === "writer")
       for (const stream of this.suspicion.check(this.neighbours.unfollowed(), now)) {
         this.say("warn", "writer-suspected", { stream });
@@ -316,7 +324,10 @@ export class DatabaseNode {
     const { page, readPoint, answer } = effect;
     switch (answer.kind) {
       case "page":
-        return this.engine.pagesLoaded([{ page, image: answer.image, version: answer.version, readPoint }], now);
+        return this.engine.pagesLoaded(
+          [{ page, image: answer.image, version: answer.version, readPoint }],
+          now,
+        );
       case "empty":
         return this.engine.pagesLoaded([{ page, image: undefined, version: NONE, readPoint }], now);
       case "too-old":
@@ -332,7 +343,8 @@ export class DatabaseNode {
     this.manifestReadAt = now;
     for (const state of manifest.streams) if (state.state === "closed") this.engine.streamClosed(state.id);
     this.neighbours.learnManifest();
-    if (manifest.settledThrough > this.engine.applied.settledThrough) this.engine.settle(manifest.settledThrough);
+    if (manifest.settledThrough > this.engine.applied.settledThrough)
+      this.engine.settle(manifest.settledThrough);
     if (this.state.state === "starting") this.begin(manifest, now);
     else if (this.state.state === "switching") this.switchMode(manifest, now);
   }
@@ -354,7 +366,8 @@ export class DatabaseNode {
     const open = openStreams(manifest);
     if (manifest.mode === this.options.mode) this.openStream(now);
     else if (open.length === 0) this.volume.changeMode(this.options.mode, now);
-    else for (const stream of open) if (stream.node === this.options.name) this.volume.recover(stream.id, now);
+    else
+      for (const stream of open) if (stream.node === this.options.name) this.volume.recover(stream.id, now);
   }
 
   private openStream(now: number): void {
@@ -374,7 +387,10 @@ export class DatabaseNode {
   private onFenced(stream: StreamId, now: number): void {
     if (this.state.state !== "writing" || this.state.stream !== stream) return;
     this.say("warn", "stream-fenced", { stream });
-    this.engine.closeStream(new SixfoldError("fenced", `stream ${stream} of ${this.options.name} was closed by a recovery`), now);
+    this.engine.closeStream(
+      new SixfoldError("fenced", `stream ${stream} of ${this.options.name} was closed by a recovery`),
+      now,
+    );
     this.untold.clear();
     this.neighbours.closed();
     this.openStream(now);
@@ -447,7 +463,8 @@ export class DatabaseNode {
     const known = this.log.outcome(id);
     const ours = streamOfTransaction(id) === this.neighbours.stream;
     // Storage may have merged its trace away, but a memory that never forgot anything would know.
-    const never = known === undefined && ours && (found === "absent" || (found === "unknown" && this.log.isWhole));
+    const never =
+      known === undefined && ours && (found === "absent" || (found === "unknown" && this.log.isWhole));
     if (never) this.log.bar(id);
     const outcome = known ?? (never ? "aborted" : found);
     this.desk.outcomeFound(id, outcome === "absent" ? "unknown" : outcome);
@@ -456,7 +473,8 @@ export class DatabaseNode {
   /** Names the node behind the winning version of a conflict. */
   private explain(error: SixfoldError): SixfoldError {
     const conflict = error.details.conflict;
-    const winner = conflict?.winningVersion === undefined ? undefined : Number.parseInt(conflict.winningVersion, 10);
+    const winner =
+      conflict?.winningVersion === undefined ? undefined : Number.parseInt(conflict.winningVersion, 10);
     const manifest = this.volume.manifest;
     if (conflict === undefined || winner === undefined || manifest === undefined) return error;
     const node = streamState(manifest, winner as StreamId)?.node;
@@ -478,13 +496,19 @@ export class DatabaseNode {
     for (const link of this.clients) this.effects.push({ kind: "toClient", link, message });
   }
 
-  private say(level: "info" | "warn" | "error", event: string, fields: Readonly<Record<string, unknown>>): void {
+  private say(
+    level: "info" | "warn" | "error",
+    event: string,
+    fields: Readonly<Record<string, unknown>>,
+  ): void {
     this.effects.push({ kind: "log", level, event, fields });
   }
 }
 
 function unreadable(page: number): SixfoldError {
-  return new SixfoldError("unavailable", `page ${page} cannot be read: too few of its segments answer`, { details: { page } });
+  return new SixfoldError("unavailable", `page ${page} cannot be read: too few of its segments answer`, {
+    details: { page },
+  });
 }
 
 const FIRST_LSN = lsn(1);

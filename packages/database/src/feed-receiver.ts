@@ -68,7 +68,8 @@ export class FeedReceiver {
   }
 
   take(append: Append): void {
-    for (const slice of append.slices) if (slice.lsn > this.releasedThrough) this.assemble(slice, append.builtOn);
+    for (const slice of append.slices)
+      if (slice.lsn > this.releasedThrough) this.assemble(slice, append.builtOn);
     const { from, through, aborts, earlyAborts } = append.decisions;
     for (const at of earlyAborts) if (at > this.decidedThrough) this.aborted.add(at);
     if (through > this.announced) this.announced = through;

@@ -1,4 +1,15 @@
-import { epoch, lsn, NONE, nodeName, pageId, pgId, ReadPoint, streamId, transactionId, type Lsn } from "@sixfold/model";
+import {
+  epoch,
+  lsn,
+  NONE,
+  nodeName,
+  pageId,
+  pgId,
+  ReadPoint,
+  streamId,
+  transactionId,
+  type Lsn,
+} from "@sixfold/model";
 import { encodeSlice, type Append } from "@sixfold/wire";
 import { describe, expect, test } from "vitest";
 import { FeedReceiver } from "./feed-receiver.ts";
@@ -7,7 +18,12 @@ import { FeedSender } from "./feed-sender.ts";
 const STREAM = streamId(1);
 const NOTHING = new ReadPoint(streamId(0));
 
-function frame(pg: number, lsns: readonly number[], decided: { from: number; through: number; aborts?: number[]; early?: number[] }, pgs = [pg]): Append {
+function frame(
+  pg: number,
+  lsns: readonly number[],
+  decided: { from: number; through: number; aborts?: number[]; early?: number[] },
+  pgs = [pg],
+): Append {
   const slices = lsns.map((at) =>
     encodeSlice({
       stream: STREAM,
@@ -30,7 +46,16 @@ function frame(pg: number, lsns: readonly number[], decided: { from: number; thr
     aborts: (decided.aborts ?? []).map(lsn),
     earlyAborts: (decided.early ?? []).map(lsn),
   };
-  return { type: "append", pg: pgId(pg), stream: STREAM, exclusive: false, decisions, lowWater: NOTHING, builtOn: NOTHING, slices };
+  return {
+    type: "append",
+    pg: pgId(pg),
+    stream: STREAM,
+    exclusive: false,
+    decisions,
+    lowWater: NOTHING,
+    builtOn: NOTHING,
+    slices,
+  };
 }
 
 const receiver = (from = 0): FeedReceiver => new FeedReceiver(nodeName("writer-2"), STREAM, lsn(from));
@@ -104,7 +129,15 @@ describe("a feed's sender", () => {
     sender.sent(frame(0, [4], { from: 0, through: 0 }));
     sender.advance(lsn(3));
     const { start, frames } = sender.start();
-    expect(start).toEqual({ type: "feedStart", stream: 1, durable: 3, tails: new Map([[0, 2], [1, 3]]) });
+    expect(start).toEqual({
+      type: "feedStart",
+      stream: 1,
+      durable: 3,
+      tails: new Map([
+        [0, 2],
+        [1, 3],
+      ]),
+    });
     expect(lsnsOf(frames)).toEqual([4]);
   });
 

@@ -1,31 +1,87 @@
-import { epoch, lsn, NONE, nodeName, pageId, pgId, ReadPoint, streamId, transactionId, type Manifest, type StreamState } from "@sixfold/model";
+import {
+  epoch,
+  lsn,
+  NONE,
+  nodeName,
+  pageId,
+  pgId,
+  ReadPoint,
+  streamId,
+  transactionId,
+  type Manifest,
+  type StreamState,
+} from "@sixfold/model";
 import { encodeSlice, type Append } from "@sixfold/wire";
 import { describe, expect, test } from "vitest";
 import { ForeignStreams } from "./foreign-streams.ts";
 
 const B = streamId(2);
 const C = streamId(3);
-const NODES = new Map([[B, nodeName("writer-b")], [C, nodeName("writer-c")]]);
+const NODES = new Map([
+  [B, nodeName("writer-b")],
+  [C, nodeName("writer-c")],
+]);
 
 function manifest(closed: ReadonlyMap<number, number> = new Map(), settledThrough = 1): Manifest {
-  const streams = [B, C].filter((id) => id > settledThrough).map((id): StreamState => {
-    const node = NODES.get(id)!;
-    const final = closed.get(id);
-    if (final === undefined) return { state: "open", id, node, exclusive: false };
-    return { state: "closed", id, node, exclusive: false, final: lsn(final), tails: new Map() };
-  });
+  const streams = [B, C]
+    .filter((id) => id > settledThrough)
+    .map((id): StreamState => {
+      const node = NODES.get(id)!;
+      const final = closed.get(id);
+      if (final === undefined) return { state: "open", id, node, exclusive: false };
+      return { state: "closed", id, node, exclusive: false, final: lsn(final), tails: new Map() };
+    });
   const geometry = { pageBytes: 8192, segmentBytes: 1 << 20 };
-  return { volume: "v", revision: 1, epoch: epoch(1), mode: "multi", geometry, servers: [], pgs: [], nextStream: streamId(4), streams, settledThrough: streamId(settledThrough), outcomes: [] };
+  return {
+    volume: "v",
+    revision: 1,
+    epoch: epoch(1),
+    mode: "multi",
+    geometry,
+    servers: [],
+    pgs: [],
+    nextStream: streamId(4),
+    streams,
+    settledThrough: streamId(settledThrough),
+    outcomes: [],
+  };
 }
 
-function entry(stream: number, at: number, builtOn: readonly (readonly [number, number])[], decided = at): Append {
+function entry(
+  stream: number,
+  at: number,
+  builtOn: readonly (readonly [number, number])[],
+  decided = at,
+): Append {
   const slice = encodeSlice({
-    stream: streamId(stream), lsn: lsn(at), pg: pgId(0), back: lsn(at - 1), supersedes: lsn(0), owned: true, epoch: epoch(1),
-    pgs: [pgId(0)], ownBases: [], transaction: transactionId(`${stream}-x`), deltas: [{ page: pageId(9), base: NONE, ops: new Uint8Array(0) }], checks: [],
+    stream: streamId(stream),
+    lsn: lsn(at),
+    pg: pgId(0),
+    back: lsn(at - 1),
+    supersedes: lsn(0),
+    owned: true,
+    epoch: epoch(1),
+    pgs: [pgId(0)],
+    ownBases: [],
+    transaction: transactionId(`${stream}-x`),
+    deltas: [{ page: pageId(9), base: NONE, ops: new Uint8Array(0) }],
+    checks: [],
   });
-  const vector = new ReadPoint(streamId(1), builtOn.map(([s, l]) => [streamId(s), lsn(l)] as const));
+  const vector = new ReadPoint(
+    streamId(1),
+    builtOn.map(([s, l]) => [streamId(s), lsn(l)] as const),
+  );
   const decisions = { from: lsn(0), through: lsn(decided), aborts: [], earlyAborts: [] };
-  return { type: "append", pg: pgId(0), stream: streamId(stream), exclusive: false, decisions, lowWater: vector, builtOn: vector, slices: [slice] };
+  return {
+    type: "append",
+    pg: pgId(0),
+    stream: streamId(stream),
+    exclusive: false,
+    decisions,
+    lowWater: vector,
+    builtOn: vector,
+    slices: [slice],
+  };
 }
 
 function world() {
@@ -44,7 +100,12 @@ function world() {
     },
   });
   const start = (stream: number, durable: number): void =>
-    streams.feedStart(NODES.get(streamId(stream))!, { type: "feedStart", stream: streamId(stream), durable: lsn(durable), tails: new Map() });
+    streams.feedStart(NODES.get(streamId(stream))!, {
+      type: "feedStart",
+      stream: streamId(stream),
+      durable: lsn(durable),
+      tails: new Map(),
+    });
   return { streams, shown, asked, applied, start };
 }
 
@@ -69,7 +130,10 @@ describe("foreign streams", () => {
     w.streams.append(entry(2, 1, []));
     w.streams.apply();
     expect(w.shown).toEqual(["2:1", "3:1"]);
-    expect(w.applied.entries()).toEqual([[2, 1], [3, 1]]);
+    expect(w.applied.entries()).toEqual([
+      [2, 1],
+      [3, 1],
+    ]);
   });
 
   test("nobody reads before every open stream was followed once", () => {

@@ -79,14 +79,16 @@ export class ForeignStreams {
   learnManifest(manifest: Manifest, own: StreamId): void {
     this.manifestKnown = true;
     this.open.clear();
-    for (const state of manifest.streams) if (state.state === "open" && state.id !== own) this.open.set(state.id, state.node);
+    for (const state of manifest.streams)
+      if (state.state === "open" && state.id !== own) this.open.set(state.id, state.node);
     for (const state of manifest.streams) {
       if (state.state === "open") continue;
       this.forget(state.id);
       this.ended.add(state.id);
       if (this.node.applied.get(state.id) < state.final) this.jump(state.id, state.final);
     }
-    for (let s = this.node.applied.settledThrough + 1; s <= manifest.settledThrough; s++) this.settled(s as StreamId);
+    for (let s = this.node.applied.settledThrough + 1; s <= manifest.settledThrough; s++)
+      this.settled(s as StreamId);
     this.apply();
   }
 
@@ -122,18 +124,20 @@ export class ForeignStreams {
 
   /** A link broke: its feed ends where it is. The stream counts as unfollowed until the writer feeds again or is closed. */
   linkLost(node: NodeName): void {
-    for (const [stream, receiver] of this.receivers) if (receiver.node === node) this.receivers.delete(stream);
+    for (const [stream, receiver] of this.receivers)
+      if (receiver.node === node) this.receivers.delete(stream);
   }
 
   /** Shows every entry whose time has come; call at the end of a turn. */
   apply(): void {
     this.stalled = false;
     if (this.manifestKnown && !this.joined) this.joined = this.unfollowed().length === 0;
-    for (let progress = true; progress; ) {
+    for (let progress = true; progress;) {
       progress = false;
       for (const [stream, receiver] of this.receivers) if (this.applyFrom(stream, receiver)) progress = true;
     }
-    for (const [stream, target] of this.targets) if (this.node.applied.get(stream) >= target) this.targets.delete(stream);
+    for (const [stream, target] of this.targets)
+      if (this.node.applied.get(stream) >= target) this.targets.delete(stream);
   }
 
   private applyFrom(stream: StreamId, receiver: FeedReceiver): boolean {
@@ -168,7 +172,10 @@ export class ForeignStreams {
     this.node.advance(stream, to);
     for (const [other, node] of this.open) {
       if (other === stream) continue;
-      this.asked.set(other, this.receivers.has(other) ? this.node.askDurable(node) : Number.POSITIVE_INFINITY);
+      this.asked.set(
+        other,
+        this.receivers.has(other) ? this.node.askDurable(node) : Number.POSITIVE_INFINITY,
+      );
     }
   }
 
@@ -186,7 +193,8 @@ export class ForeignStreams {
       const since = this.gaps.get(stream);
       if (receiver.gapTo === 0 || since?.decided !== receiver.decided) this.gaps.delete(stream);
       if (receiver.gapTo === 0) continue;
-      if (since === undefined || since.decided !== receiver.decided) this.gaps.set(stream, { decided: receiver.decided, at: now });
+      if (since === undefined || since.decided !== receiver.decided)
+        this.gaps.set(stream, { decided: receiver.decided, at: now });
       else if (now - since.at >= GAP_PATIENCE_MS) {
         const to = receiver.gapTo;
         this.jump(stream, to);

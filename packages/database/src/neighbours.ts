@@ -18,15 +18,15 @@ import type { NodeEffect } from "./node-api.ts";
 export interface NeighbourIo {
   readonly applied: ReadPoint;
   readonly manifest: Manifest | undefined;
-  applyForeign(stream: StreamId, entry: ForeignEntry): void;
-  advance(stream: StreamId, to: Lsn): void;
-  dropCleanPages(): void;
+  readonly applyForeign: (stream: StreamId, entry: ForeignEntry) => void;
+  readonly advance: (stream: StreamId, to: Lsn) => void;
+  readonly dropCleanPages: () => void;
   /** Slices and tails that feeds bring: what page reads need to know. */
-  noteForeign(slice: Slice): void;
-  noteTails(start: FeedStart): void;
-  checkManifest(): void;
-  readManifest(): void;
-  emit(effect: NodeEffect): void;
+  readonly noteForeign: (slice: Slice) => void;
+  readonly noteTails: (start: FeedStart) => void;
+  readonly checkManifest: () => void;
+  readonly readManifest: () => void;
+  readonly emit: (effect: NodeEffect) => void;
 }
 
 export class Neighbours {
@@ -51,7 +51,10 @@ export class Neighbours {
       dropCleanPages: io.dropCleanPages,
       askDurable: (peer) => this.askDurable(peer),
     });
-    this.clusterReads = new ClusterReads({ askAll: () => this.askAllDurable(), checkManifest: io.checkManifest });
+    this.clusterReads = new ClusterReads({
+      askAll: () => this.askAllDurable(),
+      checkManifest: io.checkManifest,
+    });
   }
 
   // --- this node's own stream ---------------------------------------------------------------------
@@ -195,7 +198,13 @@ export class Neighbours {
     const { manifest } = this.io;
     if (this.sender === undefined || manifest === undefined) return;
     const { stream, durablePoint } = this.sender;
-    this.toFollower(follower, { type: "durable", request, stream, durable: durablePoint, epoch: manifest.epoch });
+    this.toFollower(follower, {
+      type: "durable",
+      request,
+      stream,
+      durable: durablePoint,
+      epoch: manifest.epoch,
+    });
   }
 
   private askAllDurable(): Map<StreamId, number> {

@@ -5,21 +5,8 @@
  * them on the network in their order. All appends of a turn travel as one batch that way, and all
  * answers to one client as one frame.
  */
-import type {
-  Conflicts,
-  Geometry,
-  Mode,
-  NodeName,
-  Role,
-  SegmentServerInfo,
-  StreamId,
-} from "@sixfold/model";
-import type {
-  Append,
-  ClientResponses,
-  ClientWelcome,
-  StorageMessage,
-} from "@sixfold/wire";
+import type { Conflicts, Geometry, Mode, NodeName, Role, SegmentServerInfo, StreamId } from "@sixfold/model";
+import type { Append, ClientResponses, ClientWelcome, StorageMessage } from "@sixfold/wire";
 import type { Procedure } from "./procedures.ts";
 
 /** A database node as its topology names it. */
@@ -78,9 +65,23 @@ export type NodeEffect =
   /** To a node that follows this one. */
   | { readonly kind: "toFollower"; readonly to: NodeName; readonly message: StorageMessage }
   /** Encode once; send to these servers and these nodes. */
-  | { readonly kind: "append"; readonly servers: readonly NodeName[]; readonly followers: readonly NodeName[]; readonly message: Append }
-  | { readonly kind: "toClient"; readonly link: ClientLink; readonly message: ClientResponses | ClientWelcome }
-  | { readonly kind: "log"; readonly level: "info" | "warn" | "error"; readonly event: string; readonly fields: Readonly<Record<string, unknown>> }
+  | {
+      readonly kind: "append";
+      readonly servers: readonly NodeName[];
+      readonly followers: readonly NodeName[];
+      readonly message: Append;
+    }
+  | {
+      readonly kind: "toClient";
+      readonly link: ClientLink;
+      readonly message: ClientResponses | ClientWelcome;
+    }
+  | {
+      readonly kind: "log";
+      readonly level: "info" | "warn" | "error";
+      readonly event: string;
+      readonly fields: Readonly<Record<string, unknown>>;
+    }
   /** The own stream is closed after `stop`: the process may end. */
   | { readonly kind: "stopped" };
 

@@ -31,14 +31,17 @@ export interface ProcedureTx {
 export type Procedure = (tx: ProcedureTx, ...args: never[]) => unknown;
 
 /** Binds a procedure to its encoded arguments: what the engine runs. Its result is encoded for the way back. */
-export function bindProcedure(procedure: Procedure, args: Uint8Array): (context: ProcedureContext) => Uint8Array {
+export function bindProcedure(
+  procedure: Procedure,
+  args: Uint8Array,
+): (context: ProcedureContext) => Uint8Array {
   const decoded = decodeValue(args);
   if (!Array.isArray(decoded)) throw new SixfoldError("bad-request", "a procedure's arguments are a list");
   return (context) => encodeResult(procedure(new BoundTx(context), ...(decoded as never[])));
 }
 
 function encodeResult(result: unknown): Uint8Array {
-  if (result instanceof Promise)
+  if (typeof (result as { then?: unknown } | null | undefined)?.then === "function")
     throw new SixfoldError("procedure-failed", "a procedure is synchronous: it returned a promise");
   return encodeValue(result === undefined ? null : result);
 }
@@ -64,7 +67,8 @@ class BoundTx implements ProcedureTx {
   }
 
   scan<T>(table: string, options: ScanOptions = {}): [key: Key, value: T][] {
-    const bound = (key: Key | undefined): Uint8Array | undefined => (key === undefined ? undefined : encodeKey(key));
+    const bound = (key: Key | undefined): Uint8Array | undefined =>
+      key === undefined ? undefined : encodeKey(key);
     const rows = this.context.scan(table, {
       gte: bound(options.gte),
       gt: bound(options.gt),

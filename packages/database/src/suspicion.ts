@@ -18,7 +18,10 @@ export class Suspicion {
   }
 
   /** Streams that have had no feed for too long, oldest first. Each is named again after as long. */
-  check(unfollowed: readonly { readonly stream: StreamId; readonly node: NodeName }[], now: number): StreamId[] {
+  check(
+    unfollowed: readonly { readonly stream: StreamId; readonly node: NodeName }[],
+    now: number,
+  ): StreamId[] {
     const missing = new Set(unfollowed.map((u) => u.stream));
     for (const stream of this.missingSince.keys()) if (!missing.has(stream)) this.missingSince.delete(stream);
     const suspects: StreamId[] = [];
