@@ -66,6 +66,9 @@ export interface AbortCause {
 /** What a page read came to. `unavailable`: no segment could answer within the time limit. */
 export type ReadAnswer = Extract<PageAnswer, { kind: "page" | "empty" | "too-old" }> | { readonly kind: "unavailable" };
 
+/** `absent`: storage has no trace of it and its stream is open: whoever writes the stream can say that it shall never come. */
+export type FoundOutcome = TransactionOutcome | "absent";
+
 export type VolumeEffect =
   | { readonly kind: "send"; readonly to: NodeName; readonly message: StorageMessage }
   /** Encode once, send to all of `to`; `feed`: also to the nodes that follow this one. `to` may be empty. */
@@ -92,7 +95,7 @@ export type VolumeEffect =
       readonly decisions: Decisions;
       readonly gone: Lsn;
     }
-  | { readonly kind: "outcome"; readonly transaction: TransactionId; readonly outcome: TransactionOutcome }
+  | { readonly kind: "outcome"; readonly transaction: TransactionId; readonly outcome: FoundOutcome }
   /** Whenever a newer manifest was learned, and once per `refresh` and `create`. */
   | { readonly kind: "manifest"; readonly manifest: Manifest }
   /** Three of six seats hold nothing newer than the revision known when `checkManifest` was last called, or something does (then a read follows by itself). */

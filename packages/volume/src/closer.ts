@@ -1,0 +1,159 @@
+/**
+ * What follows a close (DESIGN section 7, step 4): every segment hears of it, and the manifest is
+ * relieved of what all of them know.
+ *
+ *     close to all six of every PG, again and again
+ *        four of six of every PG know it       -> the stream's outcomes leave the manifest
+ *        six of six of every PG are complete   -> the stream is settled; `settledThrough` moves up
+ *                                                 to the first stream that is not
+ *
+ * Any node may do it, several at once as well: all steps are idempotent. The node that closed a
+ * stream does, and the writer of the oldest open stream does it for all, since who closed may be gone.
+ */
+import { FENCE_QUORUM, lsn, pgId, streamState, type ClosedStream, type Decisions, type Manifest, type NodeName, type StreamId } from "@sixfold/model";
+import type { Closed } from "@sixfold/wire";
+import type { ManifestRegister } from "./manifest-register.ts";
+import type { Outbox } from "./outbox.ts";
+import type { VolumeSettings } from "./settings.ts";
+
+interface Closing {
+  readonly stream: ClosedStream;
+  readonly decisions: Decisions;
+  /** Per PG, who knows of the close, and who has every committed slice. */
+  readonly told: Set<NodeName>[];
+  readonly complete: Set<NodeName>[];
+  askedAt: number;
+}
+
+export class Closer {
+  private readonly out: Outbox;
+  private readonly settings: VolumeSettings;
+  private readonly register: ManifestRegister;
+  private readonly closings = new Map<StreamId, Closing>();
+  private readonly settled = new Set<StreamId>();
+  private writing = false;
+  private manifest: Manifest | undefined;
+
+  constructor(o: { readonly out: Outbox; readonly settings: VolumeSettings; readonly register: ManifestRegister }) {
+    this.out = o.out;
+    this.settings = o.settings;
+    this.register = o.register;
+  }
+
+  /** Closed streams that are not yet settled, of those this node works on. */
+  get open(): number {
+    return this.closings.size;
+  }
+
+  learnManifest(manifest: Manifest): void {
+    this.manifest = manifest;
+    for (const id of this.closings.keys()) if (id <= manifest.settledThrough) this.closings.delete(id);
+    for (const id of this.settled) if (id <= manifest.settledThrough) this.settled.delete(id);
+  }
+
+  /** Takes this closed stream in hand. */
+  adopt(stream: StreamId, now: number): void {
+    const m = this.manifest;
+    const state = m === undefined ? undefined : streamState(m, stream);
+    if (m === undefined || state?.state !== "closed" || this.closings.has(stream) || this.settled.has(stream)) return;
+    const closing: Closing = {
+      stream: state,
+      decisions: decisionsOf(m, state),
+      told: m.pgs.map(() => new Set()),
+      complete: m.pgs.map(() => new Set()),
+      askedAt: now,
+    };
+    this.closings.set(stream, closing);
+    this.tell(closing);
+  }
+
+  adoptAll(now: number): void {
+    for (const s of this.manifest?.streams ?? []) if (s.state === "closed") this.adopt(s.id, now);
+  }
+
+  onClosed(from: NodeName, m: Closed, now: number): void {
+    const closing = this.closings.get(m.stream);
+    if (closing === undefined || this.manifest?.pgs[m.pg]?.includes(from) !== true) return;
+    closing.told[m.pg]?.add(from);
+    if (m.complete) closing.complete[m.pg]?.add(from);
+    this.relieve(now);
+  }
+
+  serverUp(server: NodeName): void {
+    for (const closing of this.closings.values()) this.tell(closing, server);
+  }
+
+  tick(now: number): void {
+    for (const closing of this.closings.values()) {
+      if (now - closing.askedAt < this.settings.housekeepingMs) continue;
+      closing.askedAt = now;
+      this.tell(closing);
+    }
+    this.relieve(now);
+  }
+
+  private tell(closing: Closing, only?: NodeName): void {
+    const { stream, decisions } = closing;
+    this.manifest!.pgs.forEach((members, pg) => {
+      const complete = closing.complete[pg];
+      // A PG younger than the close has nothing of the stream, and its segments hear of the close with the others'.
+      if (complete === undefined) return;
+      for (const member of members) {
+        if (complete.has(member) || (only !== undefined && only !== member)) continue;
+        const tail = stream.tails.get(pgId(pg)) ?? lsn(0);
+        const request = this.out.nextRequest();
+        this.out.send(member, { type: "close", request, pg: pgId(pg), stream: stream.id, final: stream.final, tail, decisions });
+      }
+    });
+  }
+
+  /** Takes out of the manifest what it need not hold any more. */
+  private relieve(now: number): void {
+    const m = this.manifest;
+    if (this.writing || m === undefined) return;
+    const droppable = new Set<StreamId>();
+    for (const [id, c] of this.closings) {
+      if (c.told.every((t) => t.size >= FENCE_QUORUM) && m.outcomes.some((o) => o.stream === id)) droppable.add(id);
+      if (c.complete.every((t, pg) => t.size === m.pgs[pg]!.length)) {
+        this.settled.add(id);
+        this.closings.delete(id);
+      }
+    }
+    if (droppable.size === 0 && settledThrough(m, this.settled) === m.settledThrough) return;
+    this.writing = true;
+    this.register.change(
+      (current) => {
+        if (current === undefined) return undefined;
+        const through = settledThrough(current, this.settled);
+        const gone = (id: StreamId): boolean => id <= through || (droppable.has(id) && streamState(current, id)?.state === "closed");
+        const outcomes = current.outcomes.filter((o) => !gone(o.stream));
+        if (through === current.settledThrough && outcomes.length === current.outcomes.length) return undefined;
+        return { ...current, settledThrough: through, streams: current.streams.filter((s) => s.id > through), outcomes };
+      },
+      () => {
+        this.writing = false;
+      },
+      now,
+    );
+  }
+}
+
+/** The decisions that a closed stream's outcomes amount to. */
+export function decisionsOf(m: Manifest, state: ClosedStream): Decisions {
+  const outcomes = m.outcomes.filter((o) => o.stream === state.id);
+  const first = outcomes[0];
+  if (first === undefined) return { from: state.final, through: state.final, aborts: [], earlyAborts: [] };
+  // An exclusive stream lists only its aborts: all else up to its end is committed. A shared one lists everything from its first on.
+  const from = state.exclusive ? lsn(0) : lsn(first.lsn - 1);
+  const aborts = outcomes.filter((o) => o.decision === "abort").map((o) => o.lsn);
+  return { from, through: state.final, aborts, earlyAborts: [] };
+}
+
+function settledThrough(m: Manifest, settled: ReadonlySet<StreamId>): StreamId {
+  let through = m.settledThrough;
+  for (const s of m.streams) {
+    if (s.state !== "closed" || !settled.has(s.id)) break;
+    through = s.id;
+  }
+  return through;
+}

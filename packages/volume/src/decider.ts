@@ -1,0 +1,197 @@
+/**
+ * The decisions of the own stream (DESIGN section 6).
+ *
+ *     commit   q accepts in every PG, in strict LSN order, so that all own bases are committed
+ *              before; or by an outcome in the manifest, in the same order
+ *     abort    in any order: a reject; an own base aborted; a yield; a committed rival that the
+ *              node itself has met (`giveUp`)
+ *
+ * What a client may hear (I2): a commit at once. An abort at once if a committed rival is known,
+ * or if nothing of the entry was ever sent: it can never commit. After a yield only when the abort is
+ * durable on four of six segments of the entry's first PG, or an entry that supersedes it is
+ * *committed*: until then a recovery may still commit it. The `told` effect says so.
+ */
+import { assert, OWNED_QUORUM, pageId, type EntryId, type Lsn, type StreamId, type Vote } from "@sixfold/model";
+import type { Ack } from "@sixfold/wire";
+import type { DecisionLog } from "./decision-log.ts";
+import type { InFlight, InFlightEntry } from "./in-flight.ts";
+import type { Outbox } from "./outbox.ts";
+import { countBits, type PgProgress } from "./pg-progress.ts";
+import { blockerToYieldTo, hasQuorum, type VoteListener } from "./tally.ts";
+import type { AbortCause } from "./volume-api.ts";
+
+interface Untold {
+  readonly firstPg: PgProgress;
+  /** Segments of it that know the abort durably. */
+  knownAt: number;
+}
+
+export class Decider implements VoteListener {
+  readonly stream: StreamId;
+  readonly log: DecisionLog;
+  readonly inFlight: InFlight;
+  /** PGs whose segments are owed decisions, in the order they became so. */
+  readonly dirty: PgProgress[] = [];
+  /** Undecided entries that some segment lets wait. */
+  readonly blocked = new Set<InFlightEntry>();
+  readonly untold = new Map<Lsn, Untold>();
+  /** Of undecided entries. */
+  inFlightBytes = 0;
+  commits = 0;
+  aborts = 0;
+  yields = 0;
+  private readonly out: Outbox;
+  private readonly isSilent: (pg: PgProgress, entry: InFlightEntry, now: number) => number;
+  /** Test hook: planted break "abort told early". */
+  private readonly tellsEarly: boolean;
+
+  constructor(o: {
+    readonly out: Outbox;
+    readonly stream: StreamId;
+    readonly log: DecisionLog;
+    readonly inFlight: InFlight;
+    readonly isSilent: (pg: PgProgress, entry: InFlightEntry, now: number) => number;
+    readonly tellsEarly?: boolean;
+  }) {
+    this.out = o.out;
+    this.stream = o.stream;
+    this.log = o.log;
+    this.inFlight = o.inFlight;
+    this.isSilent = o.isSilent;
+    this.tellsEarly = o.tellsEarly ?? false;
+  }
+
+  // Votes
+
+  refused(entry: InFlightEntry, vote: Extract<Vote, { kind: "reject" | "void" }>, now: number): void {
+    if (vote.kind === "reject") this.abort(entry, { winner: vote.winner, page: vote.page, phase: "storage-vote" }, now);
+    // The segment knows of an aborted base; the abort of *this* entry is known to nobody yet.
+    else this.abort(entry, { phase: "storage-vote", yielded: true }, now);
+  }
+
+  waits(entry: InFlightEntry, now: number): void {
+    if (entry.state !== "sent") return;
+    this.blocked.add(entry);
+    this.yieldIfBlocked(entry, now);
+  }
+
+  /** Segments may have fallen silent: looks at every blocked entry again. */
+  reconsider(now: number): void {
+    for (const entry of [...this.blocked]) this.yieldIfBlocked(entry, now);
+  }
+
+  private yieldIfBlocked(entry: InFlightEntry, now: number): void {
+    if (entry.state !== "sent") return;
+    const blocker = blockerToYieldTo(entry, this.stream, (pg) => this.isSilent(pg, entry, now));
+    if (blocker === undefined) return;
+    this.yields++;
+    const winner = { stream: blocker.stream, lsn: blocker.lsn } as EntryId;
+    this.abort(entry, { winner, page: pageId(blocker.page), phase: "storage-vote", yielded: true }, now);
+  }
+
+  // Aborts
+
+  /** Aborts the entry and, after it, every own entry built on it. No effect on one that is decided. */
+  abort(entry: InFlightEntry, cause: AbortCause, now: number): void {
+    const todo: InFlightEntry[] = [entry];
+    for (let i = 0; i < todo.length; i++) {
+      const e = todo[i]!;
+      if (e.state === "writing") e.deferred ??= cause;
+      if (e.state !== "queued" && e.state !== "sent") continue;
+      this.abortOne(e, cause, now);
+      if (e.dependents !== undefined) todo.push(...e.dependents);
+    }
+  }
+
+  private abortOne(e: InFlightEntry, cause: AbortCause, now: number): void {
+    const wasSent = e.state === "sent";
+    e.state = "aborted";
+    this.aborts++;
+    this.inFlightBytes -= e.bytes;
+    this.blocked.delete(e);
+    this.log.abortedEarly(e.lsn);
+    this.out.effects.push({ kind: "decided", lsn: e.lsn, decision: "abort", cause });
+    for (const pg of e.pgs) {
+      pg.hasNewAborts = true;
+      this.markDirty(pg, now);
+    }
+    if (wasSent && cause.yielded === true && !this.tellsEarly) this.untold.set(e.lsn, { firstPg: e.pgs[0]!, knownAt: 0 });
+    else this.out.effects.push({ kind: "told", lsn: e.lsn });
+  }
+
+  /** Aborts that this segment has made durable. */
+  noteAborts(pg: PgProgress, member: number, ack: Ack): void {
+    if (this.untold.size === 0) return;
+    for (const [at, untold] of this.untold) {
+      if (untold.firstPg !== pg) continue;
+      if (ack.decidedThrough < at && !ack.abortsKnown.includes(at)) continue;
+      untold.knownAt |= 1 << member;
+      if (countBits(untold.knownAt) >= OWNED_QUORUM) this.tell(at);
+    }
+  }
+
+  private tell(at: Lsn): void {
+    if (this.untold.delete(at)) this.out.effects.push({ kind: "told", lsn: at });
+  }
+
+  // Commits
+
+  /** Decides what can be decided in LSN order. Shared volumes. */
+  advance(now: number): void {
+    const before = this.log.through;
+    for (let e = this.inFlight.peek(); e !== undefined; e = this.inFlight.peek()) {
+      if (e.state === "aborted") this.passAborted(e, now);
+      else if (e.state === "manifest" || (e.state === "sent" && hasQuorum(e))) this.commit(e, now);
+      else break;
+      this.inFlight.shift();
+    }
+    this.announce(before);
+  }
+
+  /** The same in an exclusive volume: every slice up to `through` has its quorum. */
+  advanceTo(through: Lsn, now: number): void {
+    const before = this.log.through;
+    while (this.log.through < through) {
+      const e = this.inFlight.peek();
+      assert(e !== undefined && (e.state === "sent" || e.state === "aborted"), "entries are sent before they are acked");
+      if (e.state === "aborted") this.passAborted(e, now);
+      else this.commit(e, now);
+      this.inFlight.shift();
+    }
+    this.announce(before);
+  }
+
+  private announce(before: Lsn): void {
+    if (this.log.through > before) this.out.effects.push({ kind: "durable", through: this.log.through });
+  }
+
+  private commit(e: InFlightEntry, now: number): void {
+    for (const base of e.entry.ownBases) assert(!this.log.isAborted(base), "own bases are committed before what was built on them (I5)");
+    e.state = "committed";
+    this.commits++;
+    this.inFlightBytes -= e.bytes;
+    if (this.blocked.size > 0) this.blocked.delete(e);
+    this.log.passed(e.lsn, false);
+    for (const pg of e.pgs) {
+      pg.lastDecided = e.lsn;
+      pg.lastCommitted = e.lsn;
+      this.markDirty(pg, now);
+    }
+    this.out.effects.push({ kind: "decided", lsn: e.lsn, decision: "commit", cause: undefined });
+    if (e.entry.supersedes !== 0) this.tell(e.entry.supersedes);
+  }
+
+  private passAborted(e: InFlightEntry, now: number): void {
+    this.log.passed(e.lsn, true);
+    for (const pg of e.pgs) {
+      pg.lastDecided = e.lsn;
+      this.markDirty(pg, now);
+    }
+  }
+
+  markDirty(pg: PgProgress, now: number): void {
+    if (pg.dirtySince !== undefined) return;
+    pg.dirtySince = now;
+    this.dirty.push(pg);
+  }
+}

@@ -1,0 +1,157 @@
+/**
+ * What became of a transaction, from storage alone (DESIGN section 8): asks three of six segments of
+ * every PG of its stream for entries with its id, after a read of the manifest.
+ *
+ *     a commit found, or an attempt that the manifest calls committed      -> committed
+ *     the stream is closed, and no attempt found is or may be committed,
+ *     and nothing was merged away where it could have been                 -> aborted
+ *     the stream is open, and no attempt is or was there                   -> absent (it may still come)
+ *     else                                                                 -> unknown (yet)
+ *
+ * Three of six: an entry committed by votes is on four, and 3 + 4 > 6. Of a closed stream only segments that are complete count.
+ */
+import {
+  MANIFEST_CHECK_QUORUM,
+  OWNED_QUORUM,
+  REPLICAS,
+  assert,
+  streamOfTransaction,
+  streamState,
+  pgId,
+  type Lsn,
+  type Manifest,
+  type NodeName,
+  type StreamId,
+  type TransactionId,
+} from "@sixfold/model";
+import type { TransactionFound } from "@sixfold/wire";
+import type { ManifestRegister } from "./manifest-register.ts";
+import type { Outbox } from "./outbox.ts";
+import type { VolumeSettings } from "./settings.ts";
+import type { FoundOutcome } from "./volume-api.ts";
+
+/** Segments per PG that must be heard. */
+const HEARD = MANIFEST_CHECK_QUORUM;
+assert(HEARD + OWNED_QUORUM > REPLICAS, "whoever is heard meets every write quorum");
+
+interface Search {
+  readonly transaction: TransactionId;
+  readonly stream: StreamId;
+  readonly manifest: Manifest;
+  readonly since: number;
+  readonly firstRequest: number;
+  /** Per PG, by segment. */
+  readonly answers: Map<NodeName, TransactionFound>[];
+  askedAt: number;
+}
+
+export class OutcomeFinder {
+  private readonly out: Outbox;
+  private readonly settings: VolumeSettings;
+  private readonly register: ManifestRegister;
+  private readonly searches = new Set<Search>();
+  /** What each search has asked: segments answer several searches of one stream at once. */
+  private readonly requests = new Map<Search, Set<number>>();
+
+  constructor(o: { readonly out: Outbox; readonly settings: VolumeSettings; readonly register: ManifestRegister }) {
+    this.out = o.out;
+    this.settings = o.settings;
+    this.register = o.register;
+  }
+
+  find(transaction: TransactionId, now: number): void {
+    const stream = streamOfTransaction(transaction);
+    if (stream === undefined) return this.answer(transaction, "unknown");
+    this.register.read(({ manifest }, at) => {
+      if (manifest === undefined || manifest.nextStream <= stream) return this.answer(transaction, "unknown");
+      const search: Search = {
+        transaction,
+        stream,
+        manifest,
+        since: at,
+        firstRequest: this.out.nextRequest(),
+        answers: manifest.pgs.map(() => new Map()),
+        askedAt: at,
+      };
+      this.searches.add(search);
+      this.ask(search);
+      this.judge(search);
+    }, now);
+  }
+
+  onFound(from: NodeName, m: TransactionFound): void {
+    for (const search of this.searches) {
+      if (m.stream !== search.stream || m.request < search.firstRequest) continue;
+      const asked = search.manifest.pgs[m.pg]?.includes(from) === true && this.isAnswerTo(search, m.request);
+      if (!asked) continue;
+      search.answers[m.pg]!.set(from, m);
+      this.judge(search);
+    }
+  }
+
+  tick(now: number): void {
+    for (const search of this.searches) {
+      if (now - search.since >= this.settings.outcomeTimeoutMs) {
+        this.requests.delete(search);
+        this.searches.delete(search);
+        this.answer(search.transaction, "unknown");
+      } else if (now - search.askedAt >= this.settings.askAgainMs) {
+        search.askedAt = now;
+        this.ask(search);
+      }
+    }
+  }
+
+  private isAnswerTo(search: Search, request: number): boolean {
+    return this.requests.get(search)?.has(request) === true;
+  }
+
+  private ask(search: Search): void {
+    let requests = this.requests.get(search);
+    if (requests === undefined) this.requests.set(search, (requests = new Set()));
+    const { transaction, stream } = search;
+    for (let pg = 0; pg < search.answers.length; pg++)
+      for (const member of search.manifest.pgs[pg]!) {
+        if (search.answers[pg]!.has(member)) continue;
+        const request = this.out.nextRequest();
+        if (this.out.send(member, { type: "findTransaction", request, pg: pgId(pg), stream, transaction })) requests.add(request);
+      }
+  }
+
+  private judge(search: Search): void {
+    const outcome = judgeOutcome(search.stream, search.manifest, search.answers.map((a) => [...a.values()]));
+    if (outcome === undefined) return;
+    this.requests.delete(search);
+    this.searches.delete(search);
+    this.answer(search.transaction, outcome);
+  }
+
+  private answer(transaction: TransactionId, outcome: FoundOutcome): void {
+    this.out.effects.push({ kind: "outcome", transaction, outcome });
+  }
+}
+
+/** The verdict on what was heard so far; undefined while more must be heard. */
+export function judgeOutcome(stream: StreamId, manifest: Manifest, answers: readonly (readonly TransactionFound[])[]): FoundOutcome | undefined {
+  const attempts = new Map<Lsn, "commit" | "abort" | undefined>();
+  for (const perPg of answers)
+    for (const { attempts: found } of perPg)
+      for (const a of found) attempts.set(a.lsn, attempts.get(a.lsn) ?? a.decision);
+  for (const o of manifest.outcomes) if (o.stream === stream && attempts.has(o.lsn)) attempts.set(o.lsn, o.decision);
+  if ([...attempts.values()].includes("commit")) return "committed";
+  const state = streamState(manifest, stream);
+  const closed = state?.state === "closed" ? state : undefined;
+  // What a recovery committed may be on two segments only until gossip has spread it: those who lack it say nothing.
+  const heard = answers.every((perPg, pg) => perPg.filter((a) => a.scl >= (closed?.tails.get(pgId(pg)) ?? 0)).length >= HEARD);
+  if (!heard) return undefined;
+  const settled = stream <= manifest.settledThrough;
+  const merged = answers.some((perPg) => perPg.some((a) => a.mergedThrough > 0));
+  // Its writer lives, or its recovery has yet to speak.
+  if (closed === undefined && !settled) return attempts.size === 0 && !merged ? "absent" : "unknown";
+  for (const [at, decision] of attempts) {
+    if (decision === "abort" || (closed !== undefined && at > closed.final)) continue;
+    return "unknown";
+  }
+  // Merged slices leave no trace of their ids; an attempt that was found bounds where others can be only from below.
+  return merged ? "unknown" : "aborted";
+}

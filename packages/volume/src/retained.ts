@@ -1,0 +1,103 @@
+/**
+ * Slices of the own stream in one PG that were sent and may be needed again: to count votes, and
+ * to send them anew to a segment that lost its link (DESIGN section 4, "Append").
+ *
+ *      head            pending             end
+ *       v                v                  v
+ *     [ 12  15  16  21 | 22  30  31 ]            LSNs, ascending; dense in the list, not in number
+ *       reached by a     not yet
+ *       write quorum
+ *
+ * A queue in an array: entries leave at `head`, which is compacted away now and then, so that
+ * nothing is moved per slice.
+ */
+import type { Lsn, Slice } from "@sixfold/model";
+import type { InFlightEntry } from "./in-flight.ts";
+import type { PgProgress } from "./pg-progress.ts";
+
+/** A slice on its way, with what the six segments said of it. Segments are numbered as in `PgProgress.members`; masks have a bit for each. */
+export interface SentSlice {
+  readonly slice: Slice;
+  readonly lsn: Lsn;
+  readonly bytes: number;
+  readonly entry: InFlightEntry;
+  readonly pg: PgProgress;
+  accepts: number;
+  waits: number;
+  /** For each segment that waits, on whom. Made when the first wait comes. */
+  blockers: (Blocker | undefined)[] | undefined;
+}
+
+export interface Blocker {
+  readonly stream: number;
+  readonly lsn: number;
+  readonly page: number;
+}
+
+export class RetainedSlices {
+  private items: SentSlice[] = [];
+  private head = 0;
+  private pendingAt = 0;
+  bytes = 0;
+
+  get length(): number {
+    return this.items.length - this.head;
+  }
+
+  push(sent: SentSlice): void {
+    this.items.push(sent);
+    this.bytes += sent.bytes;
+  }
+
+  /** The first slice that no write quorum has yet; undefined if there is none. */
+  firstPending(): SentSlice | undefined {
+    return this.items[this.pendingAt];
+  }
+
+  /** A write quorum has every slice up to `pgcl`. */
+  reached(pgcl: Lsn): void {
+    let at = this.pendingAt;
+    while (at < this.items.length && this.items[at]!.lsn <= pgcl) at++;
+    this.pendingAt = at;
+  }
+
+  /** The oldest kept slice. */
+  oldest(): SentSlice | undefined {
+    return this.items[this.head];
+  }
+
+  dropOldest(): void {
+    const sent = this.items[this.head]!;
+    this.bytes -= sent.bytes;
+    this.head++;
+    if (this.pendingAt < this.head) this.pendingAt = this.head;
+    if (this.head >= 256 && this.head * 2 >= this.items.length) {
+      this.items.splice(0, this.head);
+      this.pendingAt -= this.head;
+      this.head = 0;
+    }
+  }
+
+  /** Index, for `at`, of the first kept slice beyond `after`. */
+  indexAfter(after: Lsn): number {
+    let low = this.head;
+    let high = this.items.length;
+    while (low < high) {
+      const mid = (low + high) >>> 1;
+      if (this.items[mid]!.lsn <= after) low = mid + 1;
+      else high = mid;
+    }
+    return low;
+  }
+
+  /** Undefined at the end. */
+  at(index: number): SentSlice | undefined {
+    return this.items[index];
+  }
+
+  /** The kept slice with this LSN. */
+  find(at: Lsn): SentSlice | undefined {
+    const sent = this.items[this.indexAfter((at - 1) as Lsn)];
+    return sent !== undefined && sent.lsn === at ? sent : undefined;
+  }
+}

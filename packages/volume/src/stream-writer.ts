@@ -1,0 +1,478 @@
+/**
+ * The writer of the own stream: entries in, batches out, acks in (DESIGN sections 4 "Append", 5 "Sending", 6).
+ *
+ *     submit ──> queue ──flush──> batch: per PG one frame, encoded once ──> six segments + followers
+ *                                   │                                            │
+ *                                   └── kept for votes and resends  <──── acks ──┘
+ *
+ * Natural batching: while `batchesInFlightMax` batches are not yet with a write quorum of each of
+ * their PGs, what is submitted gathers; so frames grow with the load instead of their number.
+ *
+ * A segment whose link was lost is asked where it stands (an empty append; the ack has its SCL),
+ * gets what is kept beyond that, and is then live again. What is no longer kept is left to gossip.
+ * The own followers never miss a decision: before a resend carries one, a fed frame has.
+ */
+import {
+  assert,
+  lsn,
+  pgId,
+  ReadPoint,
+  REPLICAS,
+  streamId,
+  type Entry,
+  type Lsn,
+  type Manifest,
+  type NodeName,
+  type PgId,
+  type Slice,
+  type StreamId,
+} from "@sixfold/model";
+import type { Ack } from "@sixfold/wire";
+import { Decider } from "./decider.ts";
+import { DecisionLog } from "./decision-log.ts";
+import { InFlight, NO_PGS, NO_SLICES, type InFlightEntry } from "./in-flight.ts";
+import type { Outbox } from "./outbox.ts";
+import { PgProgress } from "./pg-progress.ts";
+import type { SentSlice } from "./retained.ts";
+import type { VolumeSettings } from "./settings.ts";
+import { cutSlice, pgsOfEntry, sizeOf } from "./slice-cutter.ts";
+import { countAck } from "./tally.ts";
+import type { TailHistory } from "./tails.ts";
+
+interface Batch {
+  readonly pgs: readonly PgProgress[];
+  /** Per PG the last slice of the batch. */
+  readonly lasts: readonly Lsn[];
+}
+
+/** Rules that tests break on purpose. */
+export interface WriterBreaks {
+  readonly decisionsNotCarried?: boolean;
+  readonly toldEarly?: boolean;
+}
+
+export class StreamWriter {
+  readonly stream: StreamId;
+  readonly exclusive: boolean;
+  readonly decider: Decider;
+  readonly pgs = new Map<PgId, PgProgress>();
+  /** PGs that the next entry needs and the manifest has not: 0 if none. */
+  wantsPgs = 0;
+  /** Segments where the stream is fenced, since when the first told so. */
+  fencedSince: number | undefined;
+  private readonly out: Outbox;
+  private readonly settings: VolumeSettings;
+  private readonly tails: TailHistory;
+  private manifest: Manifest;
+  private nextToSend = lsn(1);
+  private queuedBytes = 0;
+  private keptBytes = 0;
+  private readonly batches: Batch[] = [];
+  /** PGs with slices that no write quorum has (exclusive volumes). */
+  private readonly pending: PgProgress[] = [];
+  private resends: { readonly pg: PgProgress; readonly member: number }[] = [];
+  private fedThrough = lsn(0);
+  private lowWater = new ReadPoint(streamId(0));
+  private builtOn = new ReadPoint(streamId(0));
+
+  constructor(o: {
+    readonly out: Outbox;
+    readonly settings: VolumeSettings;
+    readonly stream: StreamId;
+    readonly exclusive: boolean;
+    readonly manifest: Manifest;
+    readonly tails: TailHistory;
+    readonly breaks?: WriterBreaks;
+  }) {
+    this.out = o.out;
+    this.settings = o.settings;
+    this.stream = o.stream;
+    this.exclusive = o.exclusive;
+    this.manifest = o.manifest;
+    this.tails = o.tails;
+    this.decider = new Decider({
+      out: o.out,
+      stream: o.stream,
+      log: new DecisionLog(o.breaks?.decisionsNotCarried !== true),
+      inFlight: new InFlight(lsn(1)),
+      isSilent: (pg, entry, now) => this.silentMask(pg, entry, now),
+      tellsEarly: o.breaks?.toldEarly === true,
+    });
+  }
+
+  get durable(): Lsn {
+    return this.decider.log.through;
+  }
+
+  learnManifest(manifest: Manifest): void {
+    this.manifest = manifest;
+    if (this.wantsPgs <= manifest.pgs.length) this.wantsPgs = 0;
+  }
+
+  canSubmit(): boolean {
+    return this.decider.inFlightBytes < this.settings.inFlightBytesMax;
+  }
+
+  submit(entry: Entry, now: number): void {
+    assert(entry.stream === this.stream, "a stream has one author (I6)");
+    const { inFlight, log } = this.decider;
+    const item: InFlightEntry = {
+      lsn: entry.lsn,
+      entry,
+      bytes: sizeOf(entry),
+      state: "queued",
+      pgs: NO_PGS,
+      slices: NO_SLICES,
+      sentAt: now,
+      deferred: undefined,
+      dependents: undefined,
+    };
+    inFlight.push(item);
+    this.queuedBytes += item.bytes;
+    this.decider.inFlightBytes += item.bytes;
+    if (this.exclusive) return;
+    let lost = false;
+    for (const base of entry.ownBases) {
+      const found = inFlight.get(base);
+      if (found === undefined || found.state === "aborted") lost ||= log.isAborted(base);
+      else (found.dependents ??= []).push(item);
+    }
+    if (lost) this.decider.abort(item, { phase: "local" }, now);
+  }
+
+  // Sending
+
+  /** End of turn: sends what is due. */
+  flush(lowWater: ReadPoint, builtOn: ReadPoint, now: number): void {
+    this.lowWater = lowWater;
+    this.builtOn = builtOn;
+    while (this.nextToSend < this.decider.inFlight.next && this.wantsPgs === 0) {
+      if (this.batches.length >= this.settings.batchesInFlightMax && this.queuedBytes < this.settings.batchBytes) break;
+      this.sendBatch(now);
+    }
+    if (this.decider.dirty.length > 0 || this.resends.length > 0) this.sendDecisions(now);
+    if (this.resends.length > 0) this.sendResends(now);
+  }
+
+  private sendBatch(now: number): void {
+    const touched: PgProgress[] = [];
+    let bytes = 0;
+    const { inFlight } = this.decider;
+    for (; bytes < this.settings.batchBytes; this.nextToSend = lsn(this.nextToSend + 1)) {
+      const item = inFlight.get(this.nextToSend);
+      if (item === undefined) break;
+      if (item.state === "queued") {
+        if (!this.cut(item, touched, now)) break;
+        bytes += item.bytes;
+      }
+      // An entry aborted while it queued is never sent: no segment and no recovery ever hears of it.
+      this.queuedBytes -= item.bytes;
+    }
+    if (touched.length === 0) return this.advance(now);
+    const lasts: Lsn[] = [];
+    for (const pg of touched) {
+      this.sendFrames(pg, now);
+      lasts.push(pg.lastSlice);
+    }
+    this.batches.push({ pgs: touched, lasts });
+    this.fedThrough = this.decider.log.through;
+  }
+
+  /** Makes the entry's slices; false if the manifest lacks one of its PGs. */
+  private cut(item: InFlightEntry, touched: PgProgress[], now: number): boolean {
+    const manifest = this.manifest;
+    const pgs = pgsOfEntry(item.entry, manifest.geometry);
+    const last = pgs[pgs.length - 1]!;
+    if (last >= manifest.pgs.length) {
+      this.wantsPgs = last + 1;
+      return false;
+    }
+    const progress = pgs.length === 1 ? this.progress(last).alone : pgs.map((pg) => this.progress(pg));
+    const slices: SentSlice[] = [];
+    const place = { geometry: manifest.geometry, epoch: manifest.epoch, exclusive: this.exclusive };
+    for (let i = 0; i < pgs.length; i++) {
+      const pg = progress[i]!;
+      const slice = cutSlice(item.entry, pgs, i, pg.lastSlice, place);
+      if (pg.outgoing.length === 0) this.beginFrame(pg, touched, now);
+      pg.outgoing.push(slice);
+      pg.lastSlice = slice.lsn;
+      this.tails.note(this.stream, pg.pg, slice.lsn);
+      const sent: SentSlice = { slice, lsn: slice.lsn, bytes: slice.bytes.length, entry: item, pg, accepts: 0, waits: 0, blockers: undefined };
+      pg.kept.push(sent);
+      this.keptBytes += sent.bytes;
+      if (!this.exclusive) slices.push(sent);
+    }
+    item.pgs = progress;
+    item.slices = slices;
+    item.sentAt = now;
+    item.state = "sent";
+    return true;
+  }
+
+  private beginFrame(pg: PgProgress, touched: PgProgress[], now: number): void {
+    touched.push(pg);
+    for (let i = 0; i < REPLICAS; i++) if (pg.scl[i]! >= pg.lastSlice) pg.movedAt[i] = now;
+    if (this.exclusive && pg.pendingIndex < 0) pg.pendingIndex = this.pending.push(pg) - 1;
+  }
+
+  private sendFrames(pg: PgProgress, now: number): void {
+    const slices = pg.outgoing;
+    pg.outgoing = [];
+    this.forFrames(slices, (part) => this.append(pg, pg.live, true, part, now));
+    // It may stand in the list of dirty PGs still; `sendDecisions` passes over it.
+    pg.dirtySince = undefined;
+  }
+
+  /** Splits slices into frames of about `frameBytes`. */
+  private forFrames(slices: readonly Slice[], send: (part: readonly Slice[]) => void): void {
+    let from = 0;
+    let bytes = 0;
+    for (let i = 0; i < slices.length; i++) {
+      const size = slices[i]!.bytes.length;
+      if (i > from && bytes + size > this.settings.frameBytes) {
+        send(slices.slice(from, i));
+        from = i;
+        bytes = 0;
+      }
+      bytes += size;
+    }
+    send(from === 0 ? slices : slices.slice(from));
+  }
+
+  private append(pg: PgProgress, mask: number, feed: boolean, slices: readonly Slice[], now: number): void {
+    this.out.effects.push({
+      kind: "append",
+      to: pg.names(mask),
+      feed,
+      message: {
+        type: "append",
+        pg: pg.pg,
+        stream: this.stream,
+        exclusive: this.exclusive,
+        decisions: this.decider.log.forPg(pg),
+        lowWater: this.lowWater,
+        builtOn: this.builtOn,
+        slices,
+      },
+    });
+    pg.decisionsSentAt = now;
+    if (!feed) return; // a resend: one segment only
+    pg.decidedSent = this.decider.log.through;
+    pg.hasNewAborts = false;
+  }
+
+  /** Decisions alone, where no batch is due that would carry them. */
+  private sendDecisions(now: number): void {
+    const { dirty, log } = this.decider;
+    const batchDue = this.nextToSend < this.decider.inFlight.next && this.wantsPgs === 0;
+    const patience = batchDue || this.exclusive ? this.settings.decisionDelayMs : 0;
+    const mustFeed = this.resends.length > 0 && log.through > this.fedThrough;
+    let left = 0;
+    for (const pg of dirty) {
+      if (pg.dirtySince === undefined) continue;
+      if (pg.lastDecided <= pg.decidedSent && !pg.hasNewAborts) pg.dirtySince = undefined;
+      else if (now - pg.dirtySince < patience && !mustFeed) dirty[left++] = pg;
+      else {
+        pg.dirtySince = undefined;
+        this.append(pg, pg.live, true, [], now);
+        this.fedThrough = log.through;
+      }
+    }
+    dirty.length = left;
+  }
+
+  private sendResends(now: number): void {
+    for (const { pg, member } of this.resends) {
+      const bit = 1 << member;
+      if (!this.out.isUp(pg.members[member]!)) continue;
+      const slices: Slice[] = [];
+      for (let i = pg.kept.indexAfter(pg.scl[member]! as Lsn); ; i++) {
+        const sent = pg.kept.at(i);
+        if (sent === undefined) break;
+        slices.push(sent.slice);
+      }
+      pg.movedAt[member] = now;
+      pg.live |= bit;
+      if (slices.length > 0) this.forFrames(slices, (part) => this.append(pg, bit, false, part, now));
+    }
+    this.resends = [];
+  }
+
+  // Answers
+
+  onAck(from: NodeName, ack: Ack, now: number): void {
+    const pg = this.pgs.get(ack.pg);
+    const member = pg === undefined ? -1 : pg.members.indexOf(from);
+    if (pg === undefined || member < 0) return;
+    if (ack.state === "fenced") this.fencedSince ??= now;
+    const moved = pg.acked(member, ack.scl, ack.decidedThrough, now);
+    if (!this.exclusive) countAck(pg, member, ack, this.decider, now);
+    this.decider.noteAborts(pg, member, ack);
+    const bit = 1 << member;
+    if ((pg.asked & bit) !== 0) {
+      pg.asked &= ~bit;
+      this.resends.push({ pg, member });
+    }
+    if (moved) this.completeBatches();
+    this.advance(now);
+    this.dropKept(pg);
+  }
+
+  /** Decides what can be decided. */
+  advance(now: number): void {
+    if (!this.exclusive) return this.decider.advance(now);
+    let through = lsn(this.nextToSend - 1);
+    for (let i = 0; i < this.pending.length; i++) {
+      const pg = this.pending[i]!;
+      const first = pg.kept.firstPending();
+      if (first !== undefined) {
+        if (first.lsn <= through) through = lsn(first.lsn - 1);
+        continue;
+      }
+      // Swap with the last: the list has no order.
+      const last = this.pending.pop()!;
+      if (last !== pg) {
+        this.pending[i] = last;
+        last.pendingIndex = i;
+        i--;
+      }
+      pg.pendingIndex = -1;
+    }
+    this.decider.advanceTo(through, now);
+  }
+
+  private completeBatches(): void {
+    for (let batch = this.batches[0]; batch !== undefined; batch = this.batches[0]) {
+      for (let i = 0; i < batch.pgs.length; i++) if (batch.pgs[i]!.pgcl < batch.lasts[i]!) return;
+      this.batches.shift();
+    }
+  }
+
+  /** Slices that are decided leave once all six have them, or the oldest when too much is kept. */
+  private dropKept(pg: PgProgress): void {
+    const through = this.decider.log.through;
+    let slowest = -1;
+    for (let sent = pg.kept.oldest(); sent !== undefined && sent.lsn <= through; sent = pg.kept.oldest()) {
+      if (slowest < 0) slowest = pg.slowest();
+      if (sent.lsn > slowest && this.keptBytes <= this.settings.retainedBytesMax) break;
+      this.keptBytes -= sent.bytes;
+      pg.kept.dropOldest();
+    }
+  }
+
+  // Segments coming and going
+
+  serverUp(server: NodeName, now: number): void {
+    for (const pg of this.pgs.values()) {
+      const member = pg.members.indexOf(server);
+      if (member >= 0) this.ask(pg, member, now);
+    }
+  }
+
+  serverDown(server: NodeName): void {
+    for (const pg of this.pgs.values()) {
+      const member = pg.members.indexOf(server);
+      if (member < 0) continue;
+      pg.live &= ~(1 << member);
+      pg.asked &= ~(1 << member);
+    }
+  }
+
+  /** An empty append without decisions: the ack tells where the segment stands. */
+  private ask(pg: PgProgress, member: number, now: number): void {
+    const bit = 1 << member;
+    pg.live &= ~bit;
+    pg.asked |= bit;
+    pg.movedAt[member] = now;
+    this.out.send(pg.members[member]!, {
+      type: "append",
+      pg: pg.pg,
+      stream: this.stream,
+      exclusive: this.exclusive,
+      decisions: { from: lsn(0), through: lsn(0), aborts: [], earlyAborts: [] },
+      lowWater: this.lowWater,
+      builtOn: this.builtOn,
+      slices: [],
+    });
+  }
+
+  tick(now: number): void {
+    const { settings, decider } = this;
+    let floor: Lsn = decider.log.through;
+    for (const pg of this.pgs.values()) {
+      if (pg.lastDecided > pg.known && pg.known < floor) floor = pg.known;
+      const owed = pg.lastDecided > pg.known || decider.untold.size > 0;
+      if (owed && now - pg.decisionsSentAt >= settings.resendAfterMs) {
+        pg.decidedSent = pg.known;
+        pg.hasNewAborts = decider.untold.size > 0;
+        decider.markDirty(pg, now);
+      }
+      for (let i = 0; i < REPLICAS; i++) {
+        if (pg.scl[i]! >= pg.lastSlice || now - pg.movedAt[i]! < settings.resendAfterMs) continue;
+        if (this.fencedSince === undefined && this.out.isUp(pg.members[i]!)) this.ask(pg, i, now);
+      }
+    }
+    decider.log.prune(floor);
+    this.feedDurablePoint(now);
+    decider.reconsider(now);
+    this.advance(now);
+  }
+
+  /** Entries aborted before they were sent move the durable point without owing a segment anything, but followers must hear of it. */
+  private feedDurablePoint(now: number): void {
+    if (this.decider.log.through <= this.fedThrough || this.decider.dirty.length > 0) return;
+    const pg = this.progress(pgId(0));
+    pg.hasNewAborts = true;
+    this.decider.markDirty(pg, now);
+  }
+
+  /** Nothing is in flight, and every decision is durable on four of six of its PGs. */
+  isQuiet(): boolean {
+    if (this.decider.inFlight.length > 0) return false;
+    for (const pg of this.pgs.values()) if (pg.lastDecided > pg.known) return false;
+    return true;
+  }
+
+  /** Per PG the last committed LSN with a slice there. */
+  committedTails(): Map<PgId, Lsn> {
+    const out = new Map<PgId, Lsn>();
+    for (const [id, pg] of this.pgs) if (pg.lastCommitted > 0) out.set(id, pg.lastCommitted);
+    return out;
+  }
+
+  /** Segments from which no answer to this entry is to be expected. */
+  silentMask(pg: PgProgress, entry: InFlightEntry, now: number): number {
+    if (now - entry.sentAt >= this.settings.silentAfterMs) return (1 << REPLICAS) - 1;
+    let mask = 0;
+    for (let i = 0; i < REPLICAS; i++) if (!this.out.isUp(pg.members[i]!)) mask |= 1 << i;
+    return mask;
+  }
+
+  private progress(pg: PgId): PgProgress {
+    let found = this.pgs.get(pg);
+    if (found === undefined) {
+      found = new PgProgress(pg, this.manifest.pgs[pg]!);
+      for (let i = 0; i < REPLICAS; i++) if (this.out.isUp(found.members[i]!)) found.live |= 1 << i;
+      this.pgs.set(pg, found);
+    }
+    return found;
+  }
+
+  status(): Readonly<Record<string, unknown>> {
+    const { decider } = this;
+    return {
+      stream: this.stream,
+      exclusive: this.exclusive,
+      durable: decider.log.through,
+      inFlight: decider.inFlight.length,
+      inFlightBytes: decider.inFlightBytes,
+      keptBytes: this.keptBytes,
+      batchesInFlight: this.batches.length,
+      commits: decider.commits,
+      aborts: decider.aborts,
+      yields: decider.yields,
+      blocked: decider.blocked.size,
+      untold: decider.untold.size,
+    };
+  }
+}

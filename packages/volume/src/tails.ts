@@ -1,0 +1,90 @@
+/**
+ * Which LSNs of which stream have a slice in a PG: what `need` of a page read is made of (I8).
+ *
+ *     need(pg, read point) = per stream, the last LSN with a slice in pg that the read point includes
+ *
+ * Own slices are noted as they are cut, foreign ones as their feeds bring them, closed streams'
+ * tails stand in the manifest. Only recent positions are kept; for an older read point the oldest
+ * one kept is used: asking for more than is needed may cost a wait, never a wrong page.
+ */
+import { streamState, type Lsn, type Manifest, type PgId, type ReadPoint, type StreamId } from "@sixfold/model";
+
+/** Positions kept per stream and PG: some seconds of writing. Dropped by halves. */
+const KEPT_MAX = 4096;
+
+interface Positions {
+  /** Ascending. */
+  lsns: Lsn[];
+  /** There were earlier ones that are not in `lsns`. */
+  cut: boolean;
+}
+
+export class TailHistory {
+  private readonly streams = new Map<StreamId, Map<PgId, Positions>>();
+  private manifest: Manifest | undefined;
+
+  note(stream: StreamId, pg: PgId, at: Lsn): void {
+    const positions = this.positions(stream, pg);
+    const { lsns } = positions;
+    if (lsns.length > 0 && lsns[lsns.length - 1]! >= at) return;
+    lsns.push(at);
+    if (lsns.length <= KEPT_MAX) return;
+    positions.lsns = lsns.slice(KEPT_MAX / 2);
+    positions.cut = true;
+  }
+
+  /** A foreign slice; its back-link tells of the one before, should that have been missed. */
+  noteForeign(stream: StreamId, pg: PgId, back: Lsn, at: Lsn): void {
+    const positions = this.positions(stream, pg);
+    const last = positions.lsns[positions.lsns.length - 1] ?? 0;
+    if (back > last) {
+      positions.lsns.push(back);
+      positions.cut = true;
+    }
+    this.note(stream, pg, at);
+  }
+
+  noteTails(stream: StreamId, tails: ReadonlyMap<PgId, Lsn>): void {
+    for (const [pg, at] of tails) this.noteForeign(stream, pg, at, at);
+  }
+
+  learnManifest(manifest: Manifest): void {
+    this.manifest = manifest;
+    for (const stream of this.streams.keys()) if (stream <= manifest.settledThrough) this.streams.delete(stream);
+  }
+
+  /** The last LSN at or below `at` with a slice there, as far as known; 0 if none. */
+  at(stream: StreamId, pg: PgId, at: Lsn): Lsn {
+    const known = this.streams.get(stream)?.get(pg);
+    const state = this.manifest === undefined ? undefined : streamState(this.manifest, stream);
+    if (state?.state === "closed" && (at >= state.final || known === undefined)) return state.tails.get(pg) ?? (0 as Lsn);
+    if (known === undefined) return 0 as Lsn;
+    const { lsns } = known;
+    let low = 0;
+    let high = lsns.length;
+    while (low < high) {
+      const mid = (low + high) >>> 1;
+      if (lsns[mid]! <= at) low = mid + 1;
+      else high = mid;
+    }
+    if (low > 0) return lsns[low - 1]!;
+    return known.cut ? lsns[0]! : (0 as Lsn);
+  }
+
+  need(pg: PgId, readPoint: ReadPoint): (readonly [StreamId, Lsn])[] {
+    const out: (readonly [StreamId, Lsn])[] = [];
+    for (const [stream, at] of readPoint.entries()) {
+      const tail = this.at(stream, pg, at);
+      if (tail > 0) out.push([stream, tail]);
+    }
+    return out;
+  }
+
+  private positions(stream: StreamId, pg: PgId): Positions {
+    let pgs = this.streams.get(stream);
+    if (pgs === undefined) this.streams.set(stream, (pgs = new Map()));
+    let positions = pgs.get(pg);
+    if (positions === undefined) pgs.set(pg, (positions = { lsns: [], cut: false }));
+    return positions;
+  }
+}

@@ -1,0 +1,491 @@
+/**
+ * The computing side of storage for one database node: the volume as seen by a writer or a replica.
+ *
+ *     Volume ── StreamWriter ── Decider, DecisionLog, InFlight, PgProgress     own stream, while open
+ *        │          └─ ManifestCommit                                          commits that votes cannot make
+ *        ├── ManifestRegister, ManifestCheck                                   the manifest
+ *        ├── StreamOpener, Recovery (one per stream), Closer                   streams coming and going
+ *        └── PageReader, SlicePuller, OutcomeFinder, TailHistory, Courtesy
+ *
+ * This file only dispatches and joins them; each rule stands in the part that its name says.
+ */
+import {
+  assert,
+  checkGeometry,
+  epoch,
+  openStreams,
+  pgOf,
+  Random,
+  streamId,
+  streamState,
+  type Entry,
+  type Lsn,
+  type Manifest,
+  type Mode,
+  type NodeName,
+  type PageId,
+  type PageVersion,
+  type PgId,
+  type ReadPoint,
+  type Slice,
+  type StreamId,
+  type TransactionId,
+} from "@sixfold/model";
+import type { StorageMessage } from "@sixfold/wire";
+import { Closer } from "./closer.ts";
+import { Courtesy } from "./courtesy.ts";
+import { settleLostStream } from "./lost-stream.ts";
+import { ManifestCheck } from "./manifest-check.ts";
+import { ManifestCommit, type ManifestCommitBreaks } from "./manifest-commit.ts";
+import { ManifestRegister } from "./manifest-register.ts";
+import { Outbox } from "./outbox.ts";
+import { OutcomeFinder } from "./outcome-finder.ts";
+import { PageReader } from "./page-reader.ts";
+import { closeStream, Recovery, type RecoveryBreaks } from "./recovery.ts";
+import { DEFAULT_VOLUME_SETTINGS, type VolumeSettings } from "./settings.ts";
+import { SlicePuller } from "./slice-puller.ts";
+import { StreamOpener, type OpenResult } from "./stream-opener.ts";
+import { StreamWriter, type WriterBreaks } from "./stream-writer.ts";
+import { TailHistory } from "./tails.ts";
+import type { InitialManifest, VolumeEffect, VolumeFace, VolumeOptions } from "./volume-api.ts";
+
+/** Rules that tests break on purpose, to see that each is needed. */
+export type VolumeBreaks = WriterBreaks & ManifestCommitBreaks & RecoveryBreaks;
+
+interface Own {
+  readonly writer: StreamWriter;
+  readonly manifestCommit: ManifestCommit;
+  /** `closeOwn` was called; then its write is under way. */
+  closing: "no" | "deciding" | "writing";
+  growing: boolean;
+  /** When the manifest was last read on account of a fence; infinite while that read is under way. */
+  fenceCheckedAt: number;
+}
+
+export class Volume implements VolumeFace {
+  private readonly options: VolumeOptions;
+  private readonly settings: VolumeSettings;
+  private readonly breaks: VolumeBreaks;
+  private readonly out = new Outbox();
+  private readonly register: ManifestRegister;
+  private readonly check: ManifestCheck;
+  private readonly closer: Closer;
+  private readonly reader: PageReader;
+  private readonly puller: SlicePuller;
+  private readonly finder: OutcomeFinder;
+  private readonly tails = new TailHistory();
+  private readonly courtesy: Courtesy;
+  private readonly recoveries = new Map<StreamId, { readonly recovery: Recovery; readonly waiters: ((now: number) => void)[] }>();
+  private opener: StreamOpener | undefined;
+  private own: Own | undefined;
+  private current: Manifest | undefined;
+  private housekeptAt = 0;
+
+  constructor(options: VolumeOptions, breaks: VolumeBreaks = {}) {
+    this.options = options;
+    this.breaks = breaks;
+    const settings = (this.settings = { ...DEFAULT_VOLUME_SETTINGS, ...options.settings });
+    const { out } = this;
+    const seats = options.servers.map((s) => s.name);
+    this.register = new ManifestRegister({
+      out,
+      seats,
+      proposer: `${options.node}/${options.seed.toString(36)}`,
+      settings,
+      random: new Random(options.seed),
+      learn: (m, now) => this.learnManifest(m, now),
+    });
+    const { register } = this;
+    this.check = new ManifestCheck(out, seats, settings.askAgainMs);
+    this.closer = new Closer({ out, settings, register });
+    this.reader = new PageReader({ out, settings, tails: this.tails, az: options.az });
+    this.puller = new SlicePuller(out, settings);
+    this.finder = new OutcomeFinder({ out, settings, register });
+    this.courtesy = new Courtesy(out, settings.courtesyMs);
+  }
+
+  get effects(): VolumeEffect[] {
+    return this.out.effects;
+  }
+
+  get manifest(): Manifest | undefined {
+    return this.current;
+  }
+
+  get stream(): StreamId | undefined {
+    return this.own?.writer.stream;
+  }
+
+  get durable(): Lsn {
+    return this.own?.writer.durable ?? (0 as Lsn);
+  }
+
+  // Servers
+
+  serverUp(server: NodeName, now: number): void {
+    this.out.linkUp(server);
+    this.register.serverUp(server);
+    this.own?.writer.serverUp(server, now);
+    for (const { recovery } of this.recoveries.values()) recovery.serverUp(server);
+    this.closer.serverUp(server);
+  }
+
+  serverDown(server: NodeName, _now: number): void {
+    this.out.linkDown(server);
+    this.own?.writer.serverDown(server);
+  }
+
+  receive(server: NodeName, message: StorageMessage, now: number): void {
+    switch (message.type) {
+      case "ack": {
+        const own = this.own;
+        if (own === undefined || message.stream !== own.writer.stream) return;
+        own.writer.onAck(server, message, now);
+        if (message.waiting.length > 0) this.courtesy.waiting(message.waiting, now);
+        if (message.state === "fenced") this.checkFence(own, now);
+        return;
+      }
+      case "pageRead":
+        return this.reader.onPageRead(message, this.own?.writer, now);
+      case "votes":
+        if (message.stream === this.own?.writer.stream) this.own.manifestCommit.onVotes(server, message, now);
+        return;
+      case "manifestPromise":
+        return this.register.onPromise(server, message, now);
+      case "manifestAccepted":
+        return this.register.onAccepted(server, message, now);
+      case "manifestPeeked":
+        if (this.check.onPeeked(server, message)) this.register.read(() => {}, now);
+        return;
+      case "fenced":
+        return this.recoveries.get(message.stream)?.recovery.onFenced(server, message, now);
+      case "closed":
+        return this.closer.onClosed(server, message, now);
+      case "pulledSlices":
+        return this.puller.onPulled(message, now);
+      case "transactionFound":
+        return this.finder.onFound(server, message);
+      default:
+        // Links, feeds and status are the owner's; segments send nothing else.
+        return;
+    }
+  }
+
+  // Manifest
+
+  create(initial: InitialManifest, now: number): void {
+    assert(checkGeometry(initial.geometry) === undefined, "the geometry was checked where it was asked for");
+    const members = this.options.servers.map((s) => s.name);
+    this.register.change(
+      (m) =>
+        m !== undefined
+          ? undefined
+          : {
+              volume: this.options.volume,
+              revision: 0,
+              epoch: epoch(1),
+              mode: initial.mode,
+              geometry: initial.geometry,
+              servers: this.options.servers,
+              pgs: [members],
+              nextStream: streamId(1),
+              streams: [],
+              settledThrough: streamId(0),
+              outcomes: [],
+            },
+      ({ manifest }) => this.tellManifest(manifest),
+      now,
+    );
+  }
+
+  refresh(now: number): void {
+    this.register.read(({ manifest }) => this.tellManifest(manifest), now);
+  }
+
+  changeMode(mode: Mode, now: number): void {
+    this.register.change(
+      (m) => (m === undefined || m.mode === mode || openStreams(m).length > 0 ? undefined : { ...m, mode }),
+      ({ manifest }) => this.out.effects.push({ kind: "modeChanged", mode: manifest?.mode ?? mode, changed: manifest?.mode === mode }),
+      now,
+    );
+  }
+
+  checkManifest(now: number): void {
+    this.check.start(this.current?.revision ?? 0, now);
+  }
+
+  /** A newer manifest was told by `learnManifest` already. */
+  private tellManifest(manifest: Manifest | undefined): void {
+    const last = this.out.effects[this.out.effects.length - 1];
+    if (manifest === undefined || (last?.kind === "manifest" && last.manifest === manifest)) return;
+    this.out.effects.push({ kind: "manifest", manifest });
+  }
+
+  private learnManifest(m: Manifest, now: number): void {
+    if (this.current !== undefined && m.revision <= this.current.revision) return;
+    this.current = m;
+    this.tails.learnManifest(m);
+    this.reader.learnManifest(m);
+    this.puller.learnManifest(m);
+    this.closer.learnManifest(m);
+    this.own?.writer.learnManifest(m);
+    this.out.effects.push({ kind: "manifest", manifest: m });
+    const { own } = this;
+    if (own !== undefined && own.closing !== "writing" && streamState(m, own.writer.stream)?.state !== "open") this.loseStream(own, m, now);
+  }
+
+  // Streams
+
+  openStream(now: number): void {
+    if (this.opener !== undefined || this.own !== undefined) return;
+    this.opener = new StreamOpener({
+      node: this.options.node,
+      register: this.register,
+      recover: (stream, done, at) => this.startRecovery(stream, done, at),
+      done: (result, at) => this.streamOpened(result, at),
+    });
+    this.opener.start(now);
+  }
+
+  private streamOpened(result: OpenResult, now: number): void {
+    this.opener = undefined;
+    if (result.kind === "refused") {
+      this.out.effects.push({ kind: "openRefused", reason: result.reason });
+      return;
+    }
+    const { out, settings, register, breaks, tails } = this;
+    const { stream, exclusive, manifest } = result;
+    const writer = new StreamWriter({ out, settings, stream, exclusive, manifest: this.current ?? manifest, tails, breaks });
+    const manifestCommit = new ManifestCommit({ out, settings, register, writer, breaks });
+    this.own = { writer, manifestCommit, closing: "no", growing: false, fenceCheckedAt: Number.NEGATIVE_INFINITY };
+    out.effects.push({ kind: "opened", stream, exclusive });
+    out.log("info", "stream opened", { stream, exclusive });
+    this.closer.adoptAll(now);
+  }
+
+  recover(stream: StreamId, now: number): void {
+    this.startRecovery(stream, () => {}, now);
+  }
+
+  private startRecovery(stream: StreamId, done: (now: number) => void, now: number): void {
+    const running = this.recoveries.get(stream);
+    if (running !== undefined) {
+      running.waiters.push(done);
+      return;
+    }
+    const { out, settings, register, breaks } = this;
+    out.log("info", "recovery begins", { stream });
+    const recovery = new Recovery({ out, settings, register, stream, breaks, done: (final, at) => this.recoveryDone(stream, final, at) });
+    this.recoveries.set(stream, { recovery, waiters: [done] });
+    recovery.start(now);
+  }
+
+  private recoveryDone(stream: StreamId, final: Lsn | undefined, now: number): void {
+    const { waiters } = this.recoveries.get(stream)!;
+    this.recoveries.delete(stream);
+    if (final !== undefined) {
+      this.closer.adopt(stream, now);
+      this.out.effects.push({ kind: "closed", stream, final });
+      this.out.log("info", "stream closed", { stream, final });
+    }
+    for (const done of waiters) done(now);
+  }
+
+  closeOwn(now: number): void {
+    const { own } = this;
+    if (own === undefined || own.closing !== "no") return;
+    own.closing = "deciding";
+    this.closeIfQuiet(own, now);
+  }
+
+  /**
+   * No fence is needed: this node is the stream's only author, sends nothing more, has decided everything, and its decisions are
+   * durable on four of six segments of each PG. A rival recovery comes to the same end, and the compare-and-set lets one of the two be first.
+   */
+  private closeIfQuiet(own: Own, now: number): void {
+    const { writer } = own;
+    if (own.closing !== "deciding" || !writer.isQuiet() || !own.manifestCommit.isIdle) return;
+    own.closing = "writing";
+    const judgement = { final: writer.durable, tails: writer.committedTails(), outcomes: [] };
+    this.register.change(
+      (m) => (m === undefined || streamState(m, writer.stream)?.state !== "open" ? undefined : closeStream(m, writer.stream, judgement)),
+      ({ manifest }, at) => {
+        const state = manifest === undefined ? undefined : streamState(manifest, writer.stream);
+        this.dropOwn();
+        const final = state?.state === "closed" ? state.final : judgement.final;
+        this.closer.adopt(writer.stream, at);
+        this.out.effects.push({ kind: "closed", stream: writer.stream, final });
+      },
+      now,
+    );
+  }
+
+  /** A segment says "fenced": the manifest tells whether the stream is lost. If not even after a while, its recovery has died on the way; finish it. */
+  private checkFence(own: Own, now: number): void {
+    if (now - own.fenceCheckedAt >= this.settings.askAgainMs) {
+      own.fenceCheckedAt = Number.POSITIVE_INFINITY;
+      this.register.read((_, at) => {
+        own.fenceCheckedAt = at;
+      }, now);
+    }
+    const since = own.writer.fencedSince;
+    const { stream } = own.writer;
+    if (since !== undefined && now - since >= this.settings.fencedPatienceMs && !this.recoveries.has(stream)) this.recover(stream, now);
+  }
+
+  private loseStream(own: Own, m: Manifest, now: number): void {
+    const { writer } = own;
+    const state = streamState(m, writer.stream);
+    const undecided = settleLostStream(this.out, writer.decider.inFlight, state?.state === "closed" ? state : undefined, m);
+    this.dropOwn();
+    this.closer.adopt(writer.stream, now);
+    this.out.effects.push({ kind: "fenced", stream: writer.stream, undecided });
+    this.out.log("warn", "own stream lost", { stream: writer.stream, undecided: undecided.length });
+    if (own.closing === "deciding" && state?.state === "closed") this.out.effects.push({ kind: "closed", stream: writer.stream, final: state.final });
+  }
+
+  private dropOwn(): void {
+    this.own = undefined;
+    this.courtesy.releaseAll();
+  }
+
+  // Writing
+
+  canSubmit(): boolean {
+    return this.own !== undefined && this.own.closing === "no" && this.own.writer.canSubmit();
+  }
+
+  submit(entry: Entry, now: number): void {
+    const { own } = this;
+    assert(own !== undefined && own.closing === "no", "entries are submitted to an open stream");
+    own.writer.submit(entry, now);
+  }
+
+  giveUp(lsn: Lsn, winner: PageVersion, now: number): void {
+    const { own } = this;
+    const entry = own?.writer.decider.inFlight.get(lsn);
+    if (own === undefined || entry === undefined) return;
+    assert(!own.writer.exclusive, "an exclusive stream has no rivals");
+    own.writer.decider.abort(entry, { winner, phase: "delta" }, now);
+    own.writer.advance(now);
+  }
+
+  abortTold(lsn: Lsn): boolean {
+    const decider = this.own?.writer.decider;
+    if (decider === undefined || decider.untold.has(lsn)) return false;
+    const entry = decider.inFlight.get(lsn);
+    return entry === undefined || entry.state === "aborted";
+  }
+
+  flush(lowWater: ReadPoint, builtOn: ReadPoint, now: number): void {
+    const { own } = this;
+    if (own === undefined) return;
+    own.writer.flush(lowWater, builtOn, now);
+    if (own.writer.wantsPgs > 0 && !own.growing) this.grow(own, own.writer.wantsPgs, now);
+    this.closeIfQuiet(own, now);
+  }
+
+  /** The volume grows by protection groups, on the same six servers. */
+  private grow(own: Own, count: number, now: number): void {
+    own.growing = true;
+    this.register.change(
+      (m) => {
+        if (m === undefined || m.pgs.length >= count) return undefined;
+        const pgs = [...m.pgs];
+        while (pgs.length < count) pgs.push(m.servers.map((s) => s.name));
+        return { ...m, pgs };
+      },
+      () => {
+        own.growing = false;
+      },
+      now,
+    );
+  }
+
+  // Reading
+
+  foreignSeen(stream: StreamId, lsn: Lsn): void {
+    this.courtesy.foreignSeen(stream, lsn);
+  }
+
+  noteForeign(slice: Slice): void {
+    this.tails.noteForeign(slice.stream, slice.pg, slice.back, slice.lsn);
+  }
+
+  noteTails(stream: StreamId, tails: ReadonlyMap<PgId, Lsn>): void {
+    this.tails.noteTails(stream, tails);
+  }
+
+  tail(pg: PgId, stream: StreamId, at: Lsn): Lsn {
+    return this.tails.at(stream, pg, at);
+  }
+
+  readPage(page: PageId, readPoint: ReadPoint, now: number): void {
+    if (this.reader.read(page, readPoint, this.own?.writer, now)) return;
+    // Another writer may have grown the volume: the manifest's present state tells.
+    this.register.read(({ manifest }, at) => {
+      const exists = manifest !== undefined && pgOf(manifest.geometry, page) < manifest.pgs.length;
+      if (exists) this.reader.read(page, readPoint, this.own?.writer, at);
+      else this.reader.answerEmpty(page, readPoint);
+    }, now);
+  }
+
+  pullSlices(stream: StreamId, pg: PgId, after: Lsn, through: Lsn, now: number): void {
+    this.puller.pull(stream, pg, after, through, now);
+  }
+
+  findTransaction(id: TransactionId, now: number): void {
+    this.finder.find(id, now);
+  }
+
+  // Time
+
+  tick(now: number): void {
+    this.register.tick(now);
+    this.check.tick(now);
+    for (const { recovery } of this.recoveries.values()) recovery.tick(now);
+    this.reader.tick(this.own?.writer, now);
+    this.puller.tick(now);
+    this.finder.tick(now);
+    const { own } = this;
+    if (own !== undefined) this.tickOwn(own, now);
+    this.closer.tick(now);
+    if (now - this.housekeptAt >= this.settings.housekeepingMs) this.housekeep(now);
+  }
+
+  private tickOwn(own: Own, now: number): void {
+    own.writer.tick(now);
+    own.manifestCommit.tick(now);
+    this.courtesy.tick(now);
+    this.closeIfQuiet(own, now);
+    if (own.writer.fencedSince !== undefined) this.checkFence(own, now);
+  }
+
+  /** The writer of the oldest open stream completes the closes of all. */
+  private housekeep(now: number): void {
+    this.housekeptAt = now;
+    const m = this.current;
+    if (m === undefined || this.own === undefined) return;
+    if (openStreams(m)[0]?.id === this.own.writer.stream) this.closer.adoptAll(now);
+  }
+
+  status(): Readonly<Record<string, unknown>> {
+    return {
+      revision: this.current?.revision ?? 0,
+      mode: this.current?.mode,
+      streams: this.current?.streams.length ?? 0,
+      settledThrough: this.current?.settledThrough ?? 0,
+      outcomes: this.current?.outcomes.length ?? 0,
+      own: this.own?.writer.status(),
+      manifestCommits: this.own?.manifestCommit.commits ?? 0,
+      manifestRounds: this.register.rounds,
+      recoveries: [...this.recoveries.keys()],
+      closing: this.closer.open,
+      reads: this.reader.reads,
+      readsWaiting: this.reader.waiting,
+      hedges: this.reader.hedges,
+      behind: this.reader.behinds,
+      pagesHeld: this.courtesy.held,
+    };
+  }
+}
