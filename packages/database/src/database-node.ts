@@ -32,6 +32,7 @@ import { Volume, type FoundOutcome, type VolumeEffect } from "@sixfold/volume";
 import type { Append, ClientRequest, StorageMessage } from "@sixfold/wire";
 import { ClientDesk } from "./client-desk.ts";
 import type { ForeignEntry } from "./feed-receiver.ts";
+import { nameWinner } from "./name-winner.ts";
 import { Neighbours, type NeighbourIo } from "./neighbours.ts";
 import {
   DEFAULT_SETTINGS,
@@ -454,7 +455,7 @@ export class DatabaseNode {
       clusterRead: (then) => this.neighbours.clusterRead(then),
       findOutcome: (id) => this.volume.findTransaction(id, this.now),
       status: () => this.status(),
-      explain: (error) => this.explain(error),
+      explain: (error) => nameWinner(error, this.volume.manifest),
     };
   }
 
@@ -468,20 +469,6 @@ export class DatabaseNode {
     if (never) this.log.bar(id);
     const outcome = known ?? (never ? "aborted" : found);
     this.desk.outcomeFound(id, outcome === "absent" ? "unknown" : outcome);
-  }
-
-  /** Names the node behind the winning version of a conflict. */
-  private explain(error: SixfoldError): SixfoldError {
-    const conflict = error.details.conflict;
-    const winner =
-      conflict?.winningVersion === undefined ? undefined : Number.parseInt(conflict.winningVersion, 10);
-    const manifest = this.volume.manifest;
-    if (conflict === undefined || winner === undefined || manifest === undefined) return error;
-    const node = streamState(manifest, winner as StreamId)?.node;
-    if (node === undefined) return error;
-    const { outcome, retryable, cause } = error;
-    const details = { ...error.details, conflict: { ...conflict, winnerNode: node } };
-    return new SixfoldError(error.code, error.message, { outcome, retryable, details, cause });
   }
 
   private welcome(): Extract<NodeEffect, { kind: "toClient" }>["message"] {
