@@ -37,7 +37,12 @@ export class BufferPool {
   }
 
   /** Adds a page; zeros if `image` is absent. */
-  add(page: PageId, image: Uint8Array | undefined, version: PageVersion, loadedAt: ReadPoint | undefined): Frame {
+  add(
+    page: PageId,
+    image: Uint8Array | undefined,
+    version: PageVersion,
+    loadedAt: ReadPoint | undefined,
+  ): Frame {
     assert(!this.frames.has(page), "a page has one frame");
     const frame = new Frame(page, image ?? new Uint8Array(this.pageBytes), version, loadedAt);
     this.frames.set(page, frame);

@@ -51,7 +51,14 @@ export class Catalog {
   root(builder: EntryBuilder, table: string): PageId | undefined {
     const cached = this.entry(table);
     const { leaf } = cached;
-    if (leaf === undefined || !leaf.live || leaf.suspect || leaf.edit !== undefined || leaf.version.lsn !== cached.lsn || leaf.version.stream !== cached.stream) {
+    if (
+      leaf === undefined ||
+      !leaf.live ||
+      leaf.suspect ||
+      leaf.edit !== undefined ||
+      leaf.version.lsn !== cached.lsn ||
+      leaf.version.stream !== cached.stream
+    ) {
       const frame = builder.head(findLeaf(builder, CATALOG_ROOT_PAGE, cached.key));
       const p = frame.image;
       cached.leaf = frame;
@@ -139,8 +146,10 @@ export class Catalog {
     let cached = this.cache.get(table);
     if (cached === undefined) {
       const name = this.encoder.encode(table);
-      if (name.length === 0) throw new SixfoldError("bad-request", "a table's name is not empty", { details: { table } });
-      if (name.length > LIMITS.tableNameBytes) throw limitExceeded("tableNameBytes", name.length, "the table's name");
+      if (name.length === 0)
+        throw new SixfoldError("bad-request", "a table's name is not empty", { details: { table } });
+      if (name.length > LIMITS.tableNameBytes)
+        throw limitExceeded("tableNameBytes", name.length, "the table's name");
       const key = new Uint8Array(1 + name.length);
       key[0] = TABLE;
       key.set(name, 1);

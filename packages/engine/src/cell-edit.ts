@@ -41,7 +41,8 @@ export interface RowContent {
   overflowPage: number;
 }
 
-const inlineBytes = (row: RowContent): number => (row.overflowPage === 0 ? row.length : OVERFLOW_POINTER_BYTES);
+const inlineBytes = (row: RowContent): number =>
+  row.overflowPage === 0 ? row.length : OVERFLOW_POINTER_BYTES;
 
 /** Makes a page an empty leaf or branch, whatever it was. */
 export function formatPage(edit: PageEdit, kind: number, level: number): void {

@@ -126,7 +126,12 @@ export type EngineResult =
   /** To `commit`, `createTable`, `dropTable`. `version` is `NONE` if nothing had to be written. `attempts`: entries built for it, 0 if none. */
   | { readonly kind: "committed"; readonly version: PageVersion; readonly attempts: number }
   /** To `call`; `value` is what the procedure returned. */
-  | { readonly kind: "called"; readonly value: unknown; readonly version: PageVersion; readonly attempts: number }
+  | {
+      readonly kind: "called";
+      readonly value: unknown;
+      readonly version: PageVersion;
+      readonly attempts: number;
+    }
   | { readonly kind: "rolled-back" }
   | { readonly kind: "tables"; readonly names: readonly string[] }
   | { readonly kind: "failed"; readonly error: SixfoldError };
@@ -136,7 +141,12 @@ export type EngineEffect =
    * Fetch these pages as they are at `readPoint`; answer each with `pagesLoaded` or `loadFailed`, with the same `readPoint` object.
    * `snapshot`: for a reader of the past; else the newest committed state that this node knows.
    */
-  | { readonly kind: "load"; readonly pages: readonly PageId[]; readonly readPoint: ReadPoint; readonly snapshot: boolean }
+  | {
+      readonly kind: "load";
+      readonly pages: readonly PageId[];
+      readonly readPoint: ReadPoint;
+      readonly snapshot: boolean;
+    }
   /** A new entry of the own stream. LSNs are dense and ascending. */
   | { readonly kind: "submit"; readonly entry: Entry }
   /** This own entry has lost to `winner` (or built on one that has): abort the attempt. `decided(lsn, "abort")` may follow or not. */
@@ -209,7 +219,12 @@ export interface EngineFace {
   /** The client is gone: forget the transaction and its waiting reads, without a reply. */
   abandon(tx: TransactionId, now: number): void;
   pagesLoaded(results: readonly LoadedPage[], now: number): void;
-  loadFailed(pages: readonly PageId[], readPoint: ReadPoint, reason: "too-old" | SixfoldError, now: number): void;
+  loadFailed(
+    pages: readonly PageId[],
+    readPoint: ReadPoint,
+    reason: "too-old" | SixfoldError,
+    now: number,
+  ): void;
   /** Own entries. Commits in LSN order, aborts in any; a commit moves the own component of `applied`. */
   decided(lsn: Lsn, decision: "commit" | "abort", cause: AbortCause | undefined, now: number): void;
   /** Answers `abandonAbort`. */

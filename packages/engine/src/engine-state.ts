@@ -255,9 +255,13 @@ export class EngineState {
     job.waits++;
     const victim = this.locks.wait(row, owner, job);
     if (victim === undefined) return;
-    const error = new SixfoldError("deadlock", `transactions waited for each other's rows; this one is the youngest`, {
-      details: { transaction: job.transaction },
-    });
+    const error = new SixfoldError(
+      "deadlock",
+      `transactions waited for each other's rows; this one is the youngest`,
+      {
+        details: { transaction: job.transaction },
+      },
+    );
     this.endOwner(victim, error);
   }
 
@@ -265,7 +269,8 @@ export class EngineState {
   private endOwner(victim: LockOwner, error: SixfoldError): void {
     for (const job of [...this.jobs]) {
       const { tx } = job;
-      if ((job !== victim && tx !== victim) || job.state === "in-flight" || job.state === "aborting") continue;
+      if ((job !== victim && tx !== victim) || job.state === "in-flight" || job.state === "aborting")
+        continue;
       this.fail(job, error);
       if (tx !== undefined) this.endTransaction(tx, error);
     }

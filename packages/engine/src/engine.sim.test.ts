@@ -10,15 +10,23 @@ import type { StorageWorld } from "./testing/storage-world.ts";
 import { Bank, type BankOptions } from "./testing/bank.ts";
 
 const SEEDS = [1, 2, 3, 4];
-const base = (seed: number): BankOptions => ({ seed, engines: 2, accounts: 20, clients: 12, steps: 6000, yields: 0.03 });
+const base = (seed: number): BankOptions => ({
+  seed,
+  engines: 2,
+  accounts: 20,
+  clients: 12,
+  steps: 6000,
+  yields: 0.03,
+});
 
 /** Nodes miss parts of streams; pages are held and released. */
 function gaps(world: StorageWorld, random: Random): void {
   const member = random.pick(world.members);
   const held = (): PageId[] => [...world.chains.keys()].filter(() => random.chance(0.3));
-  if (random.chance(0.01)) world.skip(member);
-  else if (random.chance(0.05)) member.engine.holdPages(held(), world.now);
-  else if (random.chance(0.05)) member.engine.releasePages([...world.chains.keys()], world.now);
+  const choice = random.int(100);
+  if (choice < 1) world.skip(member);
+  else if (choice < 6) member.engine.holdPages(held(), world.now);
+  else if (choice < 11) member.engine.releasePages([...world.chains.keys()], world.now);
   world.drain(member);
 }
 
@@ -31,11 +39,21 @@ function expectSound(bank: Bank): void {
 
 describe("found seeds", () => {
   test("a leaf narrowed by a split behind its last row takes no row of the new one", () => {
-    expect(new Bank({ ...base(121), engines: 3, poolPages: 8, padding: 900, steps: 5000 }).run().problems).toEqual([]);
+    expect(
+      new Bank({ ...base(121), engines: 3, poolPages: 8, padding: 900, steps: 5000 }).run().problems,
+    ).toEqual([]);
   });
 
   test("looking for free pages does not unwind out of a turn", () => {
-    const bank = new Bank({ ...base(131), engines: 3, poolPages: 8, padding: 900, steps: 5000, isolation: "serializable", disturb: gaps });
+    const bank = new Bank({
+      ...base(131),
+      engines: 3,
+      poolPages: 8,
+      padding: 900,
+      steps: 5000,
+      isolation: "serializable",
+      disturb: gaps,
+    });
     expect(bank.run().problems).toEqual([]);
   });
 });
@@ -126,7 +144,10 @@ describe("planted breaks are noticed", () => {
   test("I3: deltas applied to a page that is not their base", () => {
     class Blind extends Engine {
       override applyForeign(entry: ForeignEntry, now: number): void {
-        const deltas = entry.deltas.map((d) => ({ ...d, base: this.state.pool.get(d.page)?.version ?? d.base }));
+        const deltas = entry.deltas.map((d) => ({
+          ...d,
+          base: this.state.pool.get(d.page)?.version ?? d.base,
+        }));
         super.applyForeign({ ...entry, deltas }, now);
       }
     }

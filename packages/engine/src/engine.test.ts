@@ -6,7 +6,8 @@ import { checkVolume } from "./volume-check.ts";
 import { StorageWorld } from "./testing/storage-world.ts";
 
 const bytes = (s: string): Uint8Array => new TextEncoder().encode(s);
-const text = (b: Uint8Array | undefined): string | undefined => (b === undefined ? undefined : new TextDecoder().decode(b));
+const text = (b: Uint8Array | undefined): string | undefined =>
+  b === undefined ? undefined : new TextDecoder().decode(b);
 
 let ids = 0;
 const handle = (options: Partial<TxHandle> = {}): TxHandle => ({
@@ -19,21 +20,47 @@ const handle = (options: Partial<TxHandle> = {}): TxHandle => ({
 
 function worldWithTable(options: Partial<ConstructorParameters<typeof StorageWorld>[0]> = {}): StorageWorld {
   const world = new StorageWorld({ seed: 1, ...options });
-  expect(world.run(0, (e, r, now) => e.createTable(r, transactionId("1-t"), "t", now)).kind).toBe("committed");
+  expect(world.run(0, (e, r, now) => e.createTable(r, transactionId("1-t"), "t", now)).kind).toBe(
+    "committed",
+  );
   world.settle();
   return world;
 }
 
-const put = (world: StorageWorld, i: number, key: string, value: string | undefined, tx = handle()): EngineResult =>
-  world.run(i, (e, r, now) => e.commit(r, { tx, writes: [{ table: "t", key: bytes(key), value: value === undefined ? undefined : bytes(value) }] }, now));
+const put = (
+  world: StorageWorld,
+  i: number,
+  key: string,
+  value: string | undefined,
+  tx = handle(),
+): EngineResult =>
+  world.run(i, (e, r, now) =>
+    e.commit(
+      r,
+      {
+        tx,
+        writes: [{ table: "t", key: bytes(key), value: value === undefined ? undefined : bytes(value) }],
+      },
+      now,
+    ),
+  );
 
-function get(world: StorageWorld, i: number, key: string, tx?: TxHandle, forUpdate = false): string | undefined {
-  const result = world.run(i, (e, r, now) => e.get(r, { tx, table: "t", keys: [bytes(key)], forUpdate }, now));
+function get(
+  world: StorageWorld,
+  i: number,
+  key: string,
+  tx?: TxHandle,
+  forUpdate = false,
+): string | undefined {
+  const result = world.run(i, (e, r, now) =>
+    e.get(r, { tx, table: "t", keys: [bytes(key)], forUpdate }, now),
+  );
   if (result.kind === "failed") throw result.error;
   return result.kind === "values" ? text(result.values[0]) : expect.fail(result.kind);
 }
 
-const errorOf = (result: EngineResult): SixfoldError => (result.kind === "failed" ? result.error : expect.fail(result.kind));
+const errorOf = (result: EngineResult): SixfoldError =>
+  result.kind === "failed" ? result.error : expect.fail(result.kind);
 
 describe("one engine", () => {
   test("writes, reads, deletes and lists", () => {
@@ -51,7 +78,9 @@ describe("one engine", () => {
   test("an unknown table is an error, also once it was dropped", () => {
     const world = worldWithTable();
     for (let i = 0; i < 300; i++) put(world, 0, `key ${i}`, "x".repeat(100 + i * 7));
-    expect(world.run(0, (e, r, now) => e.dropTable(r, transactionId("1-d"), "t", now)).kind).toBe("committed");
+    expect(world.run(0, (e, r, now) => e.dropTable(r, transactionId("1-d"), "t", now)).kind).toBe(
+      "committed",
+    );
     expect(() => get(world, 0, "key 1")).toThrow('no table "t"');
     expect(errorOf(put(world, 0, "a", "1")).code).toBe("unknown-table");
     world.settle();
@@ -60,23 +89,37 @@ describe("one engine", () => {
     expect(report).toMatchObject({ tables: 0, rows: 0, reachable: 1, problems: [] });
   });
 
-  test.each([1, 2, 3, 4, 5, 6, 7, 8])("tables dropped and made by two writers at once leave no page behind, seed %i", (seed) => {
-    const world = worldWithTable({ seed, engines: 2, yields: 0.05, poolPages: 16 });
-    const asked: (readonly [number, number])[] = [];
-    const ask = (i: number, make: Parameters<StorageWorld["ask"]>[1]): unknown => asked.push([i, world.ask(i, make)]);
-    for (let n = 0; n < 200; n++) {
-      const i = n % 2;
-      if (n % 20 === 10) ask(i, (e, r, now) => e.dropTable(r, transactionId(`1-d${n}`), "t", now));
-      else if (n % 20 === 15) ask(i, (e, r, now) => e.createTable(r, transactionId(`1-c${n}`), "t", now));
-      else ask(i, (e, r, now) => e.commit(r, { tx: handle(), writes: [{ table: "t", key: bytes(`row ${n % 50}`), value: new Uint8Array(50 * (n % 40)) }] }, now));
-      world.settleFor(10);
-    }
-    const results = asked.map(([i, r]) => world.answer(i, r));
-    expect(results.filter((r) => r.kind === "committed").length).toBeGreaterThan(50);
-    for (const r of results) if (r.kind === "failed") expect(r.error.code).toBe("unknown-table");
-    world.settle();
-    expect(checkVolume((page) => world.chains.get(page)?.at(-1)?.image)).toMatchObject({ problems: [] });
-  });
+  test.each([1, 2, 3, 4, 5, 6, 7, 8])(
+    "tables dropped and made by two writers at once leave no page behind, seed %i",
+    (seed) => {
+      const world = worldWithTable({ seed, engines: 2, yields: 0.05, poolPages: 16 });
+      const asked: (readonly [number, number])[] = [];
+      const ask = (i: number, make: Parameters<StorageWorld["ask"]>[1]): unknown =>
+        asked.push([i, world.ask(i, make)]);
+      for (let n = 0; n < 200; n++) {
+        const i = n % 2;
+        if (n % 20 === 10) ask(i, (e, r, now) => e.dropTable(r, transactionId(`1-d${n}`), "t", now));
+        else if (n % 20 === 15) ask(i, (e, r, now) => e.createTable(r, transactionId(`1-c${n}`), "t", now));
+        else
+          ask(i, (e, r, now) =>
+            e.commit(
+              r,
+              {
+                tx: handle(),
+                writes: [{ table: "t", key: bytes(`row ${n % 50}`), value: new Uint8Array(50 * (n % 40)) }],
+              },
+              now,
+            ),
+          );
+        world.settleFor(10);
+      }
+      const results = asked.map(([i, r]) => world.answer(i, r));
+      expect(results.filter((r) => r.kind === "committed").length).toBeGreaterThan(50);
+      for (const r of results) if (r.kind === "failed") expect(r.error.code).toBe("unknown-table");
+      world.settle();
+      expect(checkVolume((page) => world.chains.get(page)?.at(-1)?.image)).toMatchObject({ problems: [] });
+    },
+  );
 
   test("a snapshot does not move, and a row read and written by two is a row conflict (I9)", () => {
     const world = worldWithTable();
@@ -87,7 +130,11 @@ describe("one engine", () => {
     expect(get(world, 0, "a", { ...tx, began: true })).toBe("1");
     const error = errorOf(put(world, 0, "a", "3", { ...tx, began: true }));
     expect(error.code).toBe("row-conflict");
-    expect(error.details.conflict).toMatchObject({ table: "t", phase: "local", winningVersion: expect.stringMatching(/^1:/) });
+    expect(error.details.conflict).toMatchObject({
+      table: "t",
+      phase: "local",
+      winningVersion: expect.stringMatching(/^1:/),
+    });
     expect(get(world, 0, "a")).toBe("2");
   });
 
@@ -121,12 +168,16 @@ describe("one engine", () => {
         get(world, 0, "b", { ...tx, began: true });
       }
       expect(put(world, 0, "a", "0", { ...one, began: true }).kind).toBe("committed");
-      expect(put(world, 0, "b", "0", { ...two, began: true }).kind).toBe(isolation === "snapshot" ? "committed" : "failed");
+      expect(put(world, 0, "b", "0", { ...two, began: true }).kind).toBe(
+        isolation === "snapshot" ? "committed" : "failed",
+      );
       const scanner = handle({ isolation });
       const rows = world.run(0, (e, r, now) => e.scan(r, { tx: scanner, table: "t", gte: bytes("a") }, now));
       expect(rows).toMatchObject({ kind: "rows", more: false });
       put(world, 0, "c", "new");
-      expect(put(world, 0, "z", "1", { ...scanner, began: true }).kind).toBe(isolation === "snapshot" ? "committed" : "failed");
+      expect(put(world, 0, "z", "1", { ...scanner, began: true }).kind).toBe(
+        isolation === "snapshot" ? "committed" : "failed",
+      );
     }
   });
 
@@ -135,8 +186,12 @@ describe("one engine", () => {
     put(world, 0, "a", "0");
     const [one, two] = [handle(), handle()];
     expect(get(world, 0, "a", one, true)).toBe("0");
-    const waiting = world.ask(0, (e, r, now) => e.get(r, { tx: two, table: "t", keys: [bytes("a")], forUpdate: true }, now));
-    const blind = world.ask(0, (e, r, now) => e.commit(r, { tx: handle(), writes: [{ table: "t", key: bytes("a"), value: bytes("blind") }] }, now));
+    const waiting = world.ask(0, (e, r, now) =>
+      e.get(r, { tx: two, table: "t", keys: [bytes("a")], forUpdate: true }, now),
+    );
+    const blind = world.ask(0, (e, r, now) =>
+      e.commit(r, { tx: handle(), writes: [{ table: "t", key: bytes("a"), value: bytes("blind") }] }, now),
+    );
     world.settleFor(100);
     expect(world.members[0]!.replies.has(waiting)).toBe(false);
     put(world, 0, "a", "1", { ...one, began: true });
@@ -155,7 +210,9 @@ describe("one engine", () => {
     const [one, two] = [handle(), handle()];
     get(world, 0, "a", one, true);
     get(world, 0, "b", two, true);
-    const first = world.ask(0, (e, r, now) => e.get(r, { tx: { ...one, began: true }, table: "t", keys: [bytes("b")], forUpdate: true }, now));
+    const first = world.ask(0, (e, r, now) =>
+      e.get(r, { tx: { ...one, began: true }, table: "t", keys: [bytes("b")], forUpdate: true }, now),
+    );
     expect(() => get(world, 0, "a", { ...two, began: true }, true)).toThrow("youngest");
     expect(world.answer(0, first).kind).toBe("values");
     expect(errorOf(put(world, 0, "b", "1", { ...two, began: true })).code).toBe("deadlock");
@@ -166,9 +223,13 @@ describe("one engine", () => {
     const world = worldWithTable({ poolPages: 64 });
     for (const length of [1_000, 1_100, 4_000, 4_088, 4_089, 9_000, 100_000, 1_048_576, 10]) {
       const value = new Uint8Array(length).map((_, i) => i * 31 + length);
-      const write = world.run(0, (e, r, now) => e.commit(r, { tx: handle(), writes: [{ table: "t", key: bytes("long"), value }] }, now));
+      const write = world.run(0, (e, r, now) =>
+        e.commit(r, { tx: handle(), writes: [{ table: "t", key: bytes("long"), value }] }, now),
+      );
       expect(write.kind).toBe("committed");
-      const read = world.run(0, (e, r, now) => e.get(r, { table: "t", keys: [bytes("long")], forUpdate: false }, now));
+      const read = world.run(0, (e, r, now) =>
+        e.get(r, { table: "t", keys: [bytes("long")], forUpdate: false }, now),
+      );
       expect(read.kind === "values" && Buffer.compare(read.values[0]!, value)).toBe(0);
     }
   });
@@ -183,7 +244,13 @@ describe("one engine", () => {
   test("beyond the in-flight bytes commits queue, beyond the queue they are refused", () => {
     const world = worldWithTable({ inFlightBytes: 2000, queuedCommits: 20 });
     const asked = Array.from({ length: 30 }, (_, i) =>
-      world.ask(0, (e, r, now) => e.commit(r, { tx: handle(), writes: [{ table: "t", key: bytes(`k${i}`), value: bytes("v".repeat(200)) }] }, now)),
+      world.ask(0, (e, r, now) =>
+        e.commit(
+          r,
+          { tx: handle(), writes: [{ table: "t", key: bytes(`k${i}`), value: bytes("v".repeat(200)) }] },
+          now,
+        ),
+      ),
     );
     expect(world.members[0]!.engine.stats.inFlight).toBeLessThan(15);
     const results = asked.map((r) => world.answer(0, r));
@@ -196,8 +263,13 @@ describe("one engine", () => {
     const { SixfoldError } = await import("@sixfold/model");
     const world = worldWithTable();
     put(world, 0, "a", "1");
-    const pending = world.ask(0, (e, r, now) => e.commit(r, { tx: handle(), writes: [{ table: "t", key: bytes("a"), value: bytes("2") }] }, now));
-    world.members[0]!.engine.closeStream(new SixfoldError("fenced", "a recovery closed this stream"), world.now);
+    const pending = world.ask(0, (e, r, now) =>
+      e.commit(r, { tx: handle(), writes: [{ table: "t", key: bytes("a"), value: bytes("2") }] }, now),
+    );
+    world.members[0]!.engine.closeStream(
+      new SixfoldError("fenced", "a recovery closed this stream"),
+      world.now,
+    );
     world.drain(world.members[0]!);
     const error = errorOf(world.answer(0, pending));
     expect(error.outcome).toBe("unknown");
@@ -209,21 +281,27 @@ describe("one engine", () => {
 describe("procedures", () => {
   const increment = (world: StorageWorld, i: number, key: string): number =>
     world.ask(i, (e, r, now) =>
-      e.call(r, {
-        tx: transactionId(`1-p${r}`),
-        isolation: "snapshot",
-        run: (p) => {
-          const n = Number(text(p.get("t", bytes(key))) ?? "0") + 1;
-          p.put("t", bytes(key), bytes(String(n)));
-          return n;
+      e.call(
+        r,
+        {
+          tx: transactionId(`1-p${r}`),
+          isolation: "snapshot",
+          run: (p) => {
+            const n = Number(text(p.get("t", bytes(key))) ?? "0") + 1;
+            p.put("t", bytes(key), bytes(String(n)));
+            return n;
+          },
         },
-      }, now),
+        now,
+      ),
     );
 
   test("run on the newest local state and never conflict within a writer", () => {
     const world = worldWithTable();
     const asked = Array.from({ length: 50 }, () => increment(world, 0, "n"));
-    const values = asked.map((r) => world.answer(0, r)).map((r) => (r.kind === "called" ? r.value : expect.fail()));
+    const values = asked
+      .map((r) => world.answer(0, r))
+      .map((r) => (r.kind === "called" ? r.value : expect.fail()));
     expect(values).toEqual(Array.from({ length: 50 }, (_, i) => i + 1));
   });
 
@@ -231,24 +309,34 @@ describe("procedures", () => {
     const world = worldWithTable();
     put(world, 0, "a", "1");
     const result = world.run(0, (e, r, now) =>
-      e.call(r, {
-        tx: transactionId("1-x"),
-        isolation: "snapshot",
-        run: (p) => {
-          for (let i = 0; i < 200; i++) p.put("t", bytes(`row ${i}`), bytes("x".repeat(300)));
-          throw new Error("no");
+      e.call(
+        r,
+        {
+          tx: transactionId("1-x"),
+          isolation: "snapshot",
+          run: (p) => {
+            for (let i = 0; i < 200; i++) p.put("t", bytes(`row ${i}`), bytes("x".repeat(300)));
+            throw new Error("no");
+          },
         },
-      }, now),
+        now,
+      ),
     );
     expect(errorOf(result)).toMatchObject({ code: "procedure-failed", outcome: "aborted" });
-    expect(world.run(0, (e, r, now) => e.scan(r, { table: "t" }, now))).toMatchObject({ rows: [{ key: bytes("a") }] });
+    expect(world.run(0, (e, r, now) => e.scan(r, { table: "t" }, now))).toMatchObject({
+      rows: [{ key: bytes("a") }],
+    });
   });
 
   test("a result that rests on undecided rows waits for them", () => {
     const world = worldWithTable({ yields: 0.5, seed: 5 });
     const asked = Array.from({ length: 20 }, () => increment(world, 0, "n"));
     const read = world.ask(0, (e, r, now) =>
-      e.call(r, { tx: transactionId("1-r"), isolation: "snapshot", run: (p) => text(p.get("t", bytes("n"))) }, now),
+      e.call(
+        r,
+        { tx: transactionId("1-r"), isolation: "snapshot", run: (p) => text(p.get("t", bytes("n"))) },
+        now,
+      ),
     );
     const seen = world.answer(0, read);
     expect(seen).toMatchObject({ kind: "called", value: "20" });
@@ -277,9 +365,13 @@ describe("the world around", () => {
     expect(get(world, replica, "a")).toBe("2");
     const tx = handle();
     expect(get(world, replica, "a", tx)).toBe("2");
-    expect(world.run(replica, (e, r, now) => e.commit(r, { tx: { ...tx, began: true }, writes: [] }, now)).kind).toBe("committed");
+    expect(
+      world.run(replica, (e, r, now) => e.commit(r, { tx: { ...tx, began: true }, writes: [] }, now)).kind,
+    ).toBe("committed");
     expect(errorOf(put(world, replica, "a", "3")).code).toBe("not-a-writer");
-    expect(errorOf(world.run(replica, (e, r, now) => e.dropTable(r, transactionId("1-d"), "t", now))).code).toBe("not-a-writer");
+    expect(
+      errorOf(world.run(replica, (e, r, now) => e.dropTable(r, transactionId("1-d"), "t", now))).code,
+    ).toBe("not-a-writer");
   });
 
   test("a transaction whose read point storage no longer keeps is too old, and stays ended", () => {
@@ -303,7 +395,9 @@ describe("the world around", () => {
     const world = worldWithTable({ conflicts: "page" });
     world.settle();
     const member = world.members[0]!;
-    const asked = world.ask(0, (e, r, now) => e.commit(r, { tx: handle(), writes: [{ table: "t", key: bytes("a"), value: bytes("1") }] }, now));
+    const asked = world.ask(0, (e, r, now) =>
+      e.commit(r, { tx: handle(), writes: [{ table: "t", key: bytes("a"), value: bytes("1") }] }, now),
+    );
     const entry = member.queue.pop()!;
     member.engine.decided(entry.lsn, "abort", { phase: "storage-vote", yielded: true }, world.now);
     expect(member.engine.effects).toEqual([{ kind: "abandonAbort", lsn: entry.lsn }]);
@@ -315,7 +409,9 @@ describe("the world around", () => {
   test("a rebuilt entry supersedes the old, and waits for the winner's delta", () => {
     const world = worldWithTable();
     const member = world.members[0]!;
-    const asked = world.ask(0, (e, r, now) => e.commit(r, { tx: handle(), writes: [{ table: "t", key: bytes("a"), value: bytes("1") }] }, now));
+    const asked = world.ask(0, (e, r, now) =>
+      e.commit(r, { tx: handle(), writes: [{ table: "t", key: bytes("a"), value: bytes("1") }] }, now),
+    );
     const entry = member.queue.pop()!;
     const page = entry.deltas[0]!.page;
     const winner = { stream: 9 as never, lsn: 4 as never };
@@ -324,8 +420,18 @@ describe("the world around", () => {
     expect(member.queue).toEqual([]);
     // The winner changes bytes in the free middle of the page.
     const ops = Uint8Array.of(1, 0x40, 0x06, 1, 0, 7);
-    world.chains.get(page)!.push({ version: winner, image: world.newest(page).image.map((b, i) => (i === 0x640 ? 7 : b)) });
-    member.engine.applyForeign({ stream: winner.stream, lsn: winner.lsn, transaction: transactionId("9-w"), deltas: [{ page, base: entry.deltas[0]!.base, ops }] }, world.now);
+    world.chains
+      .get(page)!
+      .push({ version: winner, image: world.newest(page).image.map((b, i) => (i === 0x640 ? 7 : b)) });
+    member.engine.applyForeign(
+      {
+        stream: winner.stream,
+        lsn: winner.lsn,
+        transaction: transactionId("9-w"),
+        deltas: [{ page, base: entry.deltas[0]!.base, ops }],
+      },
+      world.now,
+    );
     member.engine.advance(winner.stream, winner.lsn, world.now);
     world.drain(member);
     expect(member.queue[0]).toMatchObject({ supersedes: entry.lsn, deltas: [{ page, base: winner }] });
@@ -368,7 +474,10 @@ describe("the world around", () => {
     expect(engine.stats.commits).toBeGreaterThan(60);
     expect(extents()).toBe(before);
     expect(readExtentHeader(world.newest(pageId(2)).image)?.owner).toBe(101);
-    expect(checkVolume((page) => world.chains.get(page)?.at(-1)?.image)).toMatchObject({ problems: [], rows: 61 });
+    expect(checkVolume((page) => world.chains.get(page)?.at(-1)?.image)).toMatchObject({
+      problems: [],
+      rows: 61,
+    });
   });
 
   test("the volume check finds what is wrong", () => {
@@ -384,6 +493,8 @@ describe("the world around", () => {
       return p;
     };
     expect(checkVolume(swapped).problems.length).toBeGreaterThan(0);
-    expect(checkVolume((page) => (page === leaf ? undefined : image(page))).problems).toContain(`page ${leaf} was never written`);
+    expect(checkVolume((page) => (page === leaf ? undefined : image(page))).problems).toContain(
+      `page ${leaf} was never written`,
+    );
   });
 });

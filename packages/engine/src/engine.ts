@@ -6,18 +6,16 @@
  * and asks for the pages they lack in one effect.
  */
 import {
-  LIMITS,
   NONE,
-
   SixfoldError,
   assert,
-  transactionId,
   type Lsn,
   type PageId,
   type ReadPoint,
   type StreamId,
   type TransactionId,
 } from "@sixfold/model";
+import { endAged } from "./ageing.ts";
 import type {
   AbortCause,
   CallRequest,
@@ -37,32 +35,29 @@ import { aborted, committed, takeBackAll } from "./in-flight.ts";
 import { Job, type Work } from "./job.ts";
 import { runCall } from "./procedures.ts";
 import { runGet, runList, runScan, transactionOf } from "./reads.ts";
-import { TOMBSTONE_MS, type Transaction } from "./transactions.ts";
+import type { Transaction } from "./transactions.ts";
 import { UNWIND } from "./unwind.ts";
-import { checkWrites, runClaim, runCommit, runCreate, runDrop, runFormat, runReap } from "./writes.ts";
+import { OWN_WORK, Upkeep } from "./upkeep.ts";
+import { checkWrites, runCommit, runCreate, runDrop } from "./writes.ts";
 
 /** Ages are looked at this often. */
 const AGEING_MS = 500;
 /** Frames whose history is looked at with each tick. */
 const TRIMMED_FRAMES = 256;
-/** The id under which the engine's own entries travel. */
-const OWN_WORK = transactionId("");
 
 export class Engine implements EngineFace {
   readonly effects: EngineEffect[];
   protected readonly state: EngineState;
   private agedAt = Number.NEGATIVE_INFINITY;
   private paused = false;
-  /** The claim, and the reaper's step, that are not built yet. */
-  private claim: Job | undefined = undefined;
-  private reaper: Job | undefined = undefined;
-  private format: Job | undefined = undefined;
+  private readonly upkeep: Upkeep;
   /** Streams of this node that were closed while entries were undecided. */
   private readonly formerStreams = new Set<StreamId>();
 
   constructor(options: EngineOptions) {
     this.state = new EngineState(options);
     this.effects = this.state.effects;
+    this.upkeep = new Upkeep(this.state);
   }
 
   get applied(): ReadPoint {
@@ -91,8 +86,7 @@ export class Engine implements EngineFace {
     state.nextLsn = nextLsn;
     state.builder.lastDecided = nextLsn - 1;
     state.extents.open(stream);
-    this.format = this.startOwn({ kind: "format" });
-    this.startReaper();
+    this.upkeep.open();
     this.turn();
   }
 
@@ -115,7 +109,7 @@ export class Engine implements EngineFace {
     state.held.clear();
     state.waitingForFormat.length = state.waitingForPages.length = state.waitingToBeShown.length = 0;
     state.pagesToClaim = 0;
-    this.claim = this.reaper = this.format = undefined;
+    this.upkeep.close();
     this.turn();
   }
 
@@ -152,14 +146,20 @@ export class Engine implements EngineFace {
       if (commit.writes.length === 0) return this.endReadOnly(request, tx);
       this.checkAdmission();
       const pages = checkWrites(commit.writes, state.options.geometry.pageBytes);
-      const job = this.job(request, { kind: "commit", commit, overflowPages: pages }, commit.tx.id, commit.conflicts);
+      const job = this.job(
+        request,
+        { kind: "commit", commit, overflowPages: pages },
+        commit.tx.id,
+        commit.conflicts,
+      );
       job.tx = tx;
       if (tx !== undefined) tx.committing = true;
       this.start(job);
     } catch (reason) {
       // What the client hears now is the transaction's end, unless it may send the same commit again.
       tx ??= state.transactions.get(commit.tx.id);
-      if (tx !== undefined && !(reason instanceof SixfoldError && reason.retryable === "same-request")) state.endTransaction(tx, undefined);
+      if (tx !== undefined && !(reason instanceof SixfoldError && reason.retryable === "same-request"))
+        state.endTransaction(tx, undefined);
       this.refuse(request, reason);
     }
   }
@@ -211,7 +211,12 @@ export class Engine implements EngineFace {
     this.turn();
   }
 
-  loadFailed(pages: readonly PageId[], readPoint: ReadPoint, reason: "too-old" | SixfoldError, now: number): void {
+  loadFailed(
+    pages: readonly PageId[],
+    readPoint: ReadPoint,
+    reason: "too-old" | SixfoldError,
+    now: number,
+  ): void {
     this.state.now = now;
     loadFailed(this.state, pages, readPoint, reason);
     this.turn();
@@ -243,7 +248,8 @@ export class Engine implements EngineFace {
     const { state } = this;
     state.now = now;
     // A recovery may have committed entries of ours that were taken back when the stream was closed.
-    if (this.formerStreams.has(stream) && stream !== state.stream && to > state.newest.get(stream)) dropCleanPages(state);
+    if (this.formerStreams.has(stream) && stream !== state.stream && to > state.newest.get(stream))
+      dropCleanPages(state);
     state.show(stream, to);
     if (state.held.size > 0) state.wakeAll(state.held.arrived(state.newest));
     this.turn();
@@ -291,8 +297,8 @@ export class Engine implements EngineFace {
     state.pool.trimSome(state.horizon, state.inFlight.size, TRIMMED_FRAMES);
     if (now - this.agedAt >= AGEING_MS) {
       this.agedAt = now;
-      this.endAged();
-      this.restartOwn();
+      endAged(state);
+      this.upkeep.restart();
     }
     this.turn();
   }
@@ -317,7 +323,7 @@ export class Engine implements EngineFace {
     const { state } = this;
     while (!this.paused) {
       const hasRoom = state.inFlightBytes < state.maxInFlightBytes;
-      const job = state.ready.pop() ?? (hasRoom ? state.queued.pop() : undefined) ?? this.nextUpkeep();
+      const job = state.ready.pop() ?? (hasRoom ? state.queued.pop() : undefined) ?? this.upkeep.next();
       if (job === undefined) break;
       if (job.state === "ready") this.execute(job);
     }
@@ -347,7 +353,8 @@ export class Engine implements EngineFace {
   private dispatch(job: Job): void {
     const { state } = this;
     const { work } = job;
-    if (job.isWrite && state.stream === 0) throw new SixfoldError("not-a-writer", "this node does not take writes");
+    if (job.isWrite && state.stream === 0)
+      throw new SixfoldError("not-a-writer", "this node does not take writes");
     switch (work.kind) {
       case "get":
         return runGet(state, job as Job & { work: typeof work });
@@ -363,60 +370,20 @@ export class Engine implements EngineFace {
         return runCreate(state, job as Job & { work: typeof work });
       case "drop":
         runDrop(state, job as Job & { work: typeof work });
-        return this.startReaper();
+        return this.upkeep.reap();
       case "format":
-        return runFormat(state, job);
       case "claim":
-        runClaim(state, job as Job & { work: typeof work });
-        if (this.claim === job) this.claim = undefined;
-        return;
-      case "reap": {
-        const more = runReap(state, job);
-        if (this.reaper === job) this.reaper = undefined;
-        if (more) this.startReaper();
-      }
+      case "reap":
+        return this.upkeep.run(job);
     }
   }
 
-  /** Work of the engine's own that is due. */
-  private nextUpkeep(): Job | undefined {
-    const { state } = this;
-    if (state.stream === 0 || this.claim !== undefined) return undefined;
-    let pages = state.pagesToClaim;
-    state.pagesToClaim = 0;
-    if (pages === 0 && state.extents.takeAllocated()) {
-      state.wants.clear();
-      if (state.extents.isLow(state.builder)) pages = 1;
-    }
-    if (pages === 0) return undefined;
-    const job = this.job(-1, { kind: "claim", pages, extents: [] }, OWN_WORK, "row");
-    state.pendingWrites++;
-    this.claim = job;
-    return job;
-  }
-
-  private startReaper(): void {
-    if (this.reaper === undefined || this.reaper.state === "done") this.reaper = this.startOwn({ kind: "reap" });
-  }
-
-  /** Begins again what failed for lack of pages while others wait for it. */
-  private restartOwn(): void {
-    const { state } = this;
-    if (state.stream === 0) return;
-    if (this.format?.state === "done" && state.waitingForFormat.length > 0) this.format = this.startOwn({ kind: "format" });
-    if (this.claim?.state !== "done") return;
-    this.claim = undefined;
-    state.wakeList(state.waitingForPages);
-  }
-
-  private startOwn(work: Work): Job {
-    const job = this.job(-1, work, OWN_WORK, "row");
-    this.state.pendingWrites++;
-    this.state.makeReady(job);
-    return job;
-  }
-
-  private startWrite(request: number, work: Work, tx: TransactionId, conflicts: CallRequest["conflicts"]): void {
+  private startWrite(
+    request: number,
+    work: Work,
+    tx: TransactionId,
+    conflicts: CallRequest["conflicts"],
+  ): void {
     try {
       this.checkAdmission();
     } catch (reason) {
@@ -431,13 +398,27 @@ export class Engine implements EngineFace {
     if (state.stream === 0) throw new SixfoldError("not-a-writer", "this node does not take writes");
     if (state.pendingWrites >= state.maxQueuedCommits)
       throw new SixfoldError("overloaded", `${state.pendingWrites} commits are waiting at this node`, {
-        details: { limit: { name: "queuedCommits", max: state.maxQueuedCommits, actual: state.pendingWrites } },
+        details: {
+          limit: { name: "queuedCommits", max: state.maxQueuedCommits, actual: state.pendingWrites },
+        },
       });
   }
 
-  private job(request: number, work: Work, tx: TransactionId, conflicts: CallRequest["conflicts"] = undefined): Job {
+  private job(
+    request: number,
+    work: Work,
+    tx: TransactionId,
+    conflicts?: CallRequest["conflicts"],
+  ): Job {
     const { state } = this;
-    return new Job(state.transactions.nextOrder(), request, work, tx, conflicts ?? state.options.conflicts, state.now);
+    return new Job(
+      state.transactions.nextOrder(),
+      request,
+      work,
+      tx,
+      conflicts ?? state.options.conflicts,
+      state.now,
+    );
   }
 
   /** Runs a new job at once if nothing older is ready. */
@@ -459,7 +440,8 @@ export class Engine implements EngineFace {
     const { state } = this;
     const { tx } = job;
     state.fail(job, error, job.proven);
-    if (tx !== undefined && job.work.kind !== "commit" && error.retryable === "new-transaction") state.endTransaction(tx, error);
+    if (tx !== undefined && job.work.kind !== "commit" && error.retryable === "new-transaction")
+      state.endTransaction(tx, error);
   }
 
   /** Ends a transaction that is not committing, and its waiting reads. */
@@ -467,43 +449,20 @@ export class Engine implements EngineFace {
     const { state } = this;
     const tx = state.transactions.get(id);
     if (tx === undefined) return;
-    for (const job of [...state.jobs]) if (job.tx === tx && job.work.kind !== "commit") state.finish(job, { kind: "failed", error: reason });
+    for (const job of [...state.jobs])
+      if (job.tx === tx && job.work.kind !== "commit") state.finish(job, { kind: "failed", error: reason });
     if (!tx.committing) state.endTransaction(tx, undefined);
   }
-
-  private endAged(): void {
-    const { state } = this;
-    const limit = state.now - LIMITS.transactionAgeMs;
-    for (const tx of state.transactions.all()) {
-      if (tx.begunAt > limit) break;
-      if (tx.ended !== undefined) {
-        if (tx.begunAt <= limit - TOMBSTONE_MS) state.transactions.forget(tx.id);
-      } else if (!tx.committing) {
-        const error = tooOldTransaction(tx.id);
-        for (const job of [...state.jobs]) if (job.tx === tx) state.finish(job, { kind: "failed", error });
-        state.endTransaction(tx, error);
-      }
-    }
-    for (const job of state.jobs)
-      if (job.request >= 0 && job.arrivedAt <= limit && (job.state === "waiting" || job.state === "ready"))
-        state.fail(job, tooOldTransaction(job.transaction));
-  }
-}
-
-function tooOldTransaction(id: TransactionId): SixfoldError {
-  return new SixfoldError("timeout", `the transaction is older than the limit of ${LIMITS.transactionAgeMs} ms`, {
-    details: {
-      transaction: id,
-      limit: { name: "transactionAgeMs", max: LIMITS.transactionAgeMs, actual: LIMITS.transactionAgeMs },
-    },
-  });
 }
 
 /** The entry was sent, and its stream closed before it was decided: a recovery decides it. */
 function unknownOutcome(job: Job, cause: SixfoldError): SixfoldError {
-  return new SixfoldError("outcome-unknown", `the commit was in flight when the node stopped writing: ${cause.message}`, {
-    cause,
-    details: { transaction: job.transaction },
-  });
+  return new SixfoldError(
+    "outcome-unknown",
+    `the commit was in flight when the node stopped writing: ${cause.message}`,
+    {
+      cause,
+      details: { transaction: job.transaction },
+    },
+  );
 }
-

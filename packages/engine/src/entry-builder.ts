@@ -144,7 +144,8 @@ export class EntryBuilder implements PageReader {
 
   /** This entry builds on that version; noted if it is an own undecided one. */
   dependOn(stream: number, lsn: number): void {
-    if (lsn > this.lastDecided && stream === this.version.stream && lsn !== this.version.lsn) this.bases.add(asLsn(lsn));
+    if (lsn > this.lastDecided && stream === this.version.stream && lsn !== this.version.lsn)
+      this.bases.add(asLsn(lsn));
   }
 
   /** The entry relies on the page as it is, without changing it. */

@@ -251,12 +251,15 @@ function firstFree(header: Uint8Array): number {
 
 function countFree(header: Uint8Array): number {
   let free = EXTENT_PAGES;
-  for (let byte = 0; byte < EXTENT_PAGES / 8; byte++) for (let used = header[USED + byte]!; used > 0; used &= used - 1) free--;
+  for (let byte = 0; byte < EXTENT_PAGES / 8; byte++)
+    for (let used = header[USED + byte]!; used > 0; used &= used - 1) free--;
   return free;
 }
 
 /** What `sixfold check` and tests read of an extent header; undefined if it is none. */
-export function readExtentHeader(image: Uint8Array): { owner: number; used: boolean[]; touched: boolean[] } | undefined {
+export function readExtentHeader(
+  image: Uint8Array,
+): { owner: number; used: boolean[]; touched: boolean[] } | undefined {
   if (image[0] !== KIND_EXTENT) return undefined;
   const bits = (map: number): boolean[] =>
     Array.from({ length: EXTENT_PAGES }, (_, i) => ((image[map + (i >>> 3)]! >>> (i & 7)) & 1) === 1);

@@ -6,7 +6,14 @@
  *   loaded pages    become frames, with the deltas that came meanwhile
  *   gap             part of a stream was missed: every page that can be forgotten is
  */
-import { SixfoldError, sameVersion, type Delta, type PageId, type PageVersion, type ReadPoint } from "@sixfold/model";
+import {
+  SixfoldError,
+  sameVersion,
+  type Delta,
+  type PageId,
+  type PageVersion,
+  type ReadPoint,
+} from "@sixfold/model";
 import type { ForeignEntry, LoadedPage } from "./engine-api.ts";
 import type { EngineState } from "./engine-state.ts";
 import { giveWay } from "./in-flight.ts";
@@ -48,7 +55,9 @@ export function dropCleanPages(state: EngineState): void {
 export function pagesLoaded(state: EngineState, results: readonly LoadedPage[]): void {
   for (const result of results) {
     if (result.image !== undefined && result.image.length !== state.options.geometry.pageBytes) {
-      const error = new SixfoldError("corrupt", `page ${result.page} has ${result.image.length} bytes`, { details: { page: result.page } });
+      const error = new SixfoldError("corrupt", `page ${result.page} has ${result.image.length} bytes`, {
+        details: { page: result.page },
+      });
       loadFailed(state, [result.page], result.readPoint, error);
       continue;
     }
@@ -70,13 +79,19 @@ export function pagesLoaded(state: EngineState, results: readonly LoadedPage[]):
   }
 }
 
-export function loadFailed(state: EngineState, pages: readonly PageId[], readPoint: ReadPoint, reason: "too-old" | SixfoldError): void {
+export function loadFailed(
+  state: EngineState,
+  pages: readonly PageId[],
+  readPoint: ReadPoint,
+  reason: "too-old" | SixfoldError,
+): void {
   const view = state.views.byReadPoint(readPoint);
   for (const page of pages) {
     if (reason === "too-old") state.loads.headTooOld(page, readPoint);
     else for (const job of state.loads.headFailed(page, readPoint)) failJob(state, job, reason);
     if (view === undefined) continue;
-    for (const job of state.loads.pastArrived(view, page) ?? []) failJob(state, job, reason === "too-old" ? tooOld(job) : reason);
+    for (const job of state.loads.pastArrived(view, page) ?? [])
+      failJob(state, job, reason === "too-old" ? tooOld(job) : reason);
   }
 }
 

@@ -9,7 +9,14 @@
  * aborts is reverted in place. Own undecided versions are always the end of the history,
  * because a foreign commit on the page takes them back first.
  */
-import { applyOpsReversibly, revertOps, sameVersion, type PageId, type PageVersion, type ReadPoint } from "@sixfold/model";
+import {
+  applyOpsReversibly,
+  revertOps,
+  sameVersion,
+  type PageId,
+  type PageVersion,
+  type ReadPoint,
+} from "@sixfold/model";
 import type { PageEdit } from "./page-edit.ts";
 
 export interface PastVersion {

@@ -90,7 +90,8 @@ export class HeldPages {
 
   private of(page: PageId): Hold {
     let hold = this.holds.get(page);
-    if (hold === undefined) this.holds.set(page, (hold = { courtesyUntil: 0, winner: undefined, winnerUntil: 0, waiters: [] }));
+    if (hold === undefined)
+      this.holds.set(page, (hold = { courtesyUntil: 0, winner: undefined, winnerUntil: 0, waiters: [] }));
     return hold;
   }
 

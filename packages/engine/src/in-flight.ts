@@ -79,7 +79,9 @@ export function submit(state: EngineState, job: Job, value: unknown): void {
 
 function resultOf(job: Job, value: unknown, version: PageVersion): EngineResult {
   const attempts = isNone(version) ? job.attempts : job.attempts + 1;
-  return job.work.kind === "call" ? { kind: "called", value, version, attempts } : { kind: "committed", version, attempts };
+  return job.work.kind === "call"
+    ? { kind: "called", value, version, attempts }
+    : { kind: "committed", version, attempts };
 }
 
 /** Answers a job that wrote nothing once all it has read is committed. */
@@ -152,7 +154,8 @@ export function giveWay(state: EngineState, page: PageId, base: PageVersion, win
     lowest = state.inFlight.get(v.lsn);
     v = frame.step(i)!.base;
   }
-  if (lowest !== undefined) takeBack(state, [lowest], { safe: true, winner, page, phase: "delta", decided: 0 });
+  if (lowest !== undefined)
+    takeBack(state, [lowest], { safe: true, winner, page, phase: "delta", decided: 0 });
 }
 
 /** Takes entries back, and everything that was built on them. */
@@ -192,7 +195,8 @@ function retry(state: EngineState, entry: InFlightEntry, loss: Loss): void {
   job.supersedes = version.lsn;
   job.lastPhase = loss.phase;
   if (!loss.safe) job.unsafe.push(version.lsn);
-  if (job.conflicts === "page" && job.request >= 0) state.fail(job, pageConflict(state, job, loss.page, loss.winner));
+  if (job.conflicts === "page" && job.request >= 0)
+    state.fail(job, pageConflict(state, job, loss.page, loss.winner));
   else state.makeReady(job);
   state.wakeAll(entry.waiters);
   for (const { job: reader, run } of entry.readers)

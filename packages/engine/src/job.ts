@@ -85,7 +85,14 @@ export class Job implements LockOwner {
   /** Counted against the limit of queued commits. */
   readonly isWrite: boolean;
 
-  constructor(order: number, request: number, work: Work, transaction: TransactionId, conflicts: Conflicts, now: number) {
+  constructor(
+    order: number,
+    request: number,
+    work: Work,
+    transaction: TransactionId,
+    conflicts: Conflicts,
+    now: number,
+  ) {
     this.order = order;
     this.request = request;
     this.work = work;
@@ -135,4 +142,3 @@ export class JobQueue {
     return top;
   }
 }
-

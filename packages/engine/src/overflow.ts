@@ -30,7 +30,8 @@ function furtherPages(pageBytes: number, length: number): number {
 }
 
 /** Pages that a value of `length` bytes needs. */
-export const overflowPages = (pageBytes: number, length: number): number => 1 + furtherPages(pageBytes, length);
+export const overflowPages = (pageBytes: number, length: number): number =>
+  1 + furtherPages(pageBytes, length);
 
 /** The whole value. Unwinds, with all missing pages noted. */
 export function readOverflow(reader: PageReader, first: PageId, length: number): Uint8Array {
@@ -42,7 +43,8 @@ export function readOverflow(reader: PageReader, first: PageId, length: number):
   if (missing) throw UNWIND;
   const value = new Uint8Array(length);
   let at = copyPart(value, 0, p, PAGE_HEADER + ID_BYTES * n);
-  for (let i = 0; i < n; i++) at = copyPart(value, at, reader.read(pageId(u32(p, PAGE_HEADER + ID_BYTES * i))), PAGE_HEADER);
+  for (let i = 0; i < n; i++)
+    at = copyPart(value, at, reader.read(pageId(u32(p, PAGE_HEADER + ID_BYTES * i))), PAGE_HEADER);
   assert(at === length, "overflow pages hold the whole value");
   return value;
 }

@@ -14,7 +14,16 @@ import { settle, submit } from "./in-flight.ts";
 import type { Job } from "./job.ts";
 import { scanLimit } from "./reads.ts";
 import { rowName } from "./row-locks.ts";
-import { KIND_BRANCH, KIND_LEAF, cellAt, childAt, rowLsn, rowStream, searchBranch, searchLeaf } from "./slotted-page.ts";
+import {
+  KIND_BRANCH,
+  KIND_LEAF,
+  cellAt,
+  childAt,
+  rowLsn,
+  rowStream,
+  searchBranch,
+  searchLeaf,
+} from "./slotted-page.ts";
 import { ScanCursor, rowValue } from "./tree.ts";
 import { UNWIND } from "./unwind.ts";
 import { checkWrite } from "./writes.ts";
@@ -30,7 +39,8 @@ export function runCall(state: EngineState, job: CallJob): void {
   let failure: SixfoldError | undefined;
   try {
     value = call.run(context);
-    if (isThenable(value)) failure = failed(job, new TypeError("a procedure is synchronous; this one returned a promise"));
+    if (isThenable(value))
+      failure = failed(job, new TypeError("a procedure is synchronous; this one returned a promise"));
     else if (!state.wants.any) builder.checkSize();
   } catch (reason) {
     if (reason instanceof AssertionFailure) throw reason;
@@ -55,7 +65,9 @@ function failed(job: Job, cause: unknown): SixfoldError {
 }
 
 function isThenable(value: unknown): boolean {
-  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function";
+  return (
+    typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function"
+  );
 }
 
 class Context implements ProcedureContext {

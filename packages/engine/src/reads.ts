@@ -6,7 +6,15 @@
  * tree is descended as of the read point: pages that are visible as they are, are used as they
  * are, others are rebuilt from their history or fetched.
  */
-import { LIMITS, SixfoldError, lsn, streamId, type PageId, type ReadPoint, limitExceeded } from "@sixfold/model";
+import {
+  LIMITS,
+  SixfoldError,
+  lsn,
+  streamId,
+  type PageId,
+  type ReadPoint,
+  limitExceeded,
+} from "@sixfold/model";
 import { unknownTable } from "./catalog.ts";
 import type { ScanRange, TxHandle } from "./engine-api.ts";
 import type { EngineState } from "./engine-state.ts";
@@ -59,7 +67,12 @@ export function runGet(state: EngineState, job: JobOf<"get">): void {
 }
 
 /** The row's value if the newest one is visible at `at`; undefined if that cannot be told from the newest pages. */
-function readAtHead(state: EngineState, at: ReadPoint, table: string, key: Uint8Array): Uint8Array | undefined {
+function readAtHead(
+  state: EngineState,
+  at: ReadPoint,
+  table: string,
+  key: Uint8Array,
+): Uint8Array | undefined {
   const { builder } = state;
   const root = state.catalog.root(builder, table);
   if (root === undefined) return undefined;
@@ -109,7 +122,8 @@ function untilShown(state: EngineState, job: Job, table: string, key: Uint8Array
   const p = frame.image;
   const index = searchLeaf(p, key);
   let { version } = frame;
-  if (index >= 0) version = { stream: streamId(rowStream(p, cellAt(p, index))), lsn: lsn(rowLsn(p, cellAt(p, index))) };
+  if (index >= 0)
+    version = { stream: streamId(rowStream(p, cellAt(p, index))), lsn: lsn(rowLsn(p, cellAt(p, index))) };
   // An absent row may have been deleted a moment ago; once is enough, for a busy page is never without undecided changes.
   else if (job.lookedAgain) return;
   if (!state.isUndecided(version)) return;
@@ -124,14 +138,19 @@ function noteReads(tx: Transaction, table: string, keys: readonly Uint8Array[]):
 
 /** Only serializable transactions have to remember all they read. */
 function tooManyReads(tx: Transaction): SixfoldError {
-  return new SixfoldError("limit-exceeded", `a serializable transaction reads at most ${MAX_READS_NOTED} rows and ranges`, {
-    details: { transaction: tx.id },
-  });
+  return new SixfoldError(
+    "limit-exceeded",
+    `a serializable transaction reads at most ${MAX_READS_NOTED} rows and ranges`,
+    {
+      details: { transaction: tx.id },
+    },
+  );
 }
 
 export function scanLimit(range: ScanRange): number {
   const limit = range.limit ?? LIMITS.scanRows;
-  if (!Number.isSafeInteger(limit) || limit < 1) throw new SixfoldError("bad-request", "a scan's limit is a positive integer");
+  if (!Number.isSafeInteger(limit) || limit < 1)
+    throw new SixfoldError("bad-request", "a scan's limit is a positive integer");
   if (limit > LIMITS.scanRows) throw limitExceeded("scanRows", limit, "the scan's limit");
   return limit;
 }

@@ -67,12 +67,14 @@ export const pageKind = (p: Uint8Array): number => p[0]!;
 export const pageLevel = (p: Uint8Array): number => p[1]!;
 export const cellCount = (p: Uint8Array): number => u16(p, 2);
 export const cellAt = (p: Uint8Array, index: number): number => u16(p, PAGE_HEADER + SLOT_BYTES * index);
-export const contiguousFree = (p: Uint8Array): number => p.length - u16(p, 4) - PAGE_HEADER - SLOT_BYTES * u16(p, 2);
+export const contiguousFree = (p: Uint8Array): number =>
+  p.length - u16(p, 4) - PAGE_HEADER - SLOT_BYTES * u16(p, 2);
 export const totalFree = (p: Uint8Array): number => contiguousFree(p) + u16(p, 6);
 
 export const isBranch = (p: Uint8Array): boolean => p[0] === KIND_BRANCH;
 /** Where the key of the cell at `cell` begins. */
-export const keyStart = (p: Uint8Array, cell: number): number => (p[0] === KIND_BRANCH ? cell + BRANCH_FIXED : cell + 2);
+export const keyStart = (p: Uint8Array, cell: number): number =>
+  p[0] === KIND_BRANCH ? cell + BRANCH_FIXED : cell + 2;
 export const keyLength = (p: Uint8Array, cell: number): number => u16(p, cell);
 
 /** A copy of the cell's key. */
@@ -90,13 +92,22 @@ export function rowLsn(p: Uint8Array, cell: number): number {
   const at = rowFixedAt(p, cell) + 4;
   return u32(p, at) + u16(p, at + 4) * 0x100000000;
 }
-export const rowIsOverflow = (p: Uint8Array, cell: number): boolean => (p[rowFixedAt(p, cell) + 13]! & 0x80) !== 0;
+export const rowIsOverflow = (p: Uint8Array, cell: number): boolean =>
+  (p[rowFixedAt(p, cell) + 13]! & 0x80) !== 0;
 /** Length of the row's value, wherever it lies. */
-export const rowValueLength = (p: Uint8Array, cell: number): number => u32(p, rowFixedAt(p, cell) + 10) & ~OVERFLOW_FLAG;
+export const rowValueLength = (p: Uint8Array, cell: number): number =>
+  u32(p, rowFixedAt(p, cell) + 10) & ~OVERFLOW_FLAG;
 export const rowValueAt = (p: Uint8Array, cell: number): number => rowFixedAt(p, cell) + ROW_FIXED;
 export const rowOverflowPage = (p: Uint8Array, cell: number): number => u32(p, rowValueAt(p, cell));
 
-export function putRowFixed(p: Uint8Array, at: number, stream: number, lsn: number, length: number, overflow: boolean): void {
+export function putRowFixed(
+  p: Uint8Array,
+  at: number,
+  stream: number,
+  lsn: number,
+  length: number,
+  overflow: boolean,
+): void {
   putU32(p, at, stream);
   putU32(p, at + 4, lsn >>> 0);
   putU16(p, at + 8, Math.floor(lsn / 0x100000000));

@@ -13,7 +13,15 @@
  * are kept apart by page versions.
  */
 import { assert, pageId, type PageId } from "@sixfold/model";
-import { formatPage, hasRoom, hasRoomInstead, insertRow, removeCell, replaceRow, type RowContent } from "./cell-edit.ts";
+import {
+  formatPage,
+  hasRoom,
+  hasRoomInstead,
+  insertRow,
+  removeCell,
+  replaceRow,
+  type RowContent,
+} from "./cell-edit.ts";
 import type { EntryBuilder } from "./entry-builder.ts";
 import type { Extents } from "./extents.ts";
 import type { Frame } from "./frame.ts";
@@ -112,7 +120,8 @@ export class TreeEditor {
       frame = this.builder.head(pageId(childAt(frame.image, last)));
       frames.push(frame);
     }
-    if (frame.image[0] === KIND_LEAF) for (let i = 0; i < cellCount(frame.image); i++) this.freeValue(frame, i);
+    if (frame.image[0] === KIND_LEAF)
+      for (let i = 0; i < cellCount(frame.image); i++) this.freeValue(frame, i);
     if (frames.length > 1) {
       this.unlink();
       return false;
@@ -145,7 +154,8 @@ export class TreeEditor {
 
   private freeValue(leaf: Frame, index: number): void {
     const cell = cellAt(leaf.image, index);
-    if (rowIsOverflow(leaf.image, cell)) freeOverflow(this.builder, this.extents, pageId(rowOverflowPage(leaf.image, cell)));
+    if (rowIsOverflow(leaf.image, cell))
+      freeOverflow(this.builder, this.extents, pageId(rowOverflowPage(leaf.image, cell)));
   }
 
   /** Takes the last node of the path out of the tree, and every branch that is empty then. */

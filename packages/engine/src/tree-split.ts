@@ -103,7 +103,8 @@ function splitPoint(p: Uint8Array, place: number, newKey: Uint8Array | undefined
   for (let i = 0; i < count; i++) total += cellBytes(p, cellAt(p, i));
   let left = 0;
   let cut = 0;
-  while (cut < count - 1 && (cut === 0 || left + cellBytes(p, cellAt(p, cut)) <= total / 2)) left += cellBytes(p, cellAt(p, cut++));
+  while (cut < count - 1 && (cut === 0 || left + cellBytes(p, cellAt(p, cut)) <= total / 2))
+    left += cellBytes(p, cellAt(p, cut++));
   return cut;
 }
 

@@ -12,7 +12,21 @@ import { EntryBuilder, type Built } from "./entry-builder.ts";
 import { Extents, readExtentHeader, extentCount } from "./extents.ts";
 import { formatPage } from "./cell-edit.ts";
 import { ReadPoint } from "@sixfold/model";
-import { KIND_BRANCH, KIND_LEAF, cellAt, cellCount, childAt, copyKey, compareBytes, rowIsOverflow, rowOverflowPage, u16, u32, PAGE_HEADER, totalFree } from "./slotted-page.ts";
+import {
+  KIND_BRANCH,
+  KIND_LEAF,
+  cellAt,
+  cellCount,
+  childAt,
+  copyKey,
+  compareBytes,
+  rowIsOverflow,
+  rowOverflowPage,
+  u16,
+  u32,
+  PAGE_HEADER,
+  totalFree,
+} from "./slotted-page.ts";
 import { TreeEditor } from "./tree-edit.ts";
 import { ScanCursor, lookup } from "./tree.ts";
 import { Wants } from "./unwind.ts";
@@ -78,7 +92,12 @@ class Fixture {
   /** Walks the tree: order, levels, space accounting; returns its pages. */
   checkTree(): Set<PageId> {
     const pages = new Set<PageId>();
-    const walk = (page: PageId, low: Uint8Array | undefined, high: Uint8Array | undefined, level: number | undefined): void => {
+    const walk = (
+      page: PageId,
+      low: Uint8Array | undefined,
+      high: Uint8Array | undefined,
+      level: number | undefined,
+    ): void => {
       expect(pages.has(page)).toBe(false);
       pages.add(page);
       const p = this.pool.get(page)!.image;
@@ -129,25 +148,45 @@ class Fixture {
 const key = fc.oneof(
   { weight: 6, arbitrary: fc.nat(400).map((n) => Uint8Array.of(n >> 8, n & 255)) },
   { weight: 2, arbitrary: fc.uint8Array({ minLength: 0, maxLength: 12 }) },
-  { weight: 1, arbitrary: fc.tuple(fc.nat(40), fc.integer({ min: 900, max: 1024 })).map(([n, length]) => new Uint8Array(length).fill(n)) },
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(fc.nat(40), fc.integer({ min: 900, max: 1024 }))
+      .map(([n, length]) => new Uint8Array(length).fill(n)),
+  },
 );
 const value = fc.oneof(
-  { weight: 8, arbitrary: fc.tuple(fc.nat(255), fc.nat(300)).map(([n, length]) => new Uint8Array(length).fill(n)) },
-  { weight: 1, arbitrary: fc.tuple(fc.nat(255), fc.integer({ min: 1000, max: 20_000 })).map(([n, length]) => new Uint8Array(length).map((_, i) => i + n)) },
+  {
+    weight: 8,
+    arbitrary: fc.tuple(fc.nat(255), fc.nat(300)).map(([n, length]) => new Uint8Array(length).fill(n)),
+  },
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(fc.nat(255), fc.integer({ min: 1000, max: 20_000 }))
+      .map(([n, length]) => new Uint8Array(length).map((_, i) => i + n)),
+  },
 );
 const operation = fc.oneof(
   { weight: 5, arbitrary: fc.record({ kind: fc.constant("put" as const), key, value }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant("remove" as const), key }) },
 );
 const entries = fc.array(
-  fc.record({ fate: fc.constantFrom("keep", "keep", "keep", "undo", "take back"), operations: fc.array(operation, { minLength: 1, maxLength: 25 }) }),
+  fc.record({
+    fate: fc.constantFrom("keep", "keep", "keep", "undo", "take back"),
+    operations: fc.array(operation, { minLength: 1, maxLength: 25 }),
+  }),
   { minLength: 1, maxLength: 40 },
 );
 const bound = fc.option(key, { nil: undefined });
 
 const hex = (b: Uint8Array): string => Buffer.from(b).toString("hex");
 
-function apply(fixture: Fixture, model: Map<string, Uint8Array>, operations: readonly { kind: "put" | "remove"; key: Uint8Array; value?: Uint8Array }[]): void {
+function apply(
+  fixture: Fixture,
+  model: Map<string, Uint8Array>,
+  operations: readonly { kind: "put" | "remove"; key: Uint8Array; value?: Uint8Array }[],
+): void {
   for (const op of operations) {
     if (op.kind === "put") {
       fixture.trees.put(ROOT, op.key, op.value!);
@@ -161,34 +200,46 @@ function apply(fixture: Fixture, model: Map<string, Uint8Array>, operations: rea
 describe("trees", () => {
   test("hold what a sorted map holds; deltas rebuild the pages, reverses restore them", () => {
     fc.assert(
-      fc.property(fc.constantFrom(4096, 8192), entries, bound, bound, fc.boolean(), fc.integer({ min: 1, max: 50 }), (pageBytes, script, low, high, reverse, limit) => {
-        const fixture = new Fixture(pageBytes);
-        let model = new Map<string, Uint8Array>();
-        for (const { fate, operations } of script) {
-          const before = fixture.images();
-          const after = new Map(model);
-          if (fate === "undo") {
-            fixture.builder.begin({ stream: streamId(1), lsn: lsn(999_999) }, false);
-            apply(fixture, after, operations);
-            fixture.builder.undo();
-          } else {
-            const built = fixture.entry(() => apply(fixture, after, operations));
-            fixture.expectReplicaEqual();
-            if (fate === "take back") fixture.takeBack(built);
-            else model = after;
+      fc.property(
+        fc.constantFrom(4096, 8192),
+        entries,
+        bound,
+        bound,
+        fc.boolean(),
+        fc.integer({ min: 1, max: 50 }),
+        (pageBytes, script, low, high, reverse, limit) => {
+          const fixture = new Fixture(pageBytes);
+          let model = new Map<string, Uint8Array>();
+          for (const { fate, operations } of script) {
+            const before = fixture.images();
+            const after = new Map(model);
+            if (fate === "undo") {
+              fixture.builder.begin({ stream: streamId(1), lsn: lsn(999_999) }, false);
+              apply(fixture, after, operations);
+              fixture.builder.undo();
+            } else {
+              const built = fixture.entry(() => apply(fixture, after, operations));
+              fixture.expectReplicaEqual();
+              if (fate === "take back") fixture.takeBack(built);
+              else model = after;
+            }
+            if (fate !== "keep")
+              for (const [page, image] of before)
+                expect(Buffer.compare(fixture.pool.get(page)!.image, image), `page ${page} restored`).toBe(0);
+            fixture.checkAllocation(fixture.checkTree());
           }
-          if (fate !== "keep")
-            for (const [page, image] of before) expect(Buffer.compare(fixture.pool.get(page)!.image, image), `page ${page} restored`).toBe(0);
-          fixture.checkAllocation(fixture.checkTree());
-        }
-        for (const [k, v] of model) expect(hex(lookup(fixture.builder, ROOT, Buffer.from(k, "hex"))!)).toBe(hex(v));
-        const cursor = new ScanCursor({ gte: low, lt: high, reverse }, limit, true);
-        cursor.run(fixture.builder, fixture.wants, ROOT);
-        const expected = [...model.keys()].sort().filter((k) => (low === undefined || k >= hex(low)) && (high === undefined || k < hex(high)));
-        if (reverse) expected.reverse();
-        expect(cursor.rows.map((r) => hex(r.key))).toEqual(expected.slice(0, limit));
-        expect(cursor.more).toBe(expected.length > limit);
-      }),
+          for (const [k, v] of model)
+            expect(hex(lookup(fixture.builder, ROOT, Buffer.from(k, "hex"))!)).toBe(hex(v));
+          const cursor = new ScanCursor({ gte: low, lt: high, reverse }, limit, true);
+          cursor.run(fixture.builder, fixture.wants, ROOT);
+          const expected = [...model.keys()]
+            .sort()
+            .filter((k) => (low === undefined || k >= hex(low)) && (high === undefined || k < hex(high)));
+          if (reverse) expected.reverse();
+          expect(cursor.rows.map((r) => hex(r.key))).toEqual(expected.slice(0, limit));
+          expect(cursor.more).toBe(expected.length > limit);
+        },
+      ),
       { numRuns: 30 },
     );
   });
@@ -204,8 +255,11 @@ describe("trees", () => {
 
   test("an update costs the row and little more", () => {
     const fixture = new Fixture(8192);
-    for (let i = 0; i < 50; i++) fixture.entry(() => fixture.trees.put(ROOT, Uint8Array.of(i), new Uint8Array(100)));
-    const update = fixture.entry(() => fixture.trees.put(ROOT, Uint8Array.of(7), new Uint8Array(100).fill(9)));
+    for (let i = 0; i < 50; i++)
+      fixture.entry(() => fixture.trees.put(ROOT, Uint8Array.of(i), new Uint8Array(100)));
+    const update = fixture.entry(() =>
+      fixture.trees.put(ROOT, Uint8Array.of(7), new Uint8Array(100).fill(9)),
+    );
     expect(update.deltas.length).toBe(1);
     expect(update.deltas[0]!.ops.length).toBeLessThanOrEqual(100 + 20);
     const insert = fixture.entry(() => fixture.trees.put(ROOT, Uint8Array.of(7, 1), new Uint8Array(100)));

@@ -120,7 +120,8 @@ export class ScanCursor {
       if (i + 1 < count) next = copyKey(p, cellAt(p, i + 1));
       page = pageId(childAt(p, i));
       if (!reader.ready(page)) {
-        if (p[1] === 1) for (let k = i + 1; k < count && k < i + READ_AHEAD; k++) reader.ready(pageId(childAt(p, k)));
+        if (p[1] === 1)
+          for (let k = i + 1; k < count && k < i + READ_AHEAD; k++) reader.ready(pageId(childAt(p, k)));
         throw UNWIND;
       }
       p = reader.read(page);
@@ -147,7 +148,8 @@ export class ScanCursor {
       if (i > 0) below = copyKey(p, cellAt(p, i));
       page = pageId(childAt(p, i));
       if (!reader.ready(page)) {
-        if (p[1] === 1) for (let k = i - 1; k >= 0 && k > i - READ_AHEAD; k--) reader.ready(pageId(childAt(p, k)));
+        if (p[1] === 1)
+          for (let k = i - 1; k >= 0 && k > i - READ_AHEAD; k--) reader.ready(pageId(childAt(p, k)));
         throw UNWIND;
       }
       p = reader.read(page);

@@ -51,7 +51,12 @@ export class Wants {
   /** True if nothing but pages is missing, so that it pays to look what else will be. */
   get onlyPages(): boolean {
     return (
-      this.entry === 0 && this.held < 0 && this.freePages === 0 && !this.format && this.lock === undefined && !this.shown
+      this.entry === 0 &&
+      this.held < 0 &&
+      this.freePages === 0 &&
+      !this.format &&
+      this.lock === undefined &&
+      !this.shown
     );
   }
 }

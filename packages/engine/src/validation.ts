@@ -53,7 +53,13 @@ function collecting(state: EngineState, check: () => void): void {
 }
 
 /** Checks one row against the transaction's read point. */
-export function checkRow(state: EngineState, job: Job, tx: Transaction, table: string, key: Uint8Array): void {
+export function checkRow(
+  state: EngineState,
+  job: Job,
+  tx: Transaction,
+  table: string,
+  key: Uint8Array,
+): void {
   const { builder } = state;
   const root = state.catalog.rootOrFail(builder, table);
   const frame = builder.head(findLeaf(builder, root, key));
@@ -132,7 +138,11 @@ function checkRange(state: EngineState, job: Job, tx: Transaction, read: RangeRe
   cursor.run(builder, state.wants, root);
   if (newer === undefined && cursor.rows.length === read.count && !cursor.more) return;
   waitOnce(state, job, undecided);
-  throw rowConflict(state, job, { table: read.table, page: pageId(last), winner: newer ?? builder.head(last).version });
+  throw rowConflict(state, job, {
+    table: read.table,
+    page: pageId(last),
+    winner: newer ?? builder.head(last).version,
+  });
 }
 
 export function rowConflict(
@@ -151,12 +161,21 @@ export function rowConflict(
     phase: job.lastPhase ?? (what.winner.stream === state.stream ? "local" : "delta"),
     attempts: job.attempts + 1,
   };
-  return new SixfoldError("row-conflict", `a row of "${what.table}" was changed by ${showVersion(what.winner)}`, {
-    details: { conflict, transaction: job.transaction },
-  });
+  return new SixfoldError(
+    "row-conflict",
+    `a row of "${what.table}" was changed by ${showVersion(what.winner)}`,
+    {
+      details: { conflict, transaction: job.transaction },
+    },
+  );
 }
 
-export function pageConflict(state: EngineState, job: Job, page: PageId | undefined, winner: PageVersion | undefined): SixfoldError {
+export function pageConflict(
+  state: EngineState,
+  job: Job,
+  page: PageId | undefined,
+  winner: PageVersion | undefined,
+): SixfoldError {
   state.counts.pageConflicts++;
   const winnerTransaction = winner === undefined ? undefined : state.winners.of(winner);
   const conflict: ConflictDetails = {

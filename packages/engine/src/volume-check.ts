@@ -2,7 +2,14 @@
  * Checks a whole volume at rest: every tree in order, and reachable plus free pages equal to
  * what the extents say is allocated. Used by `sixfold check` and by tests.
  */
-import { CATALOG_ROOT_PAGE, EXTENT_PAGES, VOLUME_HEADER_PAGE, extentHeaderPage, pageId, type PageId } from "@sixfold/model";
+import {
+  CATALOG_ROOT_PAGE,
+  EXTENT_PAGES,
+  VOLUME_HEADER_PAGE,
+  extentHeaderPage,
+  pageId,
+  type PageId,
+} from "@sixfold/model";
 import { extentCount, readExtentHeader } from "./extents.ts";
 import {
   KIND_BRANCH,
@@ -69,7 +76,11 @@ class VolumeCheck {
     this.tree(CATALOG_ROOT_PAGE, (leaf, cell) => {
       const key = copyKey(leaf, cell);
       if (key[0] === 0) tables++;
-      roots.push(key[0] === 0 ? pageId(u32(leaf, rowValueAt(leaf, cell))) : pageId(((key[1]! << 24) | (key[2]! << 16) | (key[3]! << 8) | key[4]!) >>> 0));
+      roots.push(
+        key[0] === 0
+          ? pageId(u32(leaf, rowValueAt(leaf, cell)))
+          : pageId(((key[1]! << 24) | (key[2]! << 16) | (key[3]! << 8) | key[4]!) >>> 0),
+      );
     });
     this.rows = 0;
     for (const root of roots) this.tree(root, () => this.rows++);
@@ -103,7 +114,8 @@ class VolumeCheck {
   }
 
   private node(node: Node, p: Uint8Array): void {
-    if (node.level !== undefined && pageLevel(p) !== node.level) this.problem(`page ${node.page} is on level ${pageLevel(p)}, not ${node.level}`);
+    if (node.level !== undefined && pageLevel(p) !== node.level)
+      this.problem(`page ${node.page} is on level ${pageLevel(p)}, not ${node.level}`);
     if (node.level !== undefined && cellCount(p) === 0) this.problem(`page ${node.page} is empty`);
     let live = PAGE_HEADER;
     let before: Uint8Array | undefined;
@@ -111,13 +123,17 @@ class VolumeCheck {
       const cell = cellAt(p, i);
       const key = copyKey(p, cell);
       live += SLOT_BYTES + cellBytes(p, cell);
-      if (before !== undefined && compareBytes(before, key) >= 0) this.problem(`page ${node.page}: keys ${i - 1} and ${i} are out of order`);
+      if (before !== undefined && compareBytes(before, key) >= 0)
+        this.problem(`page ${node.page}: keys ${i - 1} and ${i} are out of order`);
       before = key;
       if (p[0] === KIND_BRANCH && i === 0) continue;
-      if (node.low !== undefined && compareBytes(key, node.low) < 0) this.problem(`page ${node.page}: key ${i} is below the page's range`);
-      if (node.high !== undefined && compareBytes(key, node.high) >= 0) this.problem(`page ${node.page}: key ${i} is above the page's range`);
+      if (node.low !== undefined && compareBytes(key, node.low) < 0)
+        this.problem(`page ${node.page}: key ${i} is below the page's range`);
+      if (node.high !== undefined && compareBytes(key, node.high) >= 0)
+        this.problem(`page ${node.page}: key ${i} is above the page's range`);
     }
-    if (live + totalFree(p) !== p.length) this.problem(`page ${node.page}: ${live} bytes used and ${totalFree(p)} free are not ${p.length}`);
+    if (live + totalFree(p) !== p.length)
+      this.problem(`page ${node.page}: ${live} bytes used and ${totalFree(p)} free are not ${p.length}`);
   }
 
   private overflow(first: PageId): void {
@@ -152,11 +168,13 @@ class VolumeCheck {
         const at = pageId(extent * EXTENT_PAGES + bit);
         const reserved = at === page || at === VOLUME_HEADER_PAGE;
         if (used) allocated++;
-        if (used && !reserved && !this.reached.has(at)) this.problem(`page ${at} is allocated, and nothing leads to it`);
+        if (used && !reserved && !this.reached.has(at))
+          this.problem(`page ${at} is allocated, and nothing leads to it`);
         if (!used && this.reached.has(at)) this.problem(`page ${at} is in use, and not allocated`);
       });
     }
-    for (const page of this.reached) if (page >= count * EXTENT_PAGES) this.problem(`page ${page} lies beyond the last extent`);
+    for (const page of this.reached)
+      if (page >= count * EXTENT_PAGES) this.problem(`page ${page} lies beyond the last extent`);
     return allocated;
   }
 

@@ -23,7 +23,8 @@ const REAP_LEAVES = 64;
 /** Throws what is wrong with a row to be written. */
 export function checkWrite(key: Uint8Array, value: Uint8Array | undefined): void {
   if (key.length > LIMITS.keyBytes) throw limitExceeded("keyBytes", key.length, "the key");
-  if (value !== undefined && value.length > LIMITS.valueBytes) throw limitExceeded("valueBytes", value.length, "the value");
+  if (value !== undefined && value.length > LIMITS.valueBytes)
+    throw limitExceeded("valueBytes", value.length, "the value");
 }
 
 /** Checks a commit's writes against the limits; returns the overflow pages they will take. */
@@ -34,7 +35,8 @@ export function checkWrites(writes: readonly Write[], pageBytes: number): number
   for (const { key, value } of writes) {
     checkWrite(key, value);
     bytes += key.length + (value?.length ?? 0);
-    if (value !== undefined && leafCellBytes(key.length, value.length) > maxCell) pages += overflowPages(pageBytes, value.length);
+    if (value !== undefined && leafCellBytes(key.length, value.length) > maxCell)
+      pages += overflowPages(pageBytes, value.length);
   }
   if (bytes > LIMITS.entryBytes) throw limitExceeded("entryBytes", bytes, "the transaction's changes");
   return pages;

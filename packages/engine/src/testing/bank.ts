@@ -47,10 +47,21 @@ export class Bank {
   run(): this {
     const { world, options } = this;
     this.must(world.run(0, (e, r, now) => e.createTable(r, transactionId("1-t"), "bank", now)));
-    const writes = Array.from({ length: options.accounts }, (_, n) => ({ table: "bank", key: this.key(n), value: this.value(INITIAL) }));
-    this.must(world.run(0, (e, r, now) => e.commit(r, { tx: this.handle("snapshot"), writes, conflicts: "row" }, now)));
+    const writes = Array.from({ length: options.accounts }, (_, n) => ({
+      table: "bank",
+      key: this.key(n),
+      value: this.value(INITIAL),
+    }));
+    this.must(
+      world.run(0, (e, r, now) =>
+        e.commit(r, { tx: this.handle("snapshot"), writes, conflicts: "row" }, now),
+      ),
+    );
     world.settle();
-    const clients = Array.from({ length: options.clients }, () => ({ at: undefined as undefined | { i: number; request: number }, run: undefined as Client | undefined }));
+    const clients = Array.from({ length: options.clients }, () => ({
+      at: undefined as undefined | { i: number; request: number },
+      run: undefined as Client | undefined,
+    }));
     for (let step = 0; step < options.steps; step++) {
       for (const client of clients) this.advance(client, true);
       world.step();
@@ -65,13 +76,20 @@ export class Bank {
       world.step();
     }
     world.settle();
-    for (let i = 0; i < world.members.length; i++) this.total(world.run(i, (e, r, now) => e.scan(r, { table: "bank" }, now)), `at engine ${i + 1} in the end`);
+    for (let i = 0; i < world.members.length; i++)
+      this.total(
+        world.run(i, (e, r, now) => e.scan(r, { table: "bank" }, now)),
+        `at engine ${i + 1} in the end`,
+      );
     const report = checkVolume((page) => world.chains.get(page)?.at(-1)?.image);
     this.problems.push(...report.problems);
     return this;
   }
 
-  private advance(client: { at: undefined | { i: number; request: number }; run: Client | undefined }, more: boolean): void {
+  private advance(
+    client: { at: undefined | { i: number; request: number }; run: Client | undefined },
+    more: boolean,
+  ): void {
     let result: EngineResult | undefined;
     if (client.at !== undefined) {
       result = this.world.members[client.at.i]!.replies.get(client.at.request);
@@ -103,10 +121,16 @@ export class Bank {
     const [from, to, amount] = this.pick();
     const forUpdate = this.random.chance(0.3);
     const tx = this.handle(this.options.isolation ?? "snapshot");
-    const first = yield { i, ask: (e, r, now) => e.get(r, { tx, table: "bank", keys: [this.key(from)], forUpdate }, now) };
+    const first = yield {
+      i,
+      ask: (e, r, now) => e.get(r, { tx, table: "bank", keys: [this.key(from)], forUpdate }, now),
+    };
     if (first.kind !== "values") return this.refused(first);
     const began = { ...tx, began: true };
-    const second = yield { i, ask: (e, r, now) => e.get(r, { tx: began, table: "bank", keys: [this.key(to)], forUpdate }, now) };
+    const second = yield {
+      i,
+      ask: (e, r, now) => e.get(r, { tx: began, table: "bank", keys: [this.key(to)], forUpdate }, now),
+    };
     if (second.kind !== "values") return this.refused(second);
     const left = this.amount(first.values[0]) - amount;
     const right = this.amount(second.values[0]) + amount;
@@ -127,7 +151,15 @@ export class Bank {
       p.put("bank", this.key(from), this.value(left - amount));
       p.put("bank", this.key(to), this.value(right + amount));
     };
-    const done = yield { i, ask: (e, r, now) => e.call(r, { tx: this.handle("snapshot").id, isolation: this.options.isolation ?? "snapshot", run }, now) };
+    const done = yield {
+      i,
+      ask: (e, r, now) =>
+        e.call(
+          r,
+          { tx: this.handle("snapshot").id, isolation: this.options.isolation ?? "snapshot", run },
+          now,
+        ),
+    };
     if (done.kind !== "called") return this.refused(done);
     this.counts.procedures++;
   }
@@ -137,12 +169,19 @@ export class Bank {
     this.counts.audits++;
     const choice = this.random.int(3);
     if (choice === 0) {
-      const rows = yield { i, ask: (e, r, now) => e.scan(r, { table: "bank", reverse: this.random.chance(0.5) }, now) };
+      const rows = yield {
+        i,
+        ask: (e, r, now) => e.scan(r, { table: "bank", reverse: this.random.chance(0.5) }, now),
+      };
       return this.total(rows, "in a scan (I4, I5)");
     }
     if (choice === 1) {
-      const run = (p: ProcedureContext): number => p.scan("bank", {}).reduce((sum, row) => sum + this.amount(row.value), 0);
-      const done = yield { i, ask: (e, r, now) => e.call(r, { tx: this.handle("snapshot").id, isolation: "snapshot", run }, now) };
+      const run = (p: ProcedureContext): number =>
+        p.scan("bank", {}).reduce((sum, row) => sum + this.amount(row.value), 0);
+      const done = yield {
+        i,
+        ask: (e, r, now) => e.call(r, { tx: this.handle("snapshot").id, isolation: "snapshot", run }, now),
+      };
       if (done.kind !== "called") return this.refused(done);
       if (done.value !== this.expected) this.problems.push(`total ${String(done.value)} in a procedure (I4)`);
       return;
@@ -151,7 +190,10 @@ export class Bank {
     let sum = 0;
     for (let n = 0; n < this.options.accounts; n += 4) {
       const keys = [n, n + 1, n + 2, n + 3].filter((k) => k < this.options.accounts).map((k) => this.key(k));
-      const part = yield { i, ask: (e, r, now) => e.get(r, { tx, table: "bank", keys, forUpdate: false }, now) };
+      const part = yield {
+        i,
+        ask: (e, r, now) => e.get(r, { tx, table: "bank", keys, forUpdate: false }, now),
+      };
       if (part.kind !== "values") return this.refused(part);
       tx = { ...tx, began: true };
       for (const v of part.values) sum += this.amount(v);
@@ -163,8 +205,12 @@ export class Bank {
   /** Rows of no value come and go, long ones among them, so that pages split, empty and are used again. */
   private *growth(i: number): Client {
     const writes = Array.from({ length: 1 + this.random.int(12) }, () => {
-      const key = encoder.encode(`${String(this.random.int(this.options.accounts)).padStart(4, "0")} extra ${this.random.int(40)}`);
-      const value = this.random.chance(0.4) ? undefined : encoder.encode(`0 ${"y".repeat(this.random.int(this.random.chance(0.1) ? 12_000 : 900))}`);
+      const key = encoder.encode(
+        `${String(this.random.int(this.options.accounts)).padStart(4, "0")} extra ${this.random.int(40)}`,
+      );
+      const value = this.random.chance(0.4)
+        ? undefined
+        : encoder.encode(`0 ${"y".repeat(this.random.int(this.random.chance(0.1) ? 12_000 : 900))}`);
       return { table: "bank", key, value };
     });
     const done = yield { i, ask: (e, r, now) => e.commit(r, { tx: this.handle("snapshot"), writes }, now) };
@@ -181,11 +227,17 @@ export class Bank {
 
   private refused(result: EngineResult): void {
     if (result.kind === "failed" && isRetryable(result.error)) this.counts.conflicts++;
-    else this.problems.push(result.kind === "failed" ? `${result.error.code}: ${result.error.message}` : `unexpected ${result.kind}`);
+    else
+      this.problems.push(
+        result.kind === "failed"
+          ? `${result.error.code}: ${result.error.message}`
+          : `unexpected ${result.kind}`,
+      );
   }
 
   private must(result: EngineResult): void {
-    if (result.kind !== "committed") throw new Error(`setup: ${result.kind === "failed" ? result.error.message : result.kind}`);
+    if (result.kind !== "committed")
+      throw new Error(`setup: ${result.kind === "failed" ? result.error.message : result.kind}`);
   }
 
   private get expected(): number {

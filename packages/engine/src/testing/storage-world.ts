@@ -189,7 +189,10 @@ export class StorageWorld {
     for (let calm = 0, steps = 0; calm < 400; steps++) {
       assert(steps < 500_000, "the world settles");
       this.step();
-      const busy = this.members.some((m) => m.queue.length > 0 || m.loads.length > 0 || m.fed < this.log.length || m.engine.stats.waiting > 0);
+      const busy = this.members.some(
+        (m) =>
+          m.queue.length > 0 || m.loads.length > 0 || m.fed < this.log.length || m.engine.stats.waiting > 0,
+      );
       calm = busy ? 0 : calm + 1;
     }
   }
@@ -243,7 +246,8 @@ export class StorageWorld {
   read(page: PageId, readPoint: ReadPoint): LoadedPage {
     const chain = this.chains.get(page) ?? [];
     for (let i = chain.length - 1; i >= 0; i--)
-      if (readPoint.includes(chain[i]!.version)) return { page, image: chain[i]!.image.slice(), version: chain[i]!.version, readPoint };
+      if (readPoint.includes(chain[i]!.version))
+        return { page, image: chain[i]!.image.slice(), version: chain[i]!.version, readPoint };
     return { page, image: undefined, version: NONE, readPoint };
   }
 
@@ -280,7 +284,13 @@ export class StorageWorld {
     member.engine.decided(entry.lsn, "commit", undefined, this.now);
   }
 
-  private abort(member: Member, entry: Entry, page: PageId | undefined, winner: PageVersion, yielded: boolean): void {
+  private abort(
+    member: Member,
+    entry: Entry,
+    page: PageId | undefined,
+    winner: PageVersion,
+    yielded: boolean,
+  ): void {
     this.abortedByStorage++;
     // What was built on it is void (DESIGN section 4).
     const lost = new Set<number>([entry.lsn]);
