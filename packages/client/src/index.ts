@@ -1,1 +1,21 @@
-export {};
+export { isRetryable, SixfoldError, type ErrorCode, type ErrorDetails } from "@sixfold/model";
+export type { Consistency, Isolation, TransactionOutcome } from "@sixfold/model";
+export type { Key } from "@sixfold/wire";
+export type { ClientPorts } from "./client-ports.ts";
+export { connectOn } from "./connect-on.ts";
+export { connect } from "./connect.ts";
+export type {
+  Affinity,
+  ConnectOptions,
+  Database,
+  NodeInfo,
+  Operations,
+  ReadOptions,
+  RetryOptions,
+  Row,
+  ScanOptions,
+  Session,
+  TransactionOptions,
+  Tx,
+} from "./options.ts";
+export { procedure, type ProcedureTx } from "./procedure.ts";

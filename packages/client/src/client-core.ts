@@ -1,0 +1,32 @@
+/** What the parts of one client share. */
+import type { AsyncLocalStorage } from "node:async_hooks";
+import { transactionId, type TransactionId } from "@sixfold/model";
+import type { Clock } from "@sixfold/ports";
+import type { Guards } from "./guards.ts";
+import type { NodeConnection } from "./node-connection.ts";
+import type { NodePool } from "./node-pool.ts";
+import type { Affinity } from "./options.ts";
+
+export interface ClientCore {
+  readonly clock: Clock;
+  readonly pool: NodePool;
+  readonly affinity: Affinity | undefined;
+  /** The random part of a transaction id. */
+  readonly newId: () => string;
+  /** A number from 0 to 1 for pauses. */
+  readonly jitter: () => number;
+  /** The transaction whose callback is running here. */
+  readonly running: AsyncLocalStorage<object>;
+  readonly guards: Guards;
+  isClosed: boolean;
+}
+
+/** A fresh id: whoever asks for its outcome can tell from it whose it was. */
+export function freshId(core: ClientCore, node: NodeConnection): TransactionId {
+  return transactionId(`${node.welcome.stream.toString(36)}-${core.newId()}`);
+}
+
+/** Resolves after `ms`. */
+export function pause(core: ClientCore, ms: number): Promise<void> {
+  return new Promise((resolve) => core.clock.after(ms, resolve));
+}

@@ -1,0 +1,225 @@
+/**
+ * One connection to one database node, from dialling to its end. Another attempt is another object.
+ *
+ *     connecting ──open──> hello ──> [welcome] ──clientWelcome──> up ──> down        down: exactly once
+ *
+ * Requests of one turn travel in one frame: they gather in `outgoing` until the clock's `soon`, which is after
+ * every answer of this turn was handed out. Answers find their waiter by number; nothing is allocated for a request but
+ * its body, its waiter and an entry in a map.
+ *
+ * A node that says nothing while it owes answers is asked for its status, which it answers at once whatever
+ * else it waits for; one that stays silent is taken for lost, as TCP alone would notice only after minutes.
+ */
+import { LIMITS } from "@sixfold/model";
+import type { Link, LinkHandlers, Timer } from "@sixfold/ports";
+import {
+  decodeFrame,
+  encodeMessage,
+  frameVolumeTag,
+  PROTOCOL_VERSION,
+  WireError,
+  type ClientRequest,
+  type ClientRequestBody,
+  type ClientResponses,
+  type ClientResult,
+  type ClientWelcome,
+} from "@sixfold/wire";
+import type { ClientPorts } from "./client-ports.ts";
+import { Interruption } from "./interruption.ts";
+
+/** Silence after which a node that owes answers is asked for a sign of life. */
+const PROBE_AFTER_MS = 2000;
+/** Silence after which it is taken for lost. */
+const LOST_AFTER_MS = 5000;
+/** Requests of a turn beyond this go into a further frame: far below the limit, as one may itself be half of it. */
+const FRAME_BYTES_SOFT = LIMITS.frameBytes / 4;
+
+/** Who waits for an answer. Exactly one of the three is called. */
+export interface Waiter {
+  readonly deadlineMs: number;
+  answered(result: ClientResult): void;
+  failed(interruption: Interruption): void;
+}
+
+/** Why a connection ended: what the node said, if it did. */
+export interface Ending {
+  readonly code: string | undefined;
+  readonly reason: string;
+}
+
+export interface ConnectionEvents {
+  up(connection: NodeConnection): void;
+  /** The node's welcome changed. */
+  changed(connection: NodeConnection): void;
+  down(connection: NodeConnection, ending: Ending): void;
+  /** There are deadlines to watch. */
+  waiting(): void;
+}
+
+export interface Introduction {
+  readonly name: string;
+  readonly token: string;
+  /** For dialling, and again for the node's welcome. */
+  readonly timeoutMs: number;
+}
+
+export class NodeConnection implements LinkHandlers {
+  readonly url: string;
+  state: "connecting" | "up" | "down" = "connecting";
+  /** Counts frames sent: a read may join a request only in the turn in which that was made. */
+  turn = 0;
+  /** It said that it takes no writes; until its next welcome. */
+  refusesWrites = false;
+  private readonly ports: ClientPorts;
+  private readonly events: ConnectionEvents;
+  private readonly introduction: Introduction;
+  private readonly link: Link;
+  private readonly greetingTimer: Timer;
+  private readonly pending = new Map<number, Waiter>();
+  private outgoing: ClientRequest[] = [];
+  private outgoingBytes = 0;
+  private nextRequest = 1;
+  /** Requests up to this number were handed to the link. */
+  private sentThrough = 0;
+  private flushing = false;
+  private volumeTag = 0;
+  private lastHeardMs = 0;
+  private silentSinceMs = 0;
+  private probed = false;
+  private said: ClientWelcome | undefined;
+  private goodbye: Ending | undefined;
+
+  constructor(ports: ClientPorts, url: string, introduction: Introduction, events: ConnectionEvents) {
+    this.ports = ports;
+    this.url = url;
+    this.introduction = introduction;
+    this.events = events;
+    const { timeoutMs } = introduction;
+    this.link = ports.network.connect(url, { maxFrameBytes: LIMITS.frameBytes, trusted: isLoopback(url), timeoutMs }, this);
+    this.greetingTimer = ports.clock.after(2 * timeoutMs, () => this.end({ code: undefined, reason: `no welcome within ${2 * timeoutMs} ms` }));
+  }
+
+  /** What the node said of itself. Only once up. */
+  get welcome(): ClientWelcome {
+    if (this.said === undefined) throw new Error("the node has not said who it is");
+    return this.said;
+  }
+
+  /** Sends a request in this turn's frame. `bytes` is about its size. A connection that is down fails it at once. */
+  send(body: ClientRequestBody, waiter: Waiter | undefined, bytes = 0): void {
+    if (this.state !== "up") {
+      waiter?.failed(new Interruption("lost", false, "the connection is gone"));
+      return;
+    }
+    const request = this.nextRequest++;
+    if (waiter !== undefined) {
+      if (this.pending.size === 0) this.silentSinceMs = 0;
+      this.pending.set(request, waiter);
+      this.events.waiting();
+    }
+    if (this.outgoingBytes + bytes > FRAME_BYTES_SOFT) this.flush();
+    this.outgoing.push({ request, body });
+    this.outgoingBytes += bytes;
+    if (this.flushing) return;
+    this.flushing = true;
+    this.ports.clock.soon(() => {
+      this.flushing = false;
+      this.flush();
+    });
+  }
+
+  close(reason: string): void {
+    this.link.close(reason);
+    this.end({ code: undefined, reason });
+  }
+
+  /** Fails what is overdue, and looks for a sign of life. True while something is owed. */
+  sweep(now: number): boolean {
+    if (this.pending.size === 0 || this.state !== "up") return false;
+    for (const [request, waiter] of this.pending) {
+      if (waiter.deadlineMs > now) continue;
+      this.pending.delete(request);
+      waiter.failed(new Interruption("late", request <= this.sentThrough, "the deadline passed"));
+    }
+    if (this.pending.size === 0) return false;
+    if (this.silentSinceMs === 0) this.silentSinceMs = now;
+    const silentMs = now - Math.max(this.silentSinceMs, this.lastHeardMs);
+    if (silentMs > LOST_AFTER_MS) this.close("the node is silent");
+    else if (silentMs > PROBE_AFTER_MS && !this.probed) {
+      this.probed = true;
+      this.send({ op: "status" }, undefined);
+    }
+    return this.state === "up";
+  }
+
+  open(link: Link): void {
+    const { name, token } = this.introduction;
+    link.send(encodeMessage({ type: "hello", protocol: PROTOCOL_VERSION, role: "client", name, volume: "", token }, 0));
+  }
+
+  frame(_link: Link, frame: Uint8Array): void {
+    if (this.state === "down") return;
+    this.lastHeardMs = this.ports.clock.nowMs();
+    this.probed = false;
+    try {
+      const message = decodeFrame(frame, this.volumeTag);
+      if (message.type === "responses") this.handOut(message);
+      else if (message.type === "clientWelcome") this.greeted(message, frame);
+      else if (message.type === "goodbye") this.goodbye = { code: message.code, reason: message.reason };
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      this.link.close(error.code);
+      this.end({ code: "protocol", reason: error.message });
+    }
+  }
+
+  closed(_link: Link, reason: string): void {
+    this.end(this.goodbye ?? { code: undefined, reason });
+  }
+
+  private handOut(message: ClientResponses): void {
+    for (const { request, result } of message.responses) {
+      const waiter = this.pending.get(request);
+      if (waiter === undefined) continue;
+      this.pending.delete(request);
+      waiter.answered(result);
+    }
+  }
+
+  private greeted(welcome: ClientWelcome, frame: Uint8Array): void {
+    this.said = welcome;
+    this.refusesWrites = false;
+    this.volumeTag = frameVolumeTag(frame);
+    if (this.state === "up") return this.events.changed(this);
+    this.greetingTimer.cancel();
+    this.state = "up";
+    this.events.up(this);
+  }
+
+  private flush(): void {
+    if (this.outgoing.length === 0 || this.state !== "up") return;
+    const requests = this.outgoing;
+    this.outgoing = [];
+    this.outgoingBytes = 0;
+    this.turn += 1;
+    this.sentThrough = requests[requests.length - 1]!.request;
+    this.link.send(encodeMessage({ type: "requests", requests }, this.volumeTag));
+  }
+
+  private end(ending: Ending): void {
+    if (this.state === "down") return;
+    this.state = "down";
+    this.greetingTimer.cancel();
+    this.link.close();
+    const pending = [...this.pending];
+    this.pending.clear();
+    this.outgoing = [];
+    this.events.down(this, ending);
+    for (const [request, waiter] of pending) waiter.failed(new Interruption("lost", request <= this.sentThrough, ending.reason));
+  }
+}
+
+/** Masking only protects proxies between, and there is none on the way to oneself. */
+function isLoopback(url: string): boolean {
+  return /^wss?:\/\/(127\.|localhost[:/]|\[::1\])/.test(url);
+}

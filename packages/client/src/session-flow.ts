@@ -1,0 +1,84 @@
+/**
+ * A session: what its next transaction must see at least, wherever it runs (DESIGN section 8).
+ *
+ * Every commit answers with a token: the read point of its node, which includes the commit. What a node showed
+ * once it shows for as long as the connection lasts, so a token need only be sent to *other* nodes: a client that stays with one
+ * writer sends none. Tokens of several nodes are joined component by component.
+ */
+import { ReadPoint, type Consistency, type Isolation, type Lsn, type StreamId } from "@sixfold/model";
+import { decodeSessionToken, encodeSessionToken, type TransactionOptions } from "@sixfold/wire";
+import type { NodeConnection } from "./node-connection.ts";
+
+const NOTHING = new ReadPoint(0 as StreamId);
+
+export class SessionFlow {
+  /** The node that answered last, and its token. */
+  private latest: NodeConnection | undefined;
+  private latestToken: Uint8Array | undefined;
+  /** What the others answered, joined. */
+  private others: ReadPoint | undefined;
+  private othersToken: Uint8Array | undefined;
+  private wholeToken: Uint8Array | undefined;
+  /** Commits known of whose tokens were lost, and how many of them a later token is sure to include. */
+  private losses = 0;
+  private made = 0;
+
+  constructor(token?: Uint8Array) {
+    if (token !== undefined && token.length > 0) this.others = decodeSessionToken(token);
+  }
+
+  /** The answer of `node` to a commit that began with `options` when `losses` were known. */
+  include(node: NodeConnection, token: Uint8Array, options: TransactionOptions, losses: number): void {
+    if (options.consistency === "cluster") this.made = Math.max(this.made, losses);
+    if (token.length === 0) return;
+    this.wholeToken = undefined;
+    if (node !== this.latest && this.latestToken !== undefined) {
+      this.others = join(this.others ?? NOTHING, decodeSessionToken(this.latestToken));
+      this.othersToken = undefined;
+    }
+    this.latest = node;
+    // A view on the frame would keep the frame.
+    this.latestToken = token.slice();
+  }
+
+  /** A commit is known of, but not where it shows: until a token includes it, transactions ask the whole cluster. */
+  tokenLost(): void {
+    this.losses += 1;
+  }
+
+  get lossesKnown(): number {
+    return this.losses;
+  }
+
+  /** How a transaction begins at `node`. */
+  options(node: NodeConnection, isolation: Isolation, consistency: Consistency): TransactionOptions {
+    const asked = this.made < this.losses ? "cluster" : consistency;
+    const session = node === this.latest ? this.tokenOfOthers() : this.tokenOfAll();
+    return session === undefined ? { isolation, consistency: asked } : { isolation, consistency: asked, session };
+  }
+
+  get token(): Uint8Array {
+    return this.tokenOfAll() ?? encodeSessionToken(NOTHING);
+  }
+
+  private tokenOfOthers(): Uint8Array | undefined {
+    if (this.others === undefined) return undefined;
+    return (this.othersToken ??= encodeSessionToken(this.others));
+  }
+
+  private tokenOfAll(): Uint8Array | undefined {
+    if (this.latestToken === undefined) return this.tokenOfOthers();
+    if (this.others === undefined) return this.latestToken;
+    return (this.wholeToken ??= encodeSessionToken(join(this.others, decodeSessionToken(this.latestToken))));
+  }
+}
+
+/** What is visible in either. */
+export function join(a: ReadPoint, b: ReadPoint): ReadPoint {
+  const settled = Math.max(a.settledThrough, b.settledThrough) as StreamId;
+  const positions = new Map<StreamId, Lsn>();
+  for (const point of [a, b])
+    for (const [stream, at] of point.entries())
+      if (stream > settled && at > (positions.get(stream) ?? -1)) positions.set(stream, at);
+  return new ReadPoint(settled, positions);
+}

@@ -1,0 +1,219 @@
+/**
+ * One attempt of an interactive transaction: what its callback holds.
+ *
+ *     open ──> finishing ──> ended          `finishing` once the callback returned; the handle takes nothing more
+ *
+ * Reads go to one node, which is chosen with the first of them (its row may have an affinity). Writes stay here until
+ * the commit. An attempt that failed once stays failed, whatever its callback makes of the error: it could not commit what it did not see.
+ */
+import { SixfoldError, type Isolation, type Consistency, type TransactionId } from "@sixfold/model";
+import {
+  decodeValue,
+  encodeKey,
+  encodeValue,
+  type Key,
+  type TransactionOptions as BeginOptions,
+  type TransactionRef,
+} from "@sixfold/wire";
+import { ask } from "./ask.ts";
+import { freshId, type ClientCore } from "./client-core.ts";
+import { submit } from "./commit.ts";
+import { Interruption } from "./interruption.ts";
+import { mergeScan, planScan, type Page, type Range, type ScanPlan } from "./merge-scan.ts";
+import type { NodeConnection } from "./node-connection.ts";
+import type { Row, ScanOptions, Tx } from "./options.ts";
+import { ReadBatch, type ReadOwner } from "./read-batch.ts";
+import type { SessionFlow } from "./session-flow.ts";
+import { keyString, WriteBuffer } from "./write-buffer.ts";
+
+export interface TransactionTerms {
+  readonly isolation: Isolation;
+  readonly consistency: Consistency;
+  readonly deadlineMs: number;
+  readonly attempt: number;
+  /** Of the SDK itself, without a callback: a scan's. */
+  readonly isInternal: boolean;
+}
+
+/** Where the transaction runs, from its first request on. */
+interface Place {
+  readonly node: NodeConnection;
+  readonly id: TransactionId;
+  readonly options: BeginOptions;
+  /** Losses of the session known when it began. */
+  readonly losses: number;
+  readonly ref: TransactionRef;
+}
+
+export class Transaction implements Tx, ReadOwner {
+  readonly attempt: number;
+  private readonly core: ClientCore;
+  private readonly session: SessionFlow;
+  private terms: TransactionTerms;
+  private state: "open" | "finishing" | "ended" = "open";
+  private place: Place | undefined;
+  private begun = false;
+  private readonly writes = new WriteBuffer();
+  private batch: ReadBatch | undefined;
+  private readsInFlight = 0;
+  private failure: SixfoldError | undefined;
+
+  constructor(core: ClientCore, session: SessionFlow, terms: TransactionTerms) {
+    this.core = core;
+    this.session = session;
+    this.terms = terms;
+    this.attempt = terms.attempt;
+  }
+
+  get id(): string {
+    return this.settle(undefined, undefined).id;
+  }
+
+  get<T>(table: string, key: Key, options?: { readonly forUpdate?: boolean }): Promise<T | undefined> {
+    // What is thrown in there rejects the promise.
+    return new Promise((resolve, reject) => {
+      this.checkUsable();
+      const bytes = encodeKey(key);
+      const forUpdate = options?.forUpdate === true;
+      const own = this.writes.table(table)?.get(keyString(bytes));
+      const ownValue = (): T | undefined => (own?.value === undefined ? undefined : (decodeValue(own.value) as T));
+      if (own !== undefined && !forUpdate) return resolve(ownValue());
+      // A locked row is still read from the node, for the lock.
+      this.read(table, key, bytes, forUpdate, own === undefined ? (resolve as (value: unknown) => void) : () => resolve(ownValue()), reject);
+    });
+  }
+
+  put(table: string, key: Key, value: unknown): void {
+    this.checkUsable();
+    this.noteKey(table, key);
+    this.writes.add(table, encodeKey(key), encodeValue(value));
+  }
+
+  delete(table: string, key: Key): void {
+    this.checkUsable();
+    this.noteKey(table, key);
+    this.writes.add(table, encodeKey(key), undefined);
+  }
+
+  scan<T>(table: string, options?: ScanOptions): AsyncIterableIterator<Row<T>> {
+    this.checkUsable();
+    const plan = planScan(options);
+    const hintKey = options?.gte ?? options?.gt ?? options?.lte ?? options?.lt;
+    const fetch = (range: Range, limit: number, reverse: boolean): Promise<Page> => this.page(table, hintKey, { range, limit, reverse });
+    return mergeScan<T>(plan, fetch, () => this.writes.table(table));
+  }
+
+  abort(reason: string, details: Readonly<Record<string, unknown>> = {}): never {
+    this.checkUsable();
+    this.failure = new SixfoldError("aborted-by-caller", reason, { details });
+    throw this.failure;
+  }
+
+  readsEnded(reads: number, error: SixfoldError | Interruption | undefined): void {
+    this.readsInFlight -= reads;
+    if (error !== undefined) this.failure ??= error instanceof Interruption ? this.interrupted(error) : error;
+  }
+
+  /** The callback returned: commits. */
+  async commit(): Promise<void> {
+    this.state = "finishing";
+    if (this.failure !== undefined) throw this.failure;
+    if (this.readsInFlight > 0)
+      throw new SixfoldError("bad-handle", `the callback returned while ${this.readsInFlight} of its reads were under way: await them`);
+    // A snapshot that wrote nothing was consistent from its beginning; what a serializable one read must be checked.
+    const mustCommit = !this.writes.isEmpty || (this.begun && this.terms.isolation === "serializable");
+    if (!mustCommit) return this.rollback();
+    const { node, options, losses } = this.settle(undefined, undefined);
+    this.state = "ended";
+    const to = { core: this.core, session: this.session, node, deadlineMs: this.terms.deadlineMs, options, losses };
+    await submit(to, { op: "commit", tx: this.ref(), writes: this.writes.writes() }, this.writes.bytes);
+  }
+
+  /** Ends it without effect. The node is told but not waited for: nobody may wait for what is given up. */
+  rollback(): void {
+    if (this.state === "ended") return;
+    this.state = "ended";
+    if (this.begun && this.place?.node.state === "up") this.place.node.send({ op: "rollback", tx: { id: this.place.id } }, undefined);
+  }
+
+  /** Gives what is asked for from now on until `deadlineMs`. */
+  extend(deadlineMs: number): void {
+    this.terms = { ...this.terms, deadlineMs };
+  }
+
+  /** True once a commit was sent: it can no longer be given up without doubt. */
+  get isCommitting(): boolean {
+    return this.state === "ended" && this.begun;
+  }
+
+  private read(table: string, key: Key, bytes: Uint8Array, forUpdate: boolean, resolve: (value: unknown) => void, reject: (error: unknown) => void): void {
+    const { node } = this.settle(table, key);
+    if (this.batch?.takes(node, table, forUpdate) !== true) {
+      const body = { op: "get" as const, tx: this.ref(), table, keys: [], forUpdate };
+      this.batch = new ReadBatch(node, body, this.terms.deadlineMs, this);
+      this.batch.add(bytes, { resolve, reject: (error) => reject(this.translated(error)) });
+      this.readsInFlight += 1;
+      node.send(body, this.batch);
+      return;
+    }
+    this.readsInFlight += 1;
+    this.batch.add(bytes, { resolve, reject: (error) => reject(this.translated(error)) });
+  }
+
+  private async page(table: string, hintKey: Key | undefined, plan: ScanPlan): Promise<Page> {
+    this.checkUsable();
+    const { node } = this.settle(table, hintKey);
+    this.readsInFlight += 1;
+    let error: SixfoldError | Interruption | undefined;
+    try {
+      const { range, limit, reverse } = plan;
+      return await ask(node, { op: "scan", tx: this.ref(), table, ...range, limit, reverse }, this.terms.deadlineMs);
+    } catch (caught) {
+      if (caught instanceof SixfoldError || caught instanceof Interruption) error = caught;
+      throw this.translated(caught);
+    } finally {
+      this.readsEnded(1, error);
+    }
+  }
+
+  private translated(error: unknown): unknown {
+    return error instanceof Interruption ? this.interrupted(error) : error;
+  }
+
+  private interrupted(error: Interruption): SixfoldError {
+    const details = this.place === undefined ? {} : { transaction: this.place.id };
+    return new SixfoldError(error.kind === "late" ? "timeout" : "connection-lost", `a read was not answered: ${error.message}`, { details, cause: error });
+  }
+
+  /** The first row written decides the node too, if nothing was read before. */
+  private noteKey(table: string, key: Key): void {
+    if (this.place === undefined && this.core.affinity !== undefined) this.settle(table, key);
+  }
+
+  private settle(table: string | undefined, key: Key | undefined): Place {
+    if (this.place !== undefined) return this.place;
+    const hint = table === undefined ? undefined : this.core.affinity?.(table, key);
+    const node = this.core.pool.pick("writer", hint);
+    if (node === undefined) throw new SixfoldError("unavailable", "no writer can be reached");
+    const id = freshId(this.core, node);
+    const options = this.session.options(node, this.terms.isolation, this.terms.consistency);
+    return (this.place = { node, id, options, losses: this.session.lossesKnown, ref: { id } });
+  }
+
+  /** How the next request names the transaction. */
+  private ref(): TransactionRef {
+    const place = this.place!;
+    if (this.begun) return place.ref;
+    this.begun = true;
+    return { id: place.id, begin: place.options };
+  }
+
+  private checkUsable(): void {
+    if (this.state !== "open")
+      throw new SixfoldError("bad-handle", "this transaction has ended; its handle is only good inside its own callback, while that runs");
+    const running = this.core.running.getStore();
+    if (running !== undefined && running !== this && !this.terms.isInternal)
+      throw new SixfoldError("bad-handle", "this handle belongs to another transaction than the one whose callback is running; use the inner callback's own");
+    if (this.failure !== undefined) throw this.failure;
+  }
+}
