@@ -228,7 +228,7 @@ export class EngineState {
 
   releaseLocks(owner: Transaction | Job): void {
     this.locks.stopWaiting(owner);
-    if (owner.locks.size > 0) this.wakeAll(this.locks.release(owner));
+    if (owner.locks !== undefined) this.wakeAll(this.locks.release(owner));
   }
 
   /** Takes the row's lock for a job's transaction, or unwinds to wait for it. */

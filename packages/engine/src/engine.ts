@@ -404,12 +404,7 @@ export class Engine implements EngineFace {
       });
   }
 
-  private job(
-    request: number,
-    work: Work,
-    tx: TransactionId,
-    conflicts?: CallRequest["conflicts"],
-  ): Job {
+  private job(request: number, work: Work, tx: TransactionId, conflicts?: CallRequest["conflicts"]): Job {
     const { state } = this;
     return new Job(
       state.transactions.nextOrder(),

@@ -81,7 +81,7 @@ export class Job implements LockOwner {
   /** What to answer once settled or safely aborted. */
   result: EngineResult | undefined = undefined;
   waitsFor: string | undefined = undefined;
-  readonly locks = new Set<string>();
+  locks: Set<string> | undefined = undefined;
   /** Counted against the limit of queued commits. */
   readonly isWrite: boolean;
 

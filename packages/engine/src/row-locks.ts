@@ -15,7 +15,8 @@ export interface LockOwner {
   readonly order: number;
   /** The row this owner waits for. */
   waitsFor: string | undefined;
-  readonly locks: Set<string>;
+  /** Rows it holds; undefined before the first, as for nearly everyone. */
+  locks: Set<string> | undefined;
 }
 
 interface Lock<Waiter> {
@@ -40,7 +41,7 @@ export class RowLocks<Waiter> {
     const lock = this.locks.get(row);
     if (lock !== undefined) return lock.owner === owner;
     this.locks.set(row, { owner, queue: [] });
-    owner.locks.add(row);
+    hold(owner, row);
     return true;
   }
 
@@ -69,7 +70,7 @@ export class RowLocks<Waiter> {
   /** Gives all locks of `owner` to the next in line; returns whom to wake. */
   release(owner: LockOwner): Waiter[] {
     const woken: Waiter[] = [];
-    for (const row of owner.locks) {
+    for (const row of owner.locks ?? []) {
       const lock = this.locks.get(row)!;
       const next = lock.queue.shift();
       if (next === undefined) {
@@ -78,10 +79,10 @@ export class RowLocks<Waiter> {
       }
       lock.owner = next.owner;
       next.owner.waitsFor = undefined;
-      next.owner.locks.add(row);
+      hold(next.owner, row);
       woken.push(next.waiter);
     }
-    owner.locks.clear();
+    owner.locks = undefined;
     return woken;
   }
 
@@ -111,6 +112,10 @@ export class RowLocks<Waiter> {
     }
     return out;
   }
+}
+
+function hold(owner: LockOwner, row: string): void {
+  (owner.locks ??= new Set()).add(row);
 }
 
 /** The youngest on the cycle start … last. */

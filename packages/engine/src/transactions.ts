@@ -38,7 +38,7 @@ export class Transaction implements LockOwner {
   /** Too many rows were read to note them all. */
   readEverything = false;
   waitsFor: string | undefined = undefined;
-  readonly locks = new Set<string>();
+  locks: Set<string> | undefined = undefined;
   /** Why it has ended; it is a tombstone then. */
   ended: SixfoldError | undefined = undefined;
   /** Its commit was asked for: age no longer ends it, the commit job does. */
