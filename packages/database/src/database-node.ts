@@ -20,7 +20,6 @@ import {
   Random,
   SixfoldError,
   streamOfTransaction,
-  streamState,
   type Entry,
   type Lsn,
   type Manifest,

@@ -9,7 +9,9 @@
  * absent now and was absent then. A change by an own undecided entry is no conflict yet: wait for it and look again.
  */
 import {
+  NONE,
   SixfoldError,
+  isNone,
   lsn,
   pageId,
   showVersion,
@@ -24,7 +26,7 @@ import type { Job } from "./job.ts";
 import { rowName } from "./row-locks.ts";
 import { KIND_LEAF, cellAt, rowLsn, rowStream, searchLeaf } from "./slotted-page.ts";
 import type { RangeRead, Transaction } from "./transactions.ts";
-import { ScanCursor, findLeaf, lookup } from "./tree.ts";
+import { ScanCursor, findLeaf } from "./tree.ts";
 import { UNWIND } from "./unwind.ts";
 
 /** Throws `row-conflict`, or unwinds to wait or to fetch. The builder is active and has changed nothing yet. */
@@ -68,16 +70,17 @@ export function checkRow(
   const readPoint = tx.view!.readPoint;
   if (builder.active) builder.readLeaf(frame);
   if (index >= 0) {
-    const cell = cellAt(p, index);
-    const changedBy = { stream: streamId(rowStream(p, cell)), lsn: lsn(rowLsn(p, cell)) };
+    const changedBy = versionOf(p, cellAt(p, index));
     if (readPoint.includes(changedBy)) return;
     if (state.isUndecided(changedBy)) waitFor(state, changedBy.lsn);
     job.proven = true;
-    throw rowConflict(state, job, { table, row: key, page: frame.page, winner: changedBy });
+    const read = versionThen(state, table, key);
+    throw rowConflict(state, job, { table, row: key, page: frame.page, read, winner: changedBy });
   }
-  if (!wasThere(state, table, key)) return;
+  const read = versionThen(state, table, key);
+  if (isNone(read)) return;
   waitOnce(state, job, undecidedOnPath(state, root, key));
-  throw rowConflict(state, job, { table, row: key, page: frame.page, winner: frame.version });
+  throw rowConflict(state, job, { table, row: key, page: frame.page, read, winner: frame.version });
 }
 
 function waitFor(state: EngineState, at: number): never {
@@ -109,9 +112,17 @@ function undecidedOnPath(state: EngineState, root: PageId, key: Uint8Array): num
   return latest;
 }
 
-function wasThere(state: EngineState, table: string, key: Uint8Array): boolean {
+/** The row's version at the transaction's read point; `NONE` if it was not there. */
+function versionThen(state: EngineState, table: string, key: Uint8Array): PageVersion {
   const root = state.catalog.rootAt(state.viewReader, table);
-  return root !== undefined && lookup(state.viewReader, root, key) !== undefined;
+  if (root === undefined) return NONE;
+  const p = state.viewReader.read(findLeaf(state.viewReader, root, key));
+  const index = p[0] === KIND_LEAF ? searchLeaf(p, key) : -1;
+  return index < 0 ? NONE : versionOf(p, cellAt(p, index));
+}
+
+function versionOf(p: Uint8Array, cell: number): PageVersion {
+  return { stream: streamId(rowStream(p, cell)), lsn: lsn(rowLsn(p, cell)) };
 }
 
 /** Scans a range again at the newest state: the same number of rows, none newer than the read point, is the same rows. */
@@ -132,7 +143,7 @@ function checkRange(state: EngineState, job: Job, tx: Transaction, read: RangeRe
     last = page;
   };
   cursor.onRow = (p, cell) => {
-    const version = { stream: streamId(rowStream(p, cell)), lsn: lsn(rowLsn(p, cell)) };
+    const version = versionOf(p, cell);
     if (!readPoint.includes(version)) newer ??= version;
   };
   cursor.run(builder, state.wants, root);
@@ -148,7 +159,7 @@ function checkRange(state: EngineState, job: Job, tx: Transaction, read: RangeRe
 export function rowConflict(
   state: EngineState,
   job: Job,
-  what: { table: string; row?: Uint8Array; page: PageId; winner: PageVersion },
+  what: { table: string; row?: Uint8Array; page: PageId; read?: PageVersion; winner: PageVersion },
 ): SixfoldError {
   state.counts.rowConflicts++;
   const winnerTransaction = state.winners.of(what.winner);
@@ -156,6 +167,7 @@ export function rowConflict(
     page: what.page,
     table: what.table,
     ...(what.row === undefined ? {} : { row: what.row }),
+    ...(what.read === undefined ? {} : { versionRead: showVersion(what.read) }),
     winningVersion: showVersion(what.winner),
     ...(winnerTransaction === undefined ? {} : { winnerTransaction }),
     phase: job.lastPhase ?? (what.winner.stream === state.stream ? "local" : "delta"),
