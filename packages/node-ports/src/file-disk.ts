@@ -94,9 +94,11 @@ export class FileDisk implements Disk {
     const bytes = new Uint8Array(wanted);
     let got = 0;
     while (got < wanted) {
-      const { bytesRead } = await file.handle.read(bytes, got, wanted - got, offset + got).catch((error: unknown) => {
-        throw asDiskError(error);
-      });
+      const { bytesRead } = await file.handle
+        .read(bytes, got, wanted - got, offset + got)
+        .catch((error: unknown) => {
+          throw asDiskError(error);
+        });
       if (bytesRead === 0) throw new DiskFaultError(`${name} is shorter than it was made`);
       got += bytesRead;
     }

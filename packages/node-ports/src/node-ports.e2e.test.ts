@@ -41,7 +41,11 @@ describe("WebSocketNetwork", () => {
     const listener = await network.listen({ host: "127.0.0.1", port: 0, maxFrameBytes, http }, recorder());
     const base = listener.url.replace("ws:", "http:");
     const health = await fetch(`${base}/health?verbose=1`);
-    expect([health.status, health.headers.get("content-type"), await health.text()]).toEqual([200, "text/plain", "ok é"]);
+    expect([health.status, health.headers.get("content-type"), await health.text()]).toEqual([
+      200,
+      "text/plain",
+      "ok é",
+    ]);
     expect((await fetch(`${base}/other`)).status).toBe(404);
     expect((await fetch(`${base}/health`, { method: "POST" })).status).toBe(405);
     expect((await fetch(`${base}/health`, { method: "HEAD" })).headers.get("content-length")).toBe("5");

@@ -3,7 +3,13 @@ import * as fs from "node:fs/promises";
 import * as os from "node:os";
 import * as path from "node:path";
 import type { Harness } from "@sixfold/ports/contract";
-import { clockContract, diskContract, logContract, networkContract, pageStoreContract } from "@sixfold/ports/contract";
+import {
+  clockContract,
+  diskContract,
+  logContract,
+  networkContract,
+  pageStoreContract,
+} from "@sixfold/ports/contract";
 import { logBlockCodec } from "@sixfold/wire";
 import { FileDisk } from "./file-disk.ts";
 import { LmdbPageStore } from "./lmdb-page-store.ts";

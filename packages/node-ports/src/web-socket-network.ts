@@ -5,7 +5,15 @@
 import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import type { ConnectOptions, HttpAnswer, Link, LinkHandlers, ListenAddress, Listener, Network } from "@sixfold/ports";
+import type {
+  ConnectOptions,
+  HttpAnswer,
+  Link,
+  LinkHandlers,
+  ListenAddress,
+  Listener,
+  Network,
+} from "@sixfold/ports";
 import type { ClientOptions } from "ws";
 import { WebSocket, WebSocketServer } from "ws";
 import { WebSocketLink, closeTimeoutMs } from "./web-socket-link.ts";
@@ -80,7 +88,11 @@ function bound(handlers: LinkHandlers): LinkHandlers {
   };
 }
 
-async function closeAll(server: Server, webSockets: WebSocketServer, links: Set<WebSocketLink>): Promise<void> {
+async function closeAll(
+  server: Server,
+  webSockets: WebSocketServer,
+  links: Set<WebSocketLink>,
+): Promise<void> {
   webSockets.close();
   for (const link of links) link.close("the listener was closed");
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));

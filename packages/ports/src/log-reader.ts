@@ -113,7 +113,11 @@ class Scan<H extends LogBlock> {
   file(fileNumber: number, bytes: Uint8Array): void {
     const mayFound = fileNumber === this.#firstFile;
     let offset = 0;
-    for (let block = this.#next(bytes, 0, mayFound); block !== undefined; block = this.#next(bytes, offset, false)) {
+    for (
+      let block = this.#next(bytes, 0, mayFound);
+      block !== undefined;
+      block = this.#next(bytes, offset, false)
+    ) {
       const from = offset + this.#codec.headerBytes;
       const payload = bytes.subarray(from, from + block.payloadBytes);
       this.#visit(payload, { fileNumber, offset, sequence: block.sequence });
@@ -174,7 +178,8 @@ class Scan<H extends LogBlock> {
     for (let at = this.#codec.find(bytes, from); at >= 0; at = this.#codec.find(bytes, at + 1)) {
       const block = this.#whole(bytes, at);
       if (block === undefined) continue;
-      const ours = previous === undefined || (block.salt === previous.salt && block.sequence > previous.sequence);
+      const ours =
+        previous === undefined || (block.salt === previous.salt && block.sequence > previous.sequence);
       if (ours) {
         this.corrupt(this.#fileNumber, this.#offset, `a gap lies before block ${block.sequence}`);
         return;

@@ -116,11 +116,15 @@ export class LogWriter {
     assert(options.fileBytes > options.codec.headerBytes, "a log file holds more than a block header");
     const { fileNumber } = report.end;
     if (!report.files.includes(fileNumber)) await disk.create(logFileName(fileNumber), options.fileBytes);
+    // One file is prepared ahead. A block torn in that one leaves a second, for which it is too early again.
+    for (const number of report.files) if (number > fileNumber + 1) await disk.remove(logFileName(number));
     const sizes = new Map((await disk.list()).map((file) => [file.name, file.bytes]));
     const files = report.files.filter((number) => number < fileNumber);
     files.push(fileNumber);
     await new Promise<void>((resolve, reject) => {
-      disk.write(logFileName(fileNumber), 0, [], (error) => (error === undefined ? resolve() : reject(error)));
+      disk.write(logFileName(fileNumber), 0, [], (error) =>
+        error === undefined ? resolve() : reject(error),
+      );
     });
     const writer = new LogWriter(options, files, sizes.get(logFileName(fileNumber)) ?? options.fileBytes);
     writer.#prepare(sizes.get(logFileName(fileNumber + 1)));
@@ -149,7 +153,10 @@ export class LogWriter {
     let bytes = 0;
     for (const chunk of chunks) bytes += chunk.byteLength;
     assert(this.#closing === undefined, "no append after close");
-    assert(bytes <= this.#options.fileBytes - this.#options.codec.headerBytes, "an append fits into one log file");
+    assert(
+      bytes <= this.#options.fileBytes - this.#options.codec.headerBytes,
+      "an append fits into one log file",
+    );
     if (this.#failure !== undefined) {
       const failure = this.#failure;
       queueMicrotask(() => done(failure));

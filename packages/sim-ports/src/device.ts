@@ -5,8 +5,7 @@
 import type { Random } from "@sixfold/model";
 import type { Delay } from "./delay.ts";
 import { drawDelay } from "./delay.ts";
-import type { Incarnation } from "./sim-node.ts";
-import type { World } from "./world.ts";
+import type { Incarnation, Timeline } from "./timeline.ts";
 
 export interface DeviceOptions {
   readonly random: Random;
@@ -34,7 +33,7 @@ export class Device {
   readonly #sync: Delay;
   #freeAtMs = 0;
   #stalled = false;
-  #held: { world: World; request: Request }[] = [];
+  #held: { world: Timeline; request: Request }[] = [];
   #failures: Error[] = [];
 
   constructor(options: DeviceOptions) {
@@ -67,7 +66,7 @@ export class Device {
   }
 
   /** Does the request when its turn and time have come; never if its owner is dead by then. */
-  serve(world: World, request: Request, bytes: number): void {
+  serve(world: Timeline, request: Request, bytes: number): void {
     const took = (drawDelay(this.#sync, this.random) + bytes / bytesPerMs) * this.slowdown;
     this.#freeAtMs = Math.max(this.#freeAtMs, world.nowMs) + took;
     const run = (): void => {

@@ -1,14 +1,13 @@
 import type { Clock, Timer } from "@sixfold/ports";
-import type { Incarnation } from "./sim-node.ts";
-import type { World } from "./world.ts";
+import type { Incarnation, Timeline } from "./timeline.ts";
 
 /** The Clock port of one incarnation: the world's time, ahead and drifting as its node's options say. */
 export class SimClock implements Clock {
-  readonly #world: World;
+  readonly #world: Timeline;
   readonly #owner: Incarnation;
   readonly #rate: number;
 
-  constructor(world: World, owner: Incarnation) {
+  constructor(world: Timeline, owner: Incarnation) {
     this.#world = world;
     this.#owner = owner;
     this.#rate = 1 + owner.node.driftPpm / 1e6;

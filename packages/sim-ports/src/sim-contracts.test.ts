@@ -1,6 +1,12 @@
 /** The simulated ports keep the same contracts as the real ones. */
 import type { Harness } from "@sixfold/ports/contract";
-import { clockContract, diskContract, logContract, networkContract, pageStoreContract } from "@sixfold/ports/contract";
+import {
+  clockContract,
+  diskContract,
+  logContract,
+  networkContract,
+  pageStoreContract,
+} from "@sixfold/ports/contract";
 import { logBlockCodec } from "@sixfold/wire";
 import { World } from "./world.ts";
 
@@ -21,7 +27,7 @@ function harness(world: World): Harness {
 async function diskHarness(seed: number) {
   const world = new World(seed);
   const node = world.node("n");
-  const { settle } = harness(world);
+  const settle = <T>(promise: Promise<T>): Promise<T> => harness(world).settle(promise);
   let disk = await settle(node.host.openDisk("d"));
   return {
     ...harness(world),
@@ -48,7 +54,7 @@ for (const seed of [1, 2, 3]) {
   pageStoreContract(`simulated, seed ${seed}`, async () => {
     const world = new World(seed);
     const node = world.node("n");
-    const { settle } = harness(world);
+    const settle = <T>(promise: Promise<T>): Promise<T> => harness(world).settle(promise);
     let store = await settle(node.host.openPageStore("p"));
     return {
       ...harness(world),

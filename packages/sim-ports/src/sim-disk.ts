@@ -13,8 +13,8 @@
 import type { Disk, DiskFile, Done } from "@sixfold/ports";
 import { DiskFullError, fileNamePattern, sectorBytes } from "@sixfold/ports";
 import { Device } from "./device.ts";
-import type { Incarnation } from "./sim-node.ts";
-import { traceOf, type World } from "./world.ts";
+import type { Incarnation, Timeline } from "./timeline.ts";
+import { hashText } from "./trace-hash.ts";
 
 interface Unsynced {
   readonly offset: number;
@@ -59,7 +59,8 @@ export class DiskImage extends Device {
   /** Directory operations under way are done or not; what was written is in the system's cache and stays. */
   processEnd(): void {
     this.forget();
-    for (const [name, bytes] of this.making) if (this.random.chance(0.5)) this.files.set(name, newFile(bytes));
+    for (const [name, bytes] of this.making)
+      if (this.random.chance(0.5)) this.files.set(name, newFile(bytes));
     for (const name of this.removing) if (this.random.chance(0.5)) this.files.delete(name);
     this.making.clear();
     this.removing.clear();
@@ -80,9 +81,10 @@ export class DiskImage extends Device {
     const end = offset + old.byteLength;
     const kind = lost ? "none" : this.random.pick(["all", "none", "prefix", "sectors"] as const);
     const cut = offset + this.random.int(old.byteLength + 1);
-    for (let from = offset; from < end; ) {
+    for (let from = offset; from < end;) {
       const to = Math.min(end, (Math.floor(from / sectorBytes) + 1) * sectorBytes);
-      const isNew = kind === "all" || (kind === "prefix" && to <= cut) || (kind === "sectors" && this.random.chance(0.5));
+      const isNew =
+        kind === "all" || (kind === "prefix" && to <= cut) || (kind === "sectors" && this.random.chance(0.5));
       if (!isNew) file.live.set(old.subarray(from - offset, to - offset), from);
       from = to;
     }
@@ -94,13 +96,13 @@ function newFile(bytes: number): FileImage {
 }
 
 export class SimDisk implements Disk {
-  readonly #world: World;
+  readonly #world: Timeline;
   readonly #owner: Incarnation;
   readonly #image: DiskImage;
   #underWay = 0;
   #idle: (() => void) | undefined;
 
-  constructor(world: World, owner: Incarnation, image: DiskImage) {
+  constructor(world: Timeline, owner: Incarnation, image: DiskImage) {
     this.#world = world;
     this.#owner = owner;
     this.#image = image;
@@ -115,22 +117,24 @@ export class SimDisk implements Disk {
 
   create(name: string, bytes: number): Promise<void> {
     const image = this.#image;
-    if (!fileNamePattern.test(name)) return Promise.reject(new Error(`not a file name: ${JSON.stringify(name)}`));
-    if (image.files.has(name) || image.making.has(name)) return Promise.reject(new Error(`file exists: ${name}`));
+    if (!fileNamePattern.test(name))
+      return Promise.reject(new Error(`not a file name: ${JSON.stringify(name)}`));
+    if (image.files.has(name) || image.making.has(name))
+      return Promise.reject(new Error(`file exists: ${name}`));
     if (image.usedBytes + bytes > image.capacity) {
-      return this.#operate("create", traceOf(name), 0, () => {
+      return this.#operate("create", hashText(name), 0, () => {
         throw new DiskFullError(`no room for ${name}, ${bytes} bytes`);
       });
     }
     image.making.set(name, bytes);
-    return this.#operate("create", traceOf(name), bytes, () => {
+    return this.#operate("create", hashText(name), bytes, () => {
       image.making.delete(name);
       image.files.set(name, newFile(bytes));
     });
   }
 
   read(name: string, offset: number, length: number): Promise<Uint8Array> {
-    return this.#operate("read", traceOf(name), length, () => {
+    return this.#operate("read", hashText(name), length, () => {
       const file = this.#image.files.get(name);
       if (file === undefined) throw new Error(`no such file: ${name}`);
       return file.live.slice(offset, offset + length);
@@ -152,7 +156,8 @@ export class SimDisk implements Disk {
     this.#underWay += 1;
     const run = (): void => {
       const failure = this.#image.takeFailure();
-      if (failure === undefined) file.unsynced = file.unsynced.filter((write) => write.lost || !covered.includes(write));
+      if (failure === undefined)
+        file.unsynced = file.unsynced.filter((write) => write.lost || !covered.includes(write));
       else for (const write of covered) write.lost = true;
       this.#finished();
       done(failure);
@@ -162,9 +167,9 @@ export class SimDisk implements Disk {
 
   remove(name: string): Promise<void> {
     const image = this.#image;
-    if (!image.files.has(name)) return this.#operate("remove", traceOf(name), 0, () => {});
+    if (!image.files.has(name)) return this.#operate("remove", hashText(name), 0, () => {});
     image.removing.add(name);
-    return this.#operate("remove", traceOf(name), 0, () => {
+    return this.#operate("remove", hashText(name), 0, () => {
       image.removing.delete(name);
       image.files.delete(name);
     });
@@ -191,7 +196,7 @@ export class SimDisk implements Disk {
         try {
           resolve(apply());
         } catch (error) {
-          reject(error as Error);
+          reject(error instanceof Error ? error : new Error(String(error)));
         }
         this.#finished();
       };

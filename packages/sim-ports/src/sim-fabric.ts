@@ -7,12 +7,10 @@
  * when the direction is healed, or never: half-open links are as real here as they are outside.
  */
 import { assert, type Random } from "@sixfold/model";
-import type { LinkHandlers, ListenAddress } from "@sixfold/ports";
+import type { Link, LinkHandlers, ListenAddress } from "@sixfold/ports";
 import type { Delay } from "./delay.ts";
 import { drawDelay, otherAzDelay, sameAzDelay } from "./delay.ts";
-import type { SimLink } from "./sim-link.ts";
-import type { Incarnation, SimNode } from "./sim-node.ts";
-import type { World } from "./world.ts";
+import type { Incarnation, Machine, Timeline } from "./timeline.ts";
 
 export interface FabricOptions {
   /** One way, between nodes of one AZ, and of two. `setDelay` overrules both for a direction. */
@@ -39,12 +37,26 @@ const defaults: FabricOptions = {
   checkFrames: true,
 };
 
+/** One end of a link, as the fabric sees it. */
+export interface FabricLink extends Link {
+  readonly owner: Incarnation;
+  readonly isClient: boolean;
+  /** The other end, once there is one. */
+  readonly peer: FabricLink | undefined;
+  /** Both ends are told, in events of their own; nothing more arrives at either. */
+  breakBoth(reason: string): void;
+  /** Its process is gone; `told`: the machine lives and resets the link. */
+  ownerDied(told: boolean): void;
+  /** `run` is called when this end has closed, after its handlers. */
+  whenEnded(run: () => void): void;
+}
+
 /** Where a node listens. */
 export interface ListenState {
   readonly owner: Incarnation;
   readonly at: ListenAddress;
   readonly handlers: LinkHandlers;
-  readonly links: Set<SimLink>;
+  readonly links: Set<FabricLink>;
   isOpen: boolean;
 }
 
@@ -54,16 +66,18 @@ const firstFreePort = 20_000;
 export class SimFabric {
   readonly options: FabricOptions;
   readonly random: Random;
+  /** Directions of links that hold something, also of links that their sender has given up. */
+  readonly holding = new Set<{ release(): void }>();
   /** Chance of loss may be changed while the world runs. */
   lossChance: number;
-  readonly #world: World;
+  readonly #world: Timeline;
   readonly #listeners = new Map<string, ListenState>();
-  readonly #links = new Set<SimLink>();
+  readonly #links = new Set<FabricLink>();
   readonly #blocked = new Set<string>();
   readonly #delays = new Map<string, Delay>();
   #linkIds = 0;
 
-  constructor(world: World, options: Partial<FabricOptions>) {
+  constructor(world: Timeline, options: Partial<FabricOptions>) {
     this.#world = world;
     this.options = { ...defaults, ...options };
     this.lossChance = this.options.lossChance;
@@ -83,7 +97,11 @@ export class SimFabric {
   }
 
   /** Blocks every direction from `left` to `right`, and back unless `oneWay`. */
-  partition(left: readonly string[], right: readonly string[], options: { readonly oneWay?: boolean } = {}): void {
+  partition(
+    left: readonly string[],
+    right: readonly string[],
+    options: { readonly oneWay?: boolean } = {},
+  ): void {
     for (const a of left) {
       for (const b of right) {
         if (a === b) continue;
@@ -95,7 +113,10 @@ export class SimFabric {
 
   /** Parts a node from all others that exist now. */
   isolate(name: string): void {
-    this.partition([name], this.#world.nodes.map((node) => node.name));
+    this.partition(
+      [name],
+      this.#world.nodes.map((node) => node.name),
+    );
   }
 
   /** Frees all directions. */
@@ -128,12 +149,12 @@ export class SimFabric {
 
   // For nodes and links
 
-  isBlocked(from: SimNode, to: SimNode): boolean {
+  isBlocked(from: Machine, to: Machine): boolean {
     return this.#blocked.size > 0 && this.#blocked.has(direction(from.name, to.name));
   }
 
   /** Draws what one frame takes from node to node, transmission apart. */
-  drawLatency(from: SimNode, to: SimNode): number {
+  drawLatency(from: Machine, to: Machine): number {
     const { sameAz, otherAz, retransmitMs } = this.options;
     const delay = this.#delays.get(direction(from.name, to.name)) ?? (from.az === to.az ? sameAz : otherAz);
     const lost = this.lossChance > 0 && this.random.chance(this.lossChance);
@@ -141,10 +162,14 @@ export class SimFabric {
   }
 
   /** The state of a new listening address; an Error if it is taken. */
-  listen(owner: Incarnation, at: ListenAddress, handlers: LinkHandlers): { state: ListenState; port: number } | Error {
+  listen(
+    owner: Incarnation,
+    at: ListenAddress,
+    handlers: LinkHandlers,
+  ): { state: ListenState; port: number } | Error {
     const { name } = owner.node;
     let { port } = at;
-    if (port === 0) for (port = firstFreePort; this.#listeners.has(address(name, port)); ) port += 1;
+    if (port === 0) for (port = firstFreePort; this.#listeners.has(address(name, port));) port += 1;
     if (this.#listeners.has(address(name, port))) return new Error(`address in use: ${address(name, port)}`);
     const state: ListenState = { owner, at, handlers, links: new Set(), isOpen: true };
     this.#listeners.set(address(name, port), state);
@@ -161,13 +186,13 @@ export class SimFabric {
     this.#listeners.delete(address(name, port));
   }
 
-  add(link: SimLink): number {
+  add(link: FabricLink): number {
     this.#links.add(link);
     this.#linkIds += 1;
     return this.#linkIds;
   }
 
-  drop(link: SimLink): void {
+  drop(link: FabricLink): void {
     this.#links.delete(link);
   }
 
@@ -177,7 +202,7 @@ export class SimFabric {
   }
 
   /** A node's process has ended; `told`: its machine lives and resets the links. */
-  died(node: SimNode, told: boolean): void {
+  died(node: Machine, told: boolean): void {
     for (const [key, state] of this.#listeners) {
       if (state.owner.node !== node) continue;
       state.isOpen = false;
@@ -187,14 +212,14 @@ export class SimFabric {
   }
 
   /** A new incarnation begins: whatever of the old one was left is gone. */
-  restarted(node: SimNode): void {
+  restarted(node: Machine): void {
     for (const link of this.#links) {
       assert(link.owner.node !== node || link.owner.alive, "a dead incarnation has no links");
     }
   }
 
   #releaseHeld(): void {
-    for (const link of [...this.#links]) link.releaseHeld();
+    for (const pipe of [...this.holding]) pipe.release();
   }
 }
 

@@ -9,14 +9,13 @@
  * back, a slow line does.
  */
 import { assert } from "@sixfold/model";
-import type { Link, LinkHandlers } from "@sixfold/ports";
+import type { LinkHandlers } from "@sixfold/ports";
 import { highMarkBytes, lowMarkBytes } from "@sixfold/ports";
-import type { SimFabric } from "./sim-fabric.ts";
-import type { Incarnation } from "./sim-node.ts";
+import type { FabricLink, SimFabric } from "./sim-fabric.ts";
 import type { PipeItem } from "./sim-pipe.ts";
 import { SimPipe } from "./sim-pipe.ts";
+import type { Incarnation, Timeline } from "./timeline.ts";
 import { hashBytes } from "./trace-hash.ts";
-import type { World } from "./world.ts";
 
 export interface LinkOptions {
   readonly owner: Incarnation;
@@ -34,14 +33,14 @@ const headerBytes = 8;
 
 type State = "connecting" | "open" | "closing" | "closed";
 
-export class SimLink implements Link {
+export class SimLink implements FabricLink {
   readonly remote: string;
   readonly owner: Incarnation;
   readonly isClient: boolean;
   readonly id: number;
   /** The other end, once there is one. */
   peer: SimLink | undefined;
-  readonly #world: World;
+  readonly #world: Timeline;
   readonly #fabric: SimFabric;
   readonly #handlers: LinkHandlers;
   readonly #maxFrameBytes: number;
@@ -54,9 +53,9 @@ export class SimLink implements Link {
   #watchesPeer = false;
   #onEnd: (() => void) | undefined;
 
-  constructor(world: World, options: LinkOptions) {
+  constructor(world: Timeline, fabric: SimFabric, options: LinkOptions) {
     this.#world = world;
-    this.#fabric = world.fabric;
+    this.#fabric = fabric;
     this.owner = options.owner;
     this.remote = options.remote;
     this.isClient = options.isClient;
@@ -109,11 +108,11 @@ export class SimLink implements Link {
   // For the network: opening
 
   /** Joins the two ends; the server's end opens at once, the client's when word of it has come back. */
-  static join(world: World, client: SimLink, server: SimLink): void {
+  static join(client: SimLink, server: SimLink): void {
     client.peer = server;
     server.peer = client;
-    client.#out = new SimPipe(world, client.owner.node, server.owner);
-    server.#out = new SimPipe(world, server.owner.node, client.owner);
+    client.#out = new SimPipe(client.#world, client.#fabric, client.owner.node, server.owner);
+    server.#out = new SimPipe(server.#world, server.#fabric, server.owner.node, client.owner);
     server.#put("accepted", headerBytes, 0, () => client.#accepted());
     server.#open();
   }
@@ -145,10 +144,6 @@ export class SimLink implements Link {
       // Whatever is on its way to the dead goes unanswered, and so will all that is sent from now on.
       if (peer.#out!.inFlight > 0 || peer.#out!.isHolding) peer.#watchPeer();
     }
-  }
-
-  releaseHeld(): void {
-    this.#out?.release();
   }
 
   /** The end of this end: `closed` is called here and nowhere else. */
@@ -189,7 +184,8 @@ export class SimLink implements Link {
 
   #frameArrived(frame: Uint8Array, hash: number): void {
     if (this.#state !== "open") return;
-    if (this.#fabric.options.checkFrames) assert(hashBytes(frame) === hash, "a frame is not changed after it was sent");
+    if (this.#fabric.options.checkFrames)
+      assert(hashBytes(frame) === hash, "a frame is not changed after it was sent");
     if (frame.byteLength <= this.#maxFrameBytes) {
       this.#handlers.frame(this, frame);
       return;

@@ -1,9 +1,8 @@
 /** The Network port of one incarnation on the world's fabric. */
 import type { ConnectOptions, Link, LinkHandlers, ListenAddress, Listener, Network } from "@sixfold/ports";
-import type { ListenState } from "./sim-fabric.ts";
+import type { ListenState, SimFabric } from "./sim-fabric.ts";
 import { SimLink } from "./sim-link.ts";
-import type { Incarnation, SimNode } from "./sim-node.ts";
-import type { World } from "./world.ts";
+import type { Incarnation, Machine, Timeline } from "./timeline.ts";
 
 /** A connection request that nobody answers is repeated at this interval, until its time is up. */
 const requestRepeatMs = 250;
@@ -14,17 +13,19 @@ interface Target {
 }
 
 export class SimNetwork implements Network {
-  readonly #world: World;
+  readonly #world: Timeline;
+  readonly #fabric: SimFabric;
   readonly #owner: Incarnation;
 
-  constructor(world: World, owner: Incarnation) {
+  constructor(world: Timeline, fabric: SimFabric, owner: Incarnation) {
     this.#world = world;
+    this.#fabric = fabric;
     this.#owner = owner;
   }
 
   /** `at.host` is of no account: a node listens under its name. `at.http` is not served. */
   listen(at: ListenAddress, handlers: LinkHandlers): Promise<Listener> {
-    const { fabric } = this.#world;
+    const fabric = this.#fabric;
     const { name } = this.#owner.node;
     const made = fabric.listen(this.#owner, at, handlers);
     if (made instanceof Error) return Promise.reject(made);
@@ -37,7 +38,11 @@ export class SimNetwork implements Network {
         const resolveIfDone = (): void => {
           if (state.links.size === 0) resolve();
         };
-        for (const link of state.links) link.whenEnded(() => void (state.links.delete(link), resolveIfDone()));
+        for (const link of state.links)
+          link.whenEnded(() => {
+            state.links.delete(link);
+            resolveIfDone();
+          });
         resolveIfDone();
       });
       return closing;
@@ -48,13 +53,24 @@ export class SimNetwork implements Network {
   connect(url: string, options: ConnectOptions, handlers: LinkHandlers): Link {
     const { maxFrameBytes, timeoutMs } = options;
     const world = this.#world;
-    const link = new SimLink(world, { owner: this.#owner, remote: url, handlers, maxFrameBytes, isClient: true });
+    const link = new SimLink(world, this.#fabric, {
+      owner: this.#owner,
+      remote: url,
+      handlers,
+      maxFrameBytes,
+      isClient: true,
+    });
     const target = parse(url, this.#owner.node.name);
     const fail = (afterMs: number, reason: string): void => {
       const run = (): void => {
         if (link.isConnecting) link.abandon(reason);
       };
-      world.schedule(world.nowMs + afterMs, { owner: this.#owner, kind: "connect-failed", detail: link.id, run });
+      world.schedule(world.nowMs + afterMs, {
+        owner: this.#owner,
+        kind: "connect-failed",
+        detail: link.id,
+        run,
+      });
     };
     if (target === undefined) {
       fail(0, `not an address: ${url}`);
@@ -71,7 +87,7 @@ export class SimNetwork implements Network {
     const from = this.#owner.node;
     const to = world.nodes.find((node) => node.name === target.name);
     const refuse = (why: string): void => {
-      const back = to === undefined ? 0 : world.fabric.drawLatency(to, from);
+      const back = to === undefined ? 0 : this.#fabric.drawLatency(to, from);
       const run = (): void => {
         if (link.isConnecting) link.end(why);
       };
@@ -83,22 +99,27 @@ export class SimNetwork implements Network {
     }
     const arrive = (): void => {
       if (!this.#owner.alive || !link.isConnecting) return;
-      const unheard = to.isDark || world.fabric.isBlocked(from, to) || world.fabric.isBlocked(to, from);
+      const unheard = to.isDark || this.#fabric.isBlocked(from, to) || this.#fabric.isBlocked(to, from);
       if (unheard) {
         const run = (): void => this.#request(link, target);
-        world.schedule(world.nowMs + requestRepeatMs, { owner: this.#owner, kind: "request", detail: link.id, run });
+        world.schedule(world.nowMs + requestRepeatMs, {
+          owner: this.#owner,
+          kind: "request",
+          detail: link.id,
+          run,
+        });
         return;
       }
-      const listening = world.fabric.listener(target.name, target.port);
+      const listening = this.#fabric.listener(target.name, target.port);
       if (listening === undefined) refuse("connection refused");
       else this.#accept(link, from, listening, refuse);
     };
-    const due = world.nowMs + world.fabric.drawLatency(from, to);
+    const due = world.nowMs + this.#fabric.drawLatency(from, to);
     world.schedule(due, { owner: undefined, kind: "request", detail: link.id, run: arrive });
   }
 
   /** The listener's process answers, when it gets to it. */
-  #accept(client: SimLink, from: SimNode, listening: ListenState, refuse: (why: string) => void): void {
+  #accept(client: SimLink, from: Machine, listening: ListenState, refuse: (why: string) => void): void {
     const world = this.#world;
     const { owner, handlers, at, links } = listening;
     const run = (): void => {
@@ -109,10 +130,16 @@ export class SimNetwork implements Network {
       }
       const { maxFrameBytes } = at;
       const remote = `${from.name}#${client.id}`;
-      const server = new SimLink(world, { owner, remote, handlers, maxFrameBytes, isClient: false });
+      const server = new SimLink(world, this.#fabric, {
+        owner,
+        remote,
+        handlers,
+        maxFrameBytes,
+        isClient: false,
+      });
       links.add(server);
       server.whenEnded(() => links.delete(server));
-      SimLink.join(world, client, server);
+      SimLink.join(client, server);
     };
     world.schedule(world.nowMs, { owner, kind: "accept", detail: client.id, run });
   }

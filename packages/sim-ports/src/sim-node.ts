@@ -11,9 +11,10 @@ import type { Delay } from "./delay.ts";
 import { syncDelay } from "./delay.ts";
 import { SimClock } from "./sim-clock.ts";
 import { DiskImage, SimDisk } from "./sim-disk.ts";
+import type { SimFabric } from "./sim-fabric.ts";
 import { SimNetwork } from "./sim-network.ts";
 import { PageStoreImage, SimPageStore } from "./sim-page-store.ts";
-import type { World, WorldEvent } from "./world.ts";
+import type { Incarnation, Machine, Timeline, WorldEvent } from "./timeline.ts";
 
 export interface NodeOptions {
   /** Nodes of one AZ are near one another. Default: each node in its own. */
@@ -33,14 +34,9 @@ export interface NodeOptions {
 
 const diskBytesDefault = 1 << 30;
 
-/** One life of a node's process. */
-export interface Incarnation {
-  readonly node: SimNode;
-  alive: boolean;
-}
-
-export class SimNode {
-  readonly world: World;
+export class SimNode implements Machine {
+  readonly #world: Timeline;
+  readonly #fabric: SimFabric;
   readonly name: string;
   readonly az: string;
   readonly driftPpm: number;
@@ -59,8 +55,9 @@ export class SimNode {
   /** Machine without power, not only without process: its peers hear nothing from it. */
   #dark = false;
 
-  constructor(world: World, name: string, options: NodeOptions) {
-    this.world = world;
+  constructor(world: Timeline, fabric: SimFabric, name: string, options: NodeOptions) {
+    this.#world = world;
+    this.#fabric = fabric;
     this.name = name;
     this.az = options.az ?? name;
     this.driftPpm = options.driftPpm ?? 0;
@@ -93,7 +90,11 @@ export class SimNode {
     let image = this.#disks.get(name);
     if (image === undefined) {
       const random = this.random.fork(`disk ${name}`);
-      image = new DiskImage({ random, sync: this.#options.sync ?? syncDelay, capacity: this.#options.diskBytes ?? diskBytesDefault });
+      image = new DiskImage({
+        random,
+        sync: this.#options.sync ?? syncDelay,
+        capacity: this.#options.diskBytes ?? diskBytesDefault,
+      });
       this.#disks.set(name, image);
     }
     return image;
@@ -104,7 +105,11 @@ export class SimNode {
     let image = this.#pageStores.get(name);
     if (image === undefined) {
       const random = this.random.fork(`pages ${name}`);
-      image = new PageStoreImage({ random, sync: this.#options.sync ?? syncDelay, capacity: this.#options.diskBytes ?? diskBytesDefault });
+      image = new PageStoreImage({
+        random,
+        sync: this.#options.sync ?? syncDelay,
+        capacity: this.#options.diskBytes ?? diskBytesDefault,
+      });
       this.#pageStores.set(name, image);
     }
     return image;
@@ -117,16 +122,17 @@ export class SimNode {
     this.#dark = false;
     this.#paused = false;
     this.#busyUntilMs = 0;
-    this.world.fabric.restarted(this);
+    this.#fabric.restarted(this);
     const host = this.#makeHost(incarnation);
     this.#host = host;
     const { boot } = this.#options;
     if (boot !== undefined) {
       const run = (): void => {
         const booted = boot(host);
-        if (booted !== undefined) booted.catch((error: unknown) => incarnation.alive && this.world.fail(error));
+        if (booted !== undefined)
+          booted.catch((error: unknown) => incarnation.alive && this.#world.fail(error));
       };
-      this.world.schedule(this.world.nowMs, { owner: incarnation, kind: "boot", detail: 0, run });
+      this.#world.schedule(this.#world.nowMs, { owner: incarnation, kind: "boot", detail: 0, run });
     }
     return host;
   }
@@ -139,7 +145,7 @@ export class SimNode {
     this.#end("crash");
     this.#dark = true;
     for (const image of this.#disks.values()) image.powerLoss();
-    this.world.fabric.died(this, false);
+    this.#fabric.died(this, false);
   }
 
   /**
@@ -149,13 +155,13 @@ export class SimNode {
   kill(): void {
     this.#end("kill");
     for (const image of this.#disks.values()) image.processEnd();
-    this.world.fabric.died(this, true);
+    this.#fabric.died(this, true);
   }
 
   /** Ends the process by itself, from within its own code, as `kill` would. */
   #end(how: string): void {
     assert(this.#incarnation !== undefined, `${this.name} is up`);
-    this.world.note(`${how} ${this.name}`);
+    this.#world.note(`${how} ${this.name}`);
     this.#incarnation.alive = false;
     this.#incarnation = undefined;
     this.#host = undefined;
@@ -171,13 +177,13 @@ export class SimNode {
 
   resume(): void {
     this.#paused = false;
-    this.#wake(this.world.nowMs);
+    this.#wake(this.#world.nowMs);
   }
 
   /** For the world: an event of one of this node's incarnations is due. */
   deliver(event: WorldEvent): void {
     if (event.owner?.alive !== true) return;
-    const busy = this.#busyUntilMs > this.world.nowMs;
+    const busy = this.#busyUntilMs > this.#world.nowMs;
     if (this.#paused || busy || this.#backlog.length > 0) {
       this.#backlog.push(event);
       if (!this.#paused) this.#wake(this.#busyUntilMs);
@@ -187,42 +193,43 @@ export class SimNode {
   }
 
   #handle(event: WorldEvent): void {
-    if (this.eventCostMs > 0) this.#busyUntilMs = this.world.nowMs + this.eventCostMs;
-    this.world.happen(event);
+    if (this.eventCostMs > 0) this.#busyUntilMs = this.#world.nowMs + this.eventCostMs;
+    this.#world.happen(event);
   }
 
   /** Looks into the backlog at that time, once. */
   #wake(atMs: number): void {
-    if (this.#wakeAtMs >= this.world.nowMs && this.#wakeAtMs <= atMs) return;
-    this.#wakeAtMs = Math.max(atMs, this.world.nowMs);
+    if (this.#wakeAtMs >= this.#world.nowMs && this.#wakeAtMs <= atMs) return;
+    this.#wakeAtMs = Math.max(atMs, this.#world.nowMs);
     const run = (): void => {
       this.#wakeAtMs = -1;
       this.#work();
     };
-    this.world.schedule(this.#wakeAtMs, { owner: undefined, kind: "wake", detail: 0, run });
+    this.#world.schedule(this.#wakeAtMs, { owner: undefined, kind: "wake", detail: 0, run });
   }
 
   /** Handles one waiting event; the world then gets its turn before the next. */
   #work(): void {
     if (this.#paused || this.#backlog.length === 0) return;
-    if (this.#busyUntilMs > this.world.nowMs) {
+    if (this.#busyUntilMs > this.#world.nowMs) {
       this.#wake(this.#busyUntilMs);
       return;
     }
     const event = this.#backlog.shift()!;
     if (event.owner?.alive === true) this.#handle(event);
-    if (this.#backlog.length > 0 && !this.#paused) this.#wake(Math.max(this.#busyUntilMs, this.world.nowMs));
+    if (this.#backlog.length > 0 && !this.#paused) this.#wake(Math.max(this.#busyUntilMs, this.#world.nowMs));
   }
 
   #makeHost(incarnation: Incarnation): Host {
     const random = this.random.fork("incarnation");
     return {
       name: this.name,
-      clock: new SimClock(this.world, incarnation),
-      network: new SimNetwork(this.world, incarnation),
-      openDisk: (name: string): Promise<Disk> => Promise.resolve(new SimDisk(this.world, incarnation, this.disk(name))),
+      clock: new SimClock(this.#world, incarnation),
+      network: new SimNetwork(this.#world, this.#fabric, incarnation),
+      openDisk: (name: string): Promise<Disk> =>
+        Promise.resolve(new SimDisk(this.#world, incarnation, this.disk(name))),
       openPageStore: (name: string): Promise<PageStore> =>
-        Promise.resolve(new SimPageStore(this.world, incarnation, this.pageStore(name))),
+        Promise.resolve(new SimPageStore(this.#world, incarnation, this.pageStore(name))),
       entropy: () => random.u32(),
     };
   }

@@ -7,8 +7,7 @@
 import type { Done, PageStore, StoredPage } from "@sixfold/ports";
 import { DiskFullError } from "@sixfold/ports";
 import { Device } from "./device.ts";
-import type { Incarnation } from "./sim-node.ts";
-import type { World } from "./world.ts";
+import type { Incarnation, Timeline } from "./timeline.ts";
 
 interface Batch {
   readonly put: readonly StoredPage[];
@@ -34,8 +33,10 @@ export class PageStoreImage extends Device {
   /** All of it, or nothing and the reason. */
   commit(batch: Batch): Error | undefined {
     let grows = 0;
-    for (const [page, bytes] of batch.put) grows += bytes.byteLength - (this.pages.get(page)?.byteLength ?? 0);
-    if (grows > 0 && this.#usedBytes + grows > this.capacity) return new DiskFullError(`no room for ${grows} bytes of pages`);
+    for (const [page, bytes] of batch.put)
+      grows += bytes.byteLength - (this.pages.get(page)?.byteLength ?? 0);
+    if (grows > 0 && this.#usedBytes + grows > this.capacity)
+      return new DiskFullError(`no room for ${grows} bytes of pages`);
     for (const [page, bytes] of batch.put) {
       const old = this.pages.get(page);
       if (old === undefined) this.#ids = undefined;
@@ -69,12 +70,12 @@ export class PageStoreImage extends Device {
 }
 
 export class SimPageStore implements PageStore {
-  readonly #world: World;
+  readonly #world: Timeline;
   readonly #owner: Incarnation;
   readonly #image: PageStoreImage;
   #idle: (() => void) | undefined;
 
-  constructor(world: World, owner: Incarnation, image: PageStoreImage) {
+  constructor(world: Timeline, owner: Incarnation, image: PageStoreImage) {
     this.#world = world;
     this.#owner = owner;
     this.#image = image;
@@ -95,7 +96,7 @@ export class SimPageStore implements PageStore {
   pages(from: number, limit: number): number[] {
     const ids = this.#image.ids();
     let low = 0;
-    for (let high = ids.length; low < high; ) {
+    for (let high = ids.length; low < high;) {
       const middle = (low + high) >> 1;
       if (ids[middle]! < from) low = middle + 1;
       else high = middle;

@@ -4,8 +4,7 @@
  *      put ──> [held while blocked] ──> line (bytesPerMs) ──> latency ──> arrives at the peer's node
  */
 import type { SimFabric } from "./sim-fabric.ts";
-import type { Incarnation, SimNode } from "./sim-node.ts";
-import type { World } from "./world.ts";
+import type { Incarnation, Machine, Timeline } from "./timeline.ts";
 
 /** What travels: a frame, or a step of the link's opening and closing. */
 export interface PipeItem {
@@ -18,9 +17,9 @@ export interface PipeItem {
 export class SimPipe {
   /** Items on their way; they have left but not arrived. */
   inFlight = 0;
-  readonly #world: World;
+  readonly #world: Timeline;
   readonly #fabric: SimFabric;
-  readonly #from: SimNode;
+  readonly #from: Machine;
   /** Whose events arrivals are. */
   readonly #to: Incarnation;
   #held: PipeItem[] = [];
@@ -31,9 +30,9 @@ export class SimPipe {
   #cutAtMs = Infinity;
   #isBroken = false;
 
-  constructor(world: World, from: SimNode, to: Incarnation) {
+  constructor(world: Timeline, fabric: SimFabric, from: Machine, to: Incarnation) {
     this.#world = world;
-    this.#fabric = world.fabric;
+    this.#fabric = fabric;
     this.#from = from;
     this.#to = to;
   }
@@ -53,6 +52,7 @@ export class SimPipe {
     if (this.#held.length > 0 || this.#fabric.isBlocked(this.#from, this.#to.node)) {
       this.#held.push(item);
       this.#heldBytes += item.bytes;
+      this.#fabric.holding.add(this);
     } else this.#launch(item);
   }
 
@@ -60,8 +60,7 @@ export class SimPipe {
   release(): void {
     if (this.#held.length === 0 || this.#fabric.isBlocked(this.#from, this.#to.node)) return;
     const held = this.#held;
-    this.#held = [];
-    this.#heldBytes = 0;
+    this.dropHeld();
     for (const item of held) this.#launch(item);
   }
 
@@ -69,6 +68,7 @@ export class SimPipe {
   dropHeld(): void {
     this.#held = [];
     this.#heldBytes = 0;
+    this.#fabric.holding.delete(this);
   }
 
   /** The sender lost its power now. */
@@ -85,7 +85,8 @@ export class SimPipe {
 
   #launch(item: PipeItem): void {
     const world = this.#world;
-    const leavesAtMs = Math.max(world.nowMs, this.#lineFreeAtMs) + item.bytes / this.#fabric.options.bytesPerMs;
+    const leavesAtMs =
+      Math.max(world.nowMs, this.#lineFreeAtMs) + item.bytes / this.#fabric.options.bytesPerMs;
     this.#lineFreeAtMs = leavesAtMs;
     const arrivesAtMs = leavesAtMs + this.#fabric.drawLatency(this.#from, this.#to.node);
     this.#lastArrivalMs = Math.max(this.#lastArrivalMs, arrivesAtMs);

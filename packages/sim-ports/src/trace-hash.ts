@@ -50,3 +50,10 @@ export function hashBytes(bytes: Uint8Array): number {
   for (let i = words; i < bytes.byteLength; i++) h = Math.imul(h ^ bytes[i]!, 0x01000193);
   return h >>> 0;
 }
+
+/** 32 bits of a text, to tell things apart in the trace. */
+export function hashText(text: string): number {
+  let h = text.length;
+  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
+  return h >>> 0;
+}

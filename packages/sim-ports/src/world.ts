@@ -23,8 +23,9 @@ import type { AgendaItem, Host } from "@sixfold/ports";
 import { Agenda } from "@sixfold/ports";
 import { quantize } from "./delay.ts";
 import { SimFabric, type FabricOptions } from "./sim-fabric.ts";
-import { SimNode, type Incarnation, type NodeOptions } from "./sim-node.ts";
-import { hashBytes, TraceHash } from "./trace-hash.ts";
+import { SimNode, type NodeOptions } from "./sim-node.ts";
+import type { Timeline, WorldEvent } from "./timeline.ts";
+import { TraceHash } from "./trace-hash.ts";
 
 export interface WorldOptions {
   readonly network?: Partial<FabricOptions>;
@@ -32,17 +33,8 @@ export interface WorldOptions {
   readonly onEvent?: (line: string) => void;
 }
 
-/** What happens, and to whom. `owner` undefined: to the world itself (a packet on its way, a fault). */
-export interface WorldEvent {
-  readonly owner: Incarnation | undefined;
-  readonly kind: string;
-  /** Tells apart in the trace what kind and time do not: a link, a byte count, a content hash. */
-  readonly detail: number;
-  readonly run: () => void;
-}
-
-/** 2026-01-01, so that wall times look like times. */
-const epochMs = Date.UTC(2026, 0);
+/** 2026-01-01T00:00:00Z, so that wall times look like times. */
+const epochMs = 1_767_225_600_000;
 
 /** `run` with a condition gives up after this much virtual time: 1 hour. */
 const conditionLimitMs = 3_600_000;
@@ -50,7 +42,7 @@ const conditionLimitMs = 3_600_000;
 /** Events at one instant, beyond which something spins: a thousand times what the largest tests need. */
 const instantEventsMax = 10_000_000;
 
-export class World {
+export class World implements Timeline {
   readonly seed: number;
   readonly random: Random;
   readonly fabric: SimFabric;
@@ -93,7 +85,7 @@ export class World {
   /** Adds a machine and starts it. Its name is its address: `ws://<name>:<port>`. */
   node(name: string, options: NodeOptions = {}): SimNode {
     assert(!this.#nodes.has(name), `one node is named ${name}`);
-    const node = new SimNode(this, name, options);
+    const node = new SimNode(this, this.fabric, name, options);
     this.#nodes.set(name, node);
     node.start();
     return node;
@@ -246,13 +238,6 @@ export class World {
     this.#failure = undefined;
     throw failure.error;
   }
-}
-
-/** A 32-bit number for a text, to tell things apart in the trace. */
-export function traceOf(text: string): number {
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  return hashBytes(bytes);
 }
 
 /** All microtasks, however many start one another, run before the next macrotask: that is the one moment to wait for. */

@@ -17,7 +17,11 @@ describe("log block", () => {
   test("golden vector: these bytes never change", () => {
     const into = new Uint8Array(logBlockHeaderBytes);
     const chunks = [Buffer.from("six"), Buffer.from("fold")];
-    const crc = encodeLogBlockHeader({ salt: 0x01020304, sequence: 2 ** 33 + 5, previousCrc: 0xa0b0c0d0 }, chunks, into);
+    const crc = encodeLogBlockHeader(
+      { salt: 0x01020304, sequence: 2 ** 33 + 5, previousCrc: 0xa0b0c0d0 },
+      chunks,
+      into,
+    );
     expect(Buffer.from(into).toString("hex")).toBe(
       "364c4231" + "04030201" + "0500000002000000" + "07000000" + "7c45e478" + "d0c0b0a0" + "6037e66f",
     );
@@ -26,17 +30,27 @@ describe("log block", () => {
 
   test("what is encoded is decoded, at any offset, whatever the chunks", () => {
     fc.assert(
-      fc.property(place, fc.array(fc.uint8Array({ maxLength: 50 }), { maxLength: 5 }), fc.nat(40), (at, chunks, offset) => {
-        const payload = Buffer.concat(chunks);
-        const block = new Uint8Array(offset + logBlockHeaderBytes + payload.length);
-        const headerCrc = encodeLogBlockHeader(at, chunks, block.subarray(offset));
-        block.set(payload, offset + logBlockHeaderBytes);
-        const header = decodeLogBlockHeader(block, offset);
-        expect(header).toEqual({ ...at, headerCrc, payloadBytes: payload.length, payloadCrc: crc32(payload) });
-        expect(logPayloadMatches(header!, block.subarray(offset + logBlockHeaderBytes))).toBe(true);
-        expect(findLogBlock(block, 0)).toBe(offset);
-        expect(findLogBlock(block, offset + 1)).toBe(-1);
-      }),
+      fc.property(
+        place,
+        fc.array(fc.uint8Array({ maxLength: 50 }), { maxLength: 5 }),
+        fc.nat(40),
+        (at, chunks, offset) => {
+          const payload = Buffer.concat(chunks);
+          const block = new Uint8Array(offset + logBlockHeaderBytes + payload.length);
+          const headerCrc = encodeLogBlockHeader(at, chunks, block.subarray(offset));
+          block.set(payload, offset + logBlockHeaderBytes);
+          const header = decodeLogBlockHeader(block, offset);
+          expect(header).toEqual({
+            ...at,
+            headerCrc,
+            payloadBytes: payload.length,
+            payloadCrc: crc32(payload),
+          });
+          expect(logPayloadMatches(header!, block.subarray(offset + logBlockHeaderBytes))).toBe(true);
+          expect(findLogBlock(block, 0)).toBe(offset);
+          expect(findLogBlock(block, offset + 1)).toBe(-1);
+        },
+      ),
     );
   });
 

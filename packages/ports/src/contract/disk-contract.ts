@@ -19,7 +19,11 @@ export function diskContract(name: string, make: () => Promise<DiskHarness>): vo
     });
     afterEach(() => harness.close());
 
-    async function write(file: string, offset: number, chunks: readonly Uint8Array[]): Promise<Error | undefined> {
+    async function write(
+      file: string,
+      offset: number,
+      chunks: readonly Uint8Array[],
+    ): Promise<Error | undefined> {
       const outcome = new Outcome();
       disk.write(file, offset, chunks, outcome.done);
       expect(outcome.calls).toBe(0);
@@ -50,7 +54,9 @@ export function diskContract(name: string, make: () => Promise<DiskHarness>): vo
 
     test("chunks are written one after the other, and nothing else changes", async () => {
       await harness.settle(disk.create("f", 10_000));
-      expect(await write("f", 700, [pattern(5, 1), new Uint8Array(0), pattern(3000, 2), pattern(1, 3)])).toBeUndefined();
+      expect(
+        await write("f", 700, [pattern(5, 1), new Uint8Array(0), pattern(3000, 2), pattern(1, 3)]),
+      ).toBeUndefined();
       const bytes = await harness.settle(disk.read("f", 0, 10_000));
       const expected = new Uint8Array(10_000);
       expected.set(pattern(5, 1), 700);
@@ -68,7 +74,13 @@ export function diskContract(name: string, make: () => Promise<DiskHarness>): vo
     });
 
     test("several MiB, small chunks among large ones", async () => {
-      const chunks = [pattern(3, 1), pattern(2 << 20, 2), pattern(9, 3), pattern(3 << 20, 4), pattern(70_000, 5)];
+      const chunks = [
+        pattern(3, 1),
+        pattern(2 << 20, 2),
+        pattern(9, 3),
+        pattern(3 << 20, 4),
+        pattern(70_000, 5),
+      ];
       const whole = Buffer.concat(chunks);
       await harness.settle(disk.create("f", whole.length + 50));
       expect(await write("f", 50, chunks)).toBeUndefined();
@@ -78,7 +90,9 @@ export function diskContract(name: string, make: () => Promise<DiskHarness>): vo
     test("reads are cut at the end of the file", async () => {
       await harness.settle(disk.create("f", 100));
       await write("f", 90, [pattern(10, 7)]);
-      expect(Buffer.compare(await harness.settle(disk.read("f", 95, 50)), pattern(10, 7).subarray(5))).toBe(0);
+      expect(Buffer.compare(await harness.settle(disk.read("f", 95, 50)), pattern(10, 7).subarray(5))).toBe(
+        0,
+      );
       expect(await harness.settle(disk.read("f", 100, 50))).toHaveLength(0);
       expect(await harness.settle(disk.read("f", 500, 50))).toHaveLength(0);
       await expect(harness.settle(disk.read("none", 0, 1))).rejects.toThrow();
@@ -106,7 +120,9 @@ export function diskContract(name: string, make: () => Promise<DiskHarness>): vo
         return outcome;
       });
       await harness.until(() => outcomes.every((outcome) => outcome.calls > 0));
-      expect(outcomes.map((outcome) => [outcome.calls, outcome.error])).toEqual(outcomes.map(() => [1, undefined]));
+      expect(outcomes.map((outcome) => [outcome.calls, outcome.error])).toEqual(
+        outcomes.map(() => [1, undefined]),
+      );
       expect(Buffer.compare(await harness.settle(disk.read("a", 300, 100)), pattern(100, 3))).toBe(0);
       expect(Buffer.compare(await harness.settle(disk.read("a", 0, 100)), pattern(100, 0))).toBe(0);
     });

@@ -39,7 +39,9 @@ export function logContract(name: string, codec: LogBlockCodec, make: () => Prom
     async function open(over: Partial<LogWriterOptions> = {}): Promise<LogWriter> {
       const { report } = await read();
       const onFailure = (error: Error): void => void failures.push(error);
-      return await harness.settle(LogWriter.open({ disk, codec, report, salt, fileBytes, onFailure, ...over }));
+      return await harness.settle(
+        LogWriter.open({ disk, codec, report, salt, fileBytes, onFailure, ...over }),
+      );
     }
 
     /** Appends one block of its own. */
@@ -110,9 +112,15 @@ export function logContract(name: string, codec: LogBlockCodec, make: () => Prom
       await append(writer, "small");
       await append(writer, "y".repeat(fileBytes - codec.headerBytes));
       await append(writer, "after");
-      expect(() => writer.append([new Uint8Array(fileBytes - codec.headerBytes + 1)], () => {})).toThrow(/fits/);
+      expect(() => writer.append([new Uint8Array(fileBytes - codec.headerBytes + 1)], () => {})).toThrow(
+        /fits/,
+      );
       await harness.settle(writer.close());
-      expect((await read()).payloads.map((text) => text.length)).toEqual([5, fileBytes - codec.headerBytes, 5]);
+      expect((await read()).payloads.map((text) => text.length)).toEqual([
+        5,
+        fileBytes - codec.headerBytes,
+        5,
+      ]);
     });
 
     test("rotation is announced once a file, appending from within it works, and old files go", async () => {
@@ -140,7 +148,13 @@ export function logContract(name: string, codec: LogBlockCodec, make: () => Prom
 
     test("a torn tail is cut and written over, wherever the tear is", async () => {
       const header = codec.headerBytes;
-      for (const [from, to] of [[0, header], [header + 5, header + 6], [header + 199, header + 200], [0, 4], [header - 4, header]] as const) {
+      for (const [from, to] of [
+        [0, header],
+        [header + 5, header + 6],
+        [header + 199, header + 200],
+        [0, 4],
+        [header - 4, header],
+      ] as const) {
         let writer = await open();
         const kept = `kept ${from}`;
         await append(writer, kept);
@@ -181,7 +195,10 @@ export function logContract(name: string, codec: LogBlockCodec, make: () => Prom
       const second = codec.headerBytes + 1500;
       const saved = await harness.settle(disk.read(logFileName(1), 0, fileBytes));
       await damage(1, second + codec.headerBytes, Uint8Array.of(1));
-      expect((await read()).report).toMatchObject({ state: "corrupt", corruption: { fileNumber: 1, offset: second } });
+      expect((await read()).report).toMatchObject({
+        state: "corrupt",
+        corruption: { fileNumber: 1, offset: second },
+      });
       await damage(1, 0, saved);
       expect((await read()).report.state).toBe("clean");
       await damage(1, 0, new Uint8Array(fileBytes));

@@ -36,7 +36,9 @@ export function pageStoreContract(name: string, make: () => Promise<PageStoreHar
     }
 
     test("what was put is got, at any id and length", async () => {
-      const pages = [0, 1, 255, 256, 65_536, 2 ** 31, pageIdMax].map((id, i) => [id, pattern(i * 3000, id)] as const);
+      const pages = [0, 1, 255, 256, 65_536, 2 ** 31, pageIdMax].map(
+        (id, i) => [id, pattern(i * 3000, id)] as const,
+      );
       await put(pages);
       for (const [id, bytes] of pages) expect(Buffer.compare(store.get(id)!, bytes)).toBe(0);
       expect(store.get(2)).toBeUndefined();
