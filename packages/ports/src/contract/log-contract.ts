@@ -173,6 +173,25 @@ export function logContract(name: string, codec: LogBlockCodec, make: () => Prom
       }
     });
 
+    test("a block of another history is not taken, though its place and its sums are right", async () => {
+      const histories: Uint8Array[] = [];
+      for (const letter of ["a", "b"]) {
+        const writer = await open();
+        await append(writer, letter.repeat(100));
+        await append(writer, letter.repeat(100));
+        await harness.settle(writer.close());
+        histories.push(await harness.settle(disk.read(logFileName(1), 0, fileBytes)));
+        for (const { name: file } of await harness.settle(disk.list()))
+          await harness.settle(disk.remove(file));
+      }
+      const second = codec.headerBytes + 100;
+      await harness.settle(disk.create(logFileName(1), fileBytes));
+      await damage(1, 0, histories[0]!.subarray(0, second));
+      await damage(1, second, histories[1]!.subarray(second));
+      const { payloads } = await read();
+      expect(payloads).toEqual(["a".repeat(100)]);
+    });
+
     test("damage before a later block is corruption, and such a log is not opened", async () => {
       const writer = await open();
       await append(writer, "a".repeat(100));
