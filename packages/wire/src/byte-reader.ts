@@ -9,15 +9,25 @@ const maxHigh = 2 ** (53 - 28);
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const floats = new DataView(new ArrayBuffer(8));
 
+/** Node's own, not among the types. */
+interface LatinBuffer {
+  latin1Slice(start: number, end: number): string;
+}
+
 export class ByteReader {
   readonly bytes: Uint8Array;
   at: number;
   /** Reading stops here; may be moved inwards while a part of known length is read. */
   end: number;
+  private asBuffer: LatinBuffer | undefined;
+  private readonly store: ArrayBufferLike;
+  private readonly offset: number;
 
   constructor(bytes: Uint8Array, at = 0, end = bytes.length) {
     // A Buffer's `slice` shares where a Uint8Array's copies: never hand on one for the other.
     this.bytes = bytes.constructor === Uint8Array ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.store = bytes.buffer;
+    this.offset = bytes.byteOffset;
     this.at = at;
     this.end = end;
   }
@@ -29,6 +39,12 @@ export class ByteReader {
   u8(): number {
     if (this.at >= this.end) badFrame("cut off");
     return this.bytes[this.at++]!;
+  }
+
+  /** The next byte, which stays the next. */
+  peek(): number {
+    if (this.at >= this.end) badFrame("cut off");
+    return this.bytes[this.at]!;
   }
 
   u16(): number {
@@ -82,7 +98,12 @@ export class ByteReader {
   /** A view on the next `n` bytes. */
   raw(n: number): Uint8Array {
     const at = this.advance(n);
-    return this.bytes.subarray(at, at + n);
+    return this.view(at, n);
+  }
+
+  /** A view on `n` bytes that were read already. Half the price of `subarray`. */
+  view(at: number, n: number): Uint8Array {
+    return new Uint8Array(this.store, this.offset + at, n);
   }
 
   blob(): Uint8Array {
@@ -96,23 +117,14 @@ export class ByteReader {
   /** `n` bytes of UTF-8. */
   utf8(n: number): string {
     const at = this.advance(n);
+    const end = at + n;
     const bytes = this.bytes;
-    // Short ASCII by hand: the decoder's fixed cost is that of some 40 characters.
-    if (n <= 40) {
-      let out = "";
-      let i = at;
-      for (const end = at + n; i < end; i++) {
-        const code = bytes[i]!;
-        if (code >= 0x80) break;
-        out += String.fromCharCode(code);
-      }
-      if (i === at + n) return out;
-    }
-    try {
-      return decoder.decode(bytes.subarray(at, at + n));
-    } catch {
-      return badFrame("not UTF-8");
-    }
+    let all = 0;
+    for (let i = at; i < end; i++) all |= bytes[i]!;
+    if (all >= 0x80) return this.decoded(at, end);
+    // A call into the runtime costs as much as some eight characters by hand.
+    if (n > 8) return this.buffer.latin1Slice(at, end);
+    return shortAscii(bytes, at, end);
   }
 
   /** Refuses bytes beyond what was read. */
@@ -125,6 +137,19 @@ export class ByteReader {
     if (n > this.end - at) badFrame("cut off");
     this.at = at + n;
     return at;
+  }
+
+  private decoded(at: number, end: number): string {
+    try {
+      return decoder.decode(this.bytes.subarray(at, end));
+    } catch {
+      return badFrame("not UTF-8");
+    }
+  }
+
+  /** The same bytes as a Buffer, which has the quick way to strings. */
+  private get buffer(): LatinBuffer {
+    return (this.asBuffer ??= Buffer.from(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length) as unknown as LatinBuffer);
   }
 
   private longVarint(): number {
@@ -153,5 +178,21 @@ export class ByteReader {
       }
     }
     return badFrame("a number beyond 2^53");
+  }
+}
+
+/** At most eight characters, four at a time: one call for each would make a rope of strings. */
+function shortAscii(b: Uint8Array, at: number, end: number): string {
+  let out = "";
+  for (; at + 4 <= end; at += 4) out += String.fromCharCode(b[at]!, b[at + 1]!, b[at + 2]!, b[at + 3]!);
+  switch (end - at) {
+    case 3:
+      return out + String.fromCharCode(b[at]!, b[at + 1]!, b[at + 2]!);
+    case 2:
+      return out + String.fromCharCode(b[at]!, b[at + 1]!);
+    case 1:
+      return out + String.fromCharCode(b[at]!);
+    default:
+      return out;
   }
 }

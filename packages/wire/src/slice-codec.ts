@@ -173,7 +173,7 @@ export function readSlice(r: ByteReader): Slice {
     transaction: transactionId(transaction),
     deltas,
     checks,
-    bytes: r.bytes.subarray(start, end),
+    bytes: r.view(start, end - start),
   };
 }
 

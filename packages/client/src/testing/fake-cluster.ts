@@ -86,7 +86,13 @@ export class FakeCluster {
   };
 }
 
-class FakeLink implements Link {
+/** A client's connection as the node sees it. */
+export interface FakePeer {
+  deliver(message: Message): void;
+  end(reason: string): void;
+}
+
+class FakeLink implements Link, FakePeer {
   readonly remote: string;
   readonly bufferedBytes = 0;
   node: FakeNode | undefined;
@@ -122,14 +128,15 @@ class FakeLink implements Link {
 }
 
 export class FakeNode {
-  readonly url: string;
+  /** Where clients find it. */
+  url: string;
   readonly name: string;
   role: Role;
   stream: StreamId;
   isUp = true;
   /** Says nothing at all, as behind a dead switch. */
   isSilent = false;
-  links: FakeLink[] = [];
+  links: FakePeer[] = [];
   /** Every request that came, and the frames they came in. */
   readonly requests: ClientRequestBody[] = [];
   frames = 0;
@@ -151,7 +158,7 @@ export class FakeNode {
     for (const link of this.links.splice(0)) link.end("connection lost");
   }
 
-  forget(link: FakeLink): void {
+  forget(link: FakePeer): void {
     this.links = this.links.filter((l) => l !== link);
   }
 
@@ -159,12 +166,12 @@ export class FakeNode {
     return this.requests.filter((r) => r.op === op).length;
   }
 
-  welcome(link: FakeLink): void {
+  welcome(link: FakePeer): void {
     const nodes = this.cluster.nodes.map(({ name, role, url }) => ({ name, role, az: "a", url }));
     link.deliver({ type: "clientWelcome", node: this.name, role: this.role, az: "a", mode: "multi", stream: this.stream, nodes });
   }
 
-  receive(link: FakeLink, frame: Uint8Array): void {
+  receive(link: FakePeer, frame: Uint8Array): void {
     if (this.isSilent) return;
     const message = decodeFrame(frame, VOLUME_TAG);
     if (message.type === "hello") {
@@ -181,7 +188,7 @@ export class FakeNode {
     }
   }
 
-  private serve(link: FakeLink, { request, body }: ClientRequest): void {
+  private serve(link: FakePeer, { request, body }: ClientRequest): void {
     this.requests.push(body);
     this.cluster.log.push(body);
     const twist = this.twist(body);
