@@ -37,6 +37,8 @@ export class Decider implements VoteListener {
   readonly untold = new Map<Lsn, Untold>();
   /** Of undecided entries. */
   inFlightBytes = 0;
+  /** Of those not yet sent. */
+  queuedBytes = 0;
   commits = 0;
   aborts = 0;
   yields = 0;
@@ -108,6 +110,7 @@ export class Decider implements VoteListener {
     e.state = "aborted";
     this.aborts++;
     this.inFlightBytes -= e.bytes;
+    if (!wasSent) this.queuedBytes -= e.bytes;
     this.blocked.delete(e);
     this.log.abortedEarly(e.lsn);
     this.out.effects.push({ kind: "decided", lsn: e.lsn, decision: "abort", cause });

@@ -55,7 +55,8 @@ export function pgsOfEntry(entry: Entry, geometry: Geometry): PgId[] {
 export interface CutPlace {
   readonly geometry: Geometry;
   readonly epoch: Epoch;
-  readonly exclusive: boolean;
+  /** True in an exclusive volume (tests plant it elsewhere: the break "four for transferred pages"). */
+  readonly ownsAll: boolean;
 }
 
 /** The slice of `entry` in `pgs[index]`. */
@@ -70,7 +71,7 @@ export function cutSlice(entry: Entry, pgs: readonly PgId[], index: number, back
     pg,
     back,
     supersedes: entry.supersedes,
-    owned: place.exclusive || (ownsAll(entry.stream, deltas) && ownsAll(entry.stream, checks)),
+    owned: place.ownsAll || (ownsAll(entry.stream, deltas) && ownsAll(entry.stream, checks)),
     epoch: place.epoch,
     pgs,
     ownBases: entry.ownBases,

@@ -49,6 +49,7 @@ interface Batch {
 export interface WriterBreaks {
   readonly decisionsNotCarried?: boolean;
   readonly toldEarly?: boolean;
+  readonly transferredOnFour?: boolean;
 }
 
 export class StreamWriter {
@@ -63,9 +64,9 @@ export class StreamWriter {
   private readonly out: Outbox;
   private readonly settings: VolumeSettings;
   private readonly tails: TailHistory;
+  private readonly breaks: WriterBreaks;
   private manifest: Manifest;
   private nextToSend = lsn(1);
-  private queuedBytes = 0;
   private keptBytes = 0;
   private readonly batches: Batch[] = [];
   /** PGs with slices that no write quorum has (exclusive volumes). */
@@ -90,6 +91,7 @@ export class StreamWriter {
     this.exclusive = o.exclusive;
     this.manifest = o.manifest;
     this.tails = o.tails;
+    this.breaks = o.breaks ?? {};
     this.decider = new Decider({
       out: o.out,
       stream: o.stream,
@@ -128,7 +130,7 @@ export class StreamWriter {
       dependents: undefined,
     };
     inFlight.push(item);
-    this.queuedBytes += item.bytes;
+    this.decider.queuedBytes += item.bytes;
     this.decider.inFlightBytes += item.bytes;
     if (this.exclusive) return;
     let lost = false;
@@ -147,7 +149,7 @@ export class StreamWriter {
     this.lowWater = lowWater;
     this.builtOn = builtOn;
     while (this.nextToSend < this.decider.inFlight.next && this.wantsPgs === 0) {
-      if (this.batches.length >= this.settings.batchesInFlightMax && this.queuedBytes < this.settings.batchBytes) break;
+      if (this.batches.length >= this.settings.batchesInFlightMax && this.decider.queuedBytes < this.settings.batchBytes) break;
       this.sendBatch(now);
     }
     if (this.decider.dirty.length > 0 || this.resends.length > 0) this.sendDecisions(now);
@@ -158,15 +160,15 @@ export class StreamWriter {
     const touched: PgProgress[] = [];
     let bytes = 0;
     const { inFlight } = this.decider;
+    // An entry aborted while it queued is never sent: no segment and no recovery ever hears of it.
+    if (this.nextToSend < inFlight.first) this.nextToSend = inFlight.first;
     for (; bytes < this.settings.batchBytes; this.nextToSend = lsn(this.nextToSend + 1)) {
       const item = inFlight.get(this.nextToSend);
       if (item === undefined) break;
-      if (item.state === "queued") {
-        if (!this.cut(item, touched, now)) break;
-        bytes += item.bytes;
-      }
-      // An entry aborted while it queued is never sent: no segment and no recovery ever hears of it.
-      this.queuedBytes -= item.bytes;
+      if (item.state !== "queued") continue;
+      if (!this.cut(item, touched, now)) break;
+      bytes += item.bytes;
+      this.decider.queuedBytes -= item.bytes;
     }
     if (touched.length === 0) return this.advance(now);
     const lasts: Lsn[] = [];
@@ -189,7 +191,7 @@ export class StreamWriter {
     }
     const progress = pgs.length === 1 ? this.progress(last).alone : pgs.map((pg) => this.progress(pg));
     const slices: SentSlice[] = [];
-    const place = { geometry: manifest.geometry, epoch: manifest.epoch, exclusive: this.exclusive };
+    const place = { geometry: manifest.geometry, epoch: manifest.epoch, ownsAll: this.exclusive || this.breaks.transferredOnFour === true };
     for (let i = 0; i < pgs.length; i++) {
       const pg = progress[i]!;
       const slice = cutSlice(item.entry, pgs, i, pg.lastSlice, place);
