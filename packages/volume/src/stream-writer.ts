@@ -306,10 +306,12 @@ export class StreamWriter {
     const pg = this.pgs.get(ack.pg);
     const member = pg === undefined ? -1 : pg.members.indexOf(from);
     if (pg === undefined || member < 0) return;
-    if (ack.state === "fenced") this.fencedSince ??= now;
-    const moved = pg.acked(member, ack.scl, ack.decidedThrough, now);
+    // The decisions that a fenced segment knows may be a recovery's, which are not those taken here.
+    const fenced = ack.state === "fenced";
+    if (fenced) this.fencedSince ??= now;
+    const moved = pg.acked(member, ack.scl, fenced ? lsn(0) : ack.decidedThrough, now);
     if (!this.exclusive) countAck(pg, member, ack, this.decider, now);
-    this.decider.noteAborts(pg, member, ack);
+    if (!fenced) this.decider.noteAborts(pg, member, ack);
     const bit = 1 << member;
     if ((pg.asked & bit) !== 0) {
       pg.asked &= ~bit;

@@ -142,7 +142,10 @@ export interface VolumeFace {
   canSubmit(): boolean;
   /** LSNs are dense from 1 in each stream. The volume owns the entry from here on. */
   submit(entry: Entry, now: number): void;
-  /** A *committed* foreign entry beats this own one: abort it. No effect if it is decided already. */
+  /**
+   * A *committed* foreign entry beats this own one: abort it. No effect if it is decided already. The winner must not be built on
+   * the own entry (a recovery may have committed that one): foreign entries are applied only once all they were built on is shown (I5).
+   */
   giveUp(lsn: Lsn, winner: PageVersion, now: number): void;
   /** True once the abort of this own entry may be told, that is, after its `told` effect. */
   abortTold(lsn: Lsn): boolean;

@@ -336,7 +336,8 @@ export class Volume implements VolumeFace {
   private loseStream(own: Own, m: Manifest, now: number): void {
     const { writer } = own;
     const state = streamState(m, writer.stream);
-    const undecided = settleLostStream(this.out, writer.decider.inFlight, state?.state === "closed" ? state : undefined, m);
+    const { inFlight, untold } = writer.decider;
+    const undecided = settleLostStream(this.out, inFlight, state?.state === "closed" ? state : undefined, m, untold);
     this.dropOwn();
     this.closer.adopt(writer.stream, now);
     this.out.effects.push({ kind: "fenced", stream: writer.stream, undecided });

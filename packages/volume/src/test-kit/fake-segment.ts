@@ -206,7 +206,8 @@ export class FakeSegment {
   }
 
   /** Gossip: takes the decided slices of `peer` that are missing here. */
-  gossipFrom(peer: FakeSegment): void {
+  gossipFrom(peer: FakeSegment): Reply[] {
+    this.replies = [];
     for (const [pg, theirs] of peer.pgs) {
       for (const s of theirs.streams.values()) {
         const here = this.stream(pg, s.id);
@@ -222,6 +223,7 @@ export class FakeSegment {
       }
       this.revote(pg);
     }
+    return this.replies;
   }
 
   private isComplete(s: StreamHere): boolean {

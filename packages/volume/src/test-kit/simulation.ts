@@ -101,6 +101,7 @@ export class Simulation {
     else if (r < 0.256) this.toggleLink(w);
     else if (r < 0.2585) this.killAndReplace(w);
     else if (r < 0.26) this.suspect(w);
+    else if (r < 0.27) this.cluster.gossipOnce();
     else for (let n = 0; n < 4; n++) this.cluster.step();
     this.hear();
   }
@@ -127,7 +128,14 @@ export class Simulation {
   /** Applies some of what others have committed; own undecided entries on those pages have lost. */
   private apply(w: SimWriter): void {
     for (let n = 1 + this.random.int(3); n > 0 && w.applied < this.log.length; n--) {
-      const { version, pages } = this.log[w.applied++]!;
+      const { version, pages } = this.log[w.applied]!;
+      if (version.stream === w.node.volume.stream && w.attempts.get(version.lsn)?.state !== "commit") {
+        // A recovery has committed an own entry: what others build on it may be shown only after the manifest has told so (I5).
+        w.node.volume.refresh(this.cluster.now);
+        this.cluster.drain(w.name);
+        return;
+      }
+      w.applied++;
       if (version.stream === w.node.volume.stream) continue;
       for (const a of w.attempts.values()) {
         if (a.state !== "undecided" || !a.pages.some((p) => pages.includes(p)) || w.node.volume.stream === undefined) continue;
@@ -220,6 +228,7 @@ export class Simulation {
     const settle = (rounds: number): void => {
       for (let i = 0; i < rounds; i++) {
         cluster.run(1, 50);
+        if (i % 10 === 9) cluster.gossip();
         this.hear();
       }
     };
@@ -235,10 +244,7 @@ export class Simulation {
       cluster.flush(w.name);
     }
     settle(10);
-    for (let i = 0; i < 8; i++) {
-      cluster.gossip();
-      settle(12);
-    }
+    settle(60);
     for (const w of this.writers.values()) if (w.node.volume.stream !== undefined) return `liveness: stream ${w.node.volume.stream} of ${w.name} does not close`;
     return undefined;
   }

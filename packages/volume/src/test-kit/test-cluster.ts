@@ -178,9 +178,20 @@ export class TestCluster {
     }
   }
 
+  /** One segment hears from another. */
+  gossipOnce(): void {
+    const all = [...this.segments.values()];
+    this.hear(this.random.pick(all), this.random.pick(all));
+  }
+
+  private hear(a: FakeSegment, b: FakeSegment): void {
+    if (a === b) return;
+    for (const r of a.gossipFrom(b)) this.put(a.name, r.to, r.message);
+  }
+
   gossip(): void {
     const all = [...this.segments.values()];
-    for (const a of all) for (const b of all) if (a !== b) a.gossipFrom(b);
+    for (const a of all) for (const b of all) this.hear(a, b);
   }
 }
 
