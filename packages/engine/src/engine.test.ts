@@ -276,6 +276,27 @@ describe("one engine", () => {
     expect(get(world, 0, "a")).toBe("1");
     expect(errorOf(put(world, 0, "a", "3")).code).toBe("not-a-writer");
   });
+
+  test.each([
+    ["recovery", "aborted", "fenced"],
+    ["storage-vote", "unknown", "outcome-unknown"],
+  ] as const)("what a close tells of an attempt that ended by %s", async (phase, outcome, code) => {
+    const { SixfoldError } = await import("@sixfold/model");
+    const world = worldWithTable();
+    put(world, 0, "a", "1");
+    const member = world.members[0]!;
+    const pending = world.ask(0, (e, r, now) =>
+      e.commit(r, { tx: handle(), writes: [{ table: "t", key: bytes("a"), value: bytes("2") }] }, now),
+    );
+    const entry = member.queue.pop()!;
+    // It is to be rebuilt when the close arrives: what a recovery has said stands in the manifest, a yield nowhere yet.
+    member.engine.holdPages([entry.deltas[0]!.page], world.now);
+    member.engine.decided(entry.lsn, "abort", { phase, yielded: phase !== "recovery" }, world.now);
+    member.engine.closeStream(new SixfoldError("fenced", "a recovery closed this stream"), world.now);
+    world.drain(member);
+    const error = errorOf(world.answer(0, pending));
+    expect([error.outcome, error.code]).toEqual([outcome, code]);
+  });
 });
 
 describe("procedures", () => {

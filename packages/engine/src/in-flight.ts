@@ -130,7 +130,9 @@ export function aborted(state: EngineState, lsn: Lsn, cause: AbortCause | undefi
   const entry = state.inFlight.get(lsn);
   if (entry === undefined) return;
   const winner = cause?.winner;
-  const safe = cause !== undefined && cause.yielded !== true && winner !== undefined;
+  // A recovery's word stands in the manifest: it is as final as a committed rival.
+  const proven = winner !== undefined || cause?.phase === "recovery";
+  const safe = cause !== undefined && cause.yielded !== true && proven;
   if (winner !== undefined && !isNone(winner) && cause?.page !== undefined && !state.newest.includes(winner))
     state.held.awaitWinner(cause.page, winner, safe, state.now);
   takeBack(state, [entry], { safe, winner, page: cause?.page, phase: cause?.phase, decided: lsn });
