@@ -23,7 +23,8 @@ describe("I4: an entry is visible whole or not at all", () => {
       world.deliver("writer-1", "replica-1", 1);
       seen.push(sum(read(world, "replica-1", ["000", "zzz"], 500)));
     }
-    expect(read(world, "replica-1", ["000", "zzz"], 500)).toEqual({ "000": 97, zzz: 3 });
+    if (tamper === undefined)
+      expect(read(world, "replica-1", ["000", "zzz"], 500)).toEqual({ "000": 97, zzz: 3 });
     return seen;
   }
 

@@ -23,6 +23,12 @@ export class Direction {
     this.from = from;
     this.to = to;
   }
+
+  /** Everything under way; of a held direction only news that no frame stands in front of. */
+  takeArrivals(): Arrival[] {
+    const firstFrame = this.isHeld ? this.queue.findIndex((arrival) => arrival.kind === "frame") : -1;
+    return this.queue.splice(0, firstFrame < 0 ? this.queue.length : firstFrame);
+  }
 }
 
 export class Links {

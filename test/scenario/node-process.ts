@@ -19,6 +19,7 @@ export class NodeProcess {
   machine: DatabaseNode | undefined;
   private readonly options: NodeOptions;
   private readonly io: NodeIo;
+  private starts = 0;
 
   constructor(options: NodeOptions, io: NodeIo) {
     this.name = options.name;
@@ -31,7 +32,8 @@ export class NodeProcess {
   }
 
   start(now: number): void {
-    this.machine = new DatabaseNode(this.options);
+    // Every incarnation proposes under a name of its own: two values under one ballot would break the register.
+    this.machine = new DatabaseNode({ ...this.options, seed: ++this.starts });
     this.machine.start(now);
     this.machine.clientOpened(CLIENT, now);
   }

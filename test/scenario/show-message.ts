@@ -9,6 +9,7 @@
  */
 import {
   showVersion,
+  type ConflictDetails,
   type Decisions,
   type Entry,
   type Manifest,
@@ -18,11 +19,18 @@ import {
   type StreamState,
   type Vote,
 } from "@sixfold/model";
-import type { Ack, Ballot, ClientResult, Message, PageAnswer } from "@sixfold/wire";
+import {
+  decodeKey,
+  type Ack,
+  type Ballot,
+  type ClientResult,
+  type Message,
+  type PageAnswer,
+} from "@sixfold/wire";
 
 /** What `hide` in a script may name. */
 export const CATEGORIES: Readonly<Record<string, readonly Message["type"][]>> = {
-  gossip: ["positions", "pullSlices", "pulledSlices"],
+  gossip: ["positions", "pullSlices", "pulledSlices", "pullPages", "pulledPages"],
   manifest: [
     "manifestPrepare",
     "manifestPromise",
@@ -128,13 +136,7 @@ function showRare(m: Extract<Message, { type: Rare }>): string {
       return `durable s${m.stream} ${m.durable}`;
     case "clientWelcome":
       return `welcome ${m.node} ${m.role} ${m.mode} stream ${m.stream}`;
-    case "hello":
-    case "welcome":
-    case "goodbye":
-    case "askStatus":
-    case "status":
-    case "requests":
-    case "responses":
+    default:
       return m.type;
   }
 }
@@ -221,13 +223,30 @@ export function showManifest(m: Manifest): string {
   return `revision ${m.revision} ${m.mode}, ${m.pgs.length} pgs: ${streams}${settled}${outcomes}`;
 }
 
+/** In the order of DESIGN section 8. */
+const CONFLICT_FIELDS = [
+  "page",
+  "table",
+  "row",
+  "versionRead",
+  "winningVersion",
+  "winnerNode",
+  "winnerTransaction",
+  "phase",
+  "attempts",
+] as const satisfies readonly (keyof ConflictDetails)[];
+
 export function showError(result: Extract<ClientResult, { op: "error" }>): string {
   const { code, retryable, outcome, details } = result.error;
-  const fields = { ...details.conflict, ...details.limit };
-  const shown = Object.entries(fields).map(([name, value]) => `${name}=${showField(value)}`);
-  return `error ${code} retryable=${retryable} outcome=${outcome}${shown.length === 0 ? "" : ` ${shown.join(" ")}`}`;
+  const { conflict, limit } = details;
+  const fields: string[] = [];
+  for (const name of CONFLICT_FIELDS)
+    if (conflict?.[name] !== undefined) fields.push(`${name}=${showField(conflict[name])}`);
+  if (limit !== undefined) fields.push(`limit=${limit.name} max=${limit.max} actual=${limit.actual}`);
+  return [`error ${code} retryable=${retryable} outcome=${outcome}`, ...fields].join(" ");
 }
 
 function showField(value: unknown): string {
+  if (value instanceof Uint8Array) return String(decodeKey(value));
   return typeof value === "string" ? value : (JSON.stringify(value) ?? "undefined");
 }

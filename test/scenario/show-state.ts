@@ -48,16 +48,30 @@ function showRecord(r: LogRecord): string | undefined {
   }
 }
 
-/** The newest manifest that any seat has accepted; for a settled world that is the manifest. */
-export function manifestIn(world: World): Manifest | undefined {
-  let newest: Manifest | undefined;
+/** Every manifest that any seat has accepted. */
+function manifestsIn(world: World): Manifest[] {
+  const found: Manifest[] = [];
   for (const segment of world.segments.values())
-    for (const record of segment.disk.read().blocks.flat()) {
-      if (record.kind !== "seat" || record.accepted === undefined) continue;
-      if (newest === undefined || record.accepted.value.revision > newest.revision)
-        newest = record.accepted.value;
-    }
-  return newest;
+    for (const record of segment.disk.read().blocks.flat())
+      if (record.kind === "seat" && record.accepted !== undefined) found.push(record.accepted.value);
+  return found;
+}
+
+/** The newest of them; for a world at rest that is the manifest. */
+export function manifestIn(world: World): Manifest | undefined {
+  return manifestsIn(world).reduce<Manifest | undefined>(
+    (a, b) => (a === undefined || b.revision > a.revision ? b : a),
+    undefined,
+  );
+}
+
+/** Where the manifest has closed this stream, though it may have left it since; undefined while it is open. */
+export function finalOf(world: World, stream: number): number | undefined {
+  for (const manifest of manifestsIn(world)) {
+    const state = manifest.streams.find((s) => s.id === stream);
+    if (state?.state === "closed") return state.final;
+  }
+  return undefined;
 }
 
 export function showManifestOf(world: World): string {

@@ -83,7 +83,13 @@ export class World {
       this.startNode(name);
       this.run();
     }
+    // Openings that met each other at the manifest try again after a pause.
+    for (let i = 0; i < 100 && !this.isReady; i++) this.tick(NODE_TICK_MS);
     this.tick(20);
+  }
+
+  private get isReady(): boolean {
+    return [...this.nodes.values()].every((node) => node.machine?.isReady === true);
   }
 
   // --- time and delivery -----------------------------------------------------------------------
@@ -117,12 +123,11 @@ export class World {
   private round(): boolean {
     const batches: [Direction, Arrival[]][] = [];
     for (const direction of this.links.all())
-      if (!direction.isHeld && direction.queue.length > 0)
-        batches.push([direction, direction.queue.splice(0)]);
+      if (direction.queue.length > 0) batches.push([direction, direction.takeArrivals()]);
     for (const [{ from, to }, arrivals] of batches)
       for (const arrival of arrivals) this.arrive(from, to, arrival);
     this.endTurns();
-    return batches.length > 0;
+    return batches.some(([, arrivals]) => arrivals.length > 0);
   }
 
   private endTurns(): void {
