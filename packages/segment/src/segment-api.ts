@@ -30,7 +30,7 @@ export interface MergedPages {
   /** The stored value, owned by the caller; undefined if never stored. Shows a batch no later than its `pagesStored`. */
   get(page: PageId): Uint8Array | undefined;
   /** At most `limit` ids of stored pages from `from` on, ascending: for scrubbing, and for copying a segment. */
-  pages(from: PageId, limit: number): readonly number[];
+  pages(from: PageId, limit: number): readonly PageId[];
 }
 
 export type SegmentEffect =

@@ -34,7 +34,9 @@ const MAGIC = 0x46_36;
 export const FRAME_HEADER_BYTES = 12;
 
 /** Number and body of every message. */
-export const MESSAGES: { readonly [T in MessageType]: readonly [number: number, body: Codec<Extract<Message, { type: T }>>] } = {
+export const MESSAGES: {
+  readonly [T in MessageType]: readonly [number: number, body: Codec<Extract<Message, { type: T }>>];
+} = {
   hello: [1, storage.hello],
   welcome: [2, storage.welcome],
   goodbye: [3, storage.goodbye],
@@ -55,6 +57,8 @@ export const MESSAGES: { readonly [T in MessageType]: readonly [number: number, 
   positions: [30, storage.positions],
   findTransaction: [31, storage.findTransaction],
   transactionFound: [32, storage.transactionFound],
+  pullPages: [33, storage.pullPages],
+  pulledPages: [34, storage.pulledPages],
   manifestPrepare: [48, manifest.manifestPrepare],
   manifestPromise: [49, manifest.manifestPromise],
   manifestAccept: [50, manifest.manifestAccept],
@@ -96,7 +100,8 @@ export function encodeMessage(message: Message, volumeTag: number): Uint8Array {
   w.u32(0);
   w.u32(volumeTag);
   body.write(w, message);
-  if (w.length > LIMITS.frameBytes) throw new WireError("too-large", `${message.type} has ${w.length} bytes, more than ${LIMITS.frameBytes}`);
+  if (w.length > LIMITS.frameBytes)
+    throw new WireError("too-large", `${message.type} has ${w.length} bytes, more than ${LIMITS.frameBytes}`);
   w.patchU32(4, crc32(w.written(FRAME_HEADER_BYTES), type));
   return w.take();
 }
@@ -111,14 +116,17 @@ export function decodeFrame(frame: Uint8Array, volumeTag: number): Message {
   const r = new ByteReader(frame);
   if (r.u16() !== MAGIC) throw new WireError("bad-frame", "not a frame of Sixfold");
   const protocol = r.u8();
-  if (protocol !== PROTOCOL_VERSION) throw new WireError("wrong-protocol", `protocol ${protocol}, not ${PROTOCOL_VERSION}`);
+  if (protocol !== PROTOCOL_VERSION)
+    throw new WireError("wrong-protocol", `protocol ${protocol}, not ${PROTOCOL_VERSION}`);
   const type = r.u8();
   const crc = r.u32();
   const tag = r.u32();
-  if (crc32(r.bytes.subarray(FRAME_HEADER_BYTES), type) !== crc) throw new WireError("bad-checksum", "the body is not what was sent");
+  if (crc32(r.bytes.subarray(FRAME_HEADER_BYTES), type) !== crc)
+    throw new WireError("bad-checksum", "the body is not what was sent");
   const codec = codecs[type];
   if (codec === undefined) throw new WireError("unknown-message", `type ${type}`);
-  if (volumeTag !== 0 && tag !== volumeTag && type > LAST_OF_HANDSHAKE) throw new WireError("wrong-volume", `tag ${tag}, not ${volumeTag}`);
+  if (volumeTag !== 0 && tag !== volumeTag && type > LAST_OF_HANDSHAKE)
+    throw new WireError("wrong-volume", `tag ${tag}, not ${volumeTag}`);
   const message = codec.read(r);
   r.finish();
   return message;

@@ -2,9 +2,24 @@
  * The bytes of the storage messages that are not hot. Each table lists a message's fields in the order in which
  * they are written; how each kind of field is written stands in `codec` and `noun-codecs`.
  */
+import { MAX_PAGE_BYTES } from "@sixfold/model";
 import type { Decision, EntryId, Lsn, PageId, PageVersion, PgId, StreamId } from "@sixfold/model";
 import type { ByteReader } from "./byte-reader.ts";
-import { bool, integer, list, map, maybe, message, NAME_BYTES_MAX, PROSE_BYTES_MAX, struct, text, word, type Codec } from "./codec.ts";
+import {
+  blob,
+  bool,
+  integer,
+  list,
+  map,
+  maybe,
+  message,
+  NAME_BYTES_MAX,
+  PROSE_BYTES_MAX,
+  struct,
+  text,
+  word,
+  type Codec,
+} from "./codec.ts";
 import {
   decision,
   decisions,
@@ -43,7 +58,9 @@ import type {
   Outcomes,
   OutcomesKnown,
   Positions,
+  PulledPages,
   PulledSlices,
+  PullPages,
   PullSlices,
   Status,
   TransactionFound,
@@ -77,7 +94,11 @@ export const votes = message<Votes>("votes", { ...ofStream, votes: sliceVotes })
 export const fence = message<Fence>("fence", ofStream);
 
 const fencedSlice = struct<FencedSlice>({ slice, vote, decision: maybe(decision) });
-const committedVersion = struct<{ readonly page: PageId; readonly base: PageVersion; readonly version: PageVersion }>({
+const committedVersion = struct<{
+  readonly page: PageId;
+  readonly base: PageVersion;
+  readonly version: PageVersion;
+}>({
   page,
   base: version,
   version,
@@ -96,11 +117,19 @@ export const fenced = message<Fenced>("fenced", {
 export const close = message<Close>("close", { ...ofStream, final: position, tail: position, decisions });
 export const closed = message<Closed>("closed", { ...ofStream, complete: bool });
 
-export const factOfEntry = struct<EntryId & { readonly decision: Decision }>({ stream, lsn: entryLsn, decision });
+export const factOfEntry = struct<EntryId & { readonly decision: Decision }>({
+  stream,
+  lsn: entryLsn,
+  decision,
+});
 export const outcomes = message<Outcomes>("outcomes", { request, pg, outcomes: list(factOfEntry, 3) });
 export const outcomesKnown = message<OutcomesKnown>("outcomesKnown", { request, pg });
 
-export const pullSlices = message<PullSlices>("pullSlices", { ...ofStream, after: position, through: position });
+export const pullSlices = message<PullSlices>("pullSlices", {
+  ...ofStream,
+  after: position,
+  through: position,
+});
 
 const end = maybe(struct<{ readonly final: Lsn; readonly tail: Lsn }>({ final: position, tail: position }));
 /** By hand, since its slices must be of the stream that it names. */
@@ -131,6 +160,26 @@ export const pulledSlices: Codec<PulledSlices> = {
   },
 };
 
+export const pullPages = message<PullPages>("pullPages", {
+  request,
+  pg,
+  from: page,
+  limit: integer("a number of pages", 1),
+});
+
+const storedPage = struct<PulledPages["pages"][number]>({
+  page,
+  stored: blob("a stored page", 2 * MAX_PAGE_BYTES),
+});
+const mergedStream = struct<PulledPages["merged"][number]>({ stream, through: position, tail: position });
+export const pulledPages = message<PulledPages>("pulledPages", {
+  request,
+  pg,
+  pages: list(storedPage, 2),
+  next: maybe(page),
+  merged: list(mergedStream, 3),
+});
+
 export const positions = message<Positions>("positions", {
   pg,
   streams: list(
@@ -149,7 +198,11 @@ export const transactionFound = message<TransactionFound>("transactionFound", {
 });
 
 export const follow = message<Follow>("follow", { node: nodeName });
-export const feedStart = message<FeedStart>("feedStart", { stream, durable: position, tails: map(pg, entryLsn) });
+export const feedStart = message<FeedStart>("feedStart", {
+  stream,
+  durable: position,
+  tails: map(pg, entryLsn),
+});
 export const askDurable = message<AskDurable>("askDurable", { request });
 export const durable = message<Durable>("durable", { request, stream, durable: position, epoch });
 export const askStatus = message<AskStatus>("askStatus", { request });

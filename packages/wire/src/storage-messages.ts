@@ -150,7 +150,11 @@ export interface Fenced {
   /** Every slice here beyond `decidedThrough`, in LSN order. */
   readonly slices: readonly FencedSlice[];
   /** Committed versions of the pages that `slices` change or check, newest first, as far as they can conflict with them. */
-  readonly committed: readonly { readonly page: PageId; readonly base: PageVersion; readonly version: PageVersion }[];
+  readonly committed: readonly {
+    readonly page: PageId;
+    readonly base: PageVersion;
+    readonly version: PageVersion;
+  }[];
 }
 
 /** The manifest's word on a stream, told to a segment: it is closed at `final`. Fences, and overrides decisions. */
@@ -239,6 +243,28 @@ export interface PulledSlices {
   readonly mergedThrough: Lsn;
   /** The stream is fenced or closed here. */
   readonly closed: { readonly final: Lsn; readonly tail: Lsn } | undefined;
+}
+
+/** Copying a segment, or one damaged page: the stored values of the pages of `pg` from `from` on. */
+export interface PullPages {
+  readonly type: "pullPages";
+  readonly request: number;
+  readonly pg: PgId;
+  readonly from: PageId;
+  /** Pages at most; 1 to mend one. */
+  readonly limit: number;
+}
+
+export interface PulledPages {
+  readonly type: "pulledPages";
+  readonly request: number;
+  readonly pg: PgId;
+  /** By page ascending: the values as the page store holds them, checksum included. */
+  readonly pages: readonly { readonly page: PageId; readonly stored: Uint8Array }[];
+  /** Where to go on; undefined after the last page. */
+  readonly next: PageId | undefined;
+  /** Per stream, up to where its slices are merged into the pages stored here, and with them its fate. */
+  readonly merged: readonly { readonly stream: StreamId; readonly through: Lsn; readonly tail: Lsn }[];
 }
 
 /** Gossip: what a segment has. Sent to the other five from time to time and when a gap is noticed. */
@@ -380,6 +406,8 @@ export type StorageMessage =
   | PageRead
   | PullSlices
   | PulledSlices
+  | PullPages
+  | PulledPages
   | Positions
   | FindTransaction
   | TransactionFound

@@ -1,0 +1,259 @@
+/**
+ * Decisions and what follows from them (DESIGN section 4, "Decide").
+ *
+ *   commit(E)   E's deltas go on the committed chains, whatever was voted here; bases of E that are undecided
+ *               here are thereby known to be committed; rivals on its pages, and what was built on them, are rejected
+ *   abort(E)    E's claims fall, and later entries of its stream built on it are void
+ *
+ * Both free pages: slices that waited or held there are voted on again in order of arrival at the end of the
+ * turn, unless their stream has been fenced meanwhile. Accepts are sticky: only these rules take one back.
+ */
+import { ACCEPT, isNone, type Decision, type Decisions, type Lsn, type PageVersion, type Vote } from "@sixfold/model";
+import type { PageChain } from "./page-chain.ts";
+import { pagesOf, type Counters, type PgState, type Turn } from "./pg-state.ts";
+import type { StreamLog, Taken } from "./stream-log.ts";
+import { doomedBy, overtakenBy, rootOf, voteOn } from "./votes.ts";
+
+export class Decider {
+  private readonly state: PgState;
+  private readonly counters: Counters;
+  /** Slices known to be committed, to be put on their chains: a queue, for chains are longer than stacks. */
+  private readonly commits: Taken[] = [];
+  private isCommitting = false;
+
+  constructor(state: PgState, counters: Counters) {
+    this.state = state;
+    this.counters = counters;
+  }
+
+  /** Decisions as a writer, a peer or the manifest states them. Returns whether any was new. */
+  take(log: StreamLog, d: Decisions, turn: Turn): boolean {
+    const holeBefore = d.from > log.decided.through;
+    if (!log.decided.add(d)) return false;
+    if (log.exclusive) {
+      this.state.toIndex.add(log);
+      return true;
+    }
+    for (const at of d.earlyAborts) this.applyAt(log, at, turn);
+    if (holeBefore)
+      for (let i = log.indexAfter(d.from); i < log.slices.length && log.slices[i]!.slice.lsn <= d.through; i++) this.apply(log.slices[i]!, turn);
+    this.advance(log, Number.POSITIVE_INFINITY, turn);
+    return true;
+  }
+
+  /** One fact. `override`: it is the manifest's. */
+  decideOne(log: StreamLog, at: Lsn, decision: Decision, turn: Turn, override = false): boolean {
+    const before = log.decided.of(at);
+    if (!log.decided.set(at, decision, override)) {
+      if (before !== undefined && before !== decision && at > log.decided.floor) this.contradiction(log, at, before, turn);
+      return false;
+    }
+    if (before !== undefined) this.contradiction(log, at, before, turn);
+    this.applyAt(log, at, turn);
+    if (log.exclusive) this.state.toIndex.add(log);
+    return true;
+  }
+
+  /** Puts decided slices on the chains, in order, up to `limit` of them. Returns how many were looked at. */
+  advance(log: StreamLog, limit: number, turn: Turn): number {
+    let done = 0;
+    for (; log.cursor < log.slices.length && done < limit; log.cursor++, done++) {
+      const taken = log.slices[log.cursor]!;
+      if (taken.phase === "pending" && !this.apply(taken, turn)) break;
+    }
+    return done;
+  }
+
+  /** Exclusive streams, in the background and before their pages are looked at. Returns the work left of `limit`. */
+  index(limit: number, turn: Turn): number {
+    for (const log of this.state.toIndex) {
+      limit -= this.advance(log, limit, turn);
+      if (limit <= 0) return 0;
+      this.state.toIndex.delete(log);
+    }
+    return limit;
+  }
+
+  /** A new slice of a shared volume: votes on it, and claims. */
+  admit(taken: Taken, turn: Turn): void {
+    this.learnBases(taken, turn);
+    if (this.apply(taken, turn)) return;
+    this.counters.votes += 1;
+    taken.vote = voteOn(this.state, taken);
+    this.list(taken);
+    this.noteWait(taken, turn);
+  }
+
+  /** Claims, waiters and holders of an undecided slice stand on its pages. */
+  list(taken: Taken): void {
+    if (taken.listed || taken.vote.kind === "reject" || taken.vote.kind === "void") return;
+    taken.listed = true;
+    for (const { page, base } of taken.slice.deltas) this.state.pages.at(page).undecided.push({ taken, base, writes: true });
+    for (const { page, base } of taken.slice.checks) this.state.pages.at(page).undecided.push({ taken, base, writes: false });
+  }
+
+  /** Votes again on what waits or holds on pages that changed this turn. */
+  revote(turn: Turn): void {
+    const { dirty } = this.state;
+    while (dirty.size > 0) {
+      const again = new Set<Taken>();
+      for (const chain of dirty) for (const u of chain.undecided) if (u.taken.vote.kind === "wait" || u.taken.vote.kind === "hold") again.add(u.taken);
+      dirty.clear();
+      for (const taken of [...again].sort((a, b) => a.arrival - b.arrival)) {
+        if (taken.phase !== "pending" || (taken.log.isFenced && !this.state.planted.has("fenced-revote"))) continue;
+        const kind = taken.vote.kind;
+        if (kind !== "wait" && kind !== "hold") continue;
+        this.counters.votes += 1;
+        this.setVote(taken, voteOn(this.state, taken), turn);
+      }
+    }
+  }
+
+  /** A base of another stream was committed, or it would not have been built on. */
+  learnBases(taken: Taken, turn: Turn): void {
+    const { slice } = taken;
+    for (const { base } of slice.deltas) this.learnBase(taken, base, turn);
+    for (const { base } of slice.checks) this.learnBase(taken, base, turn);
+  }
+
+  private learnBase(taken: Taken, base: PageVersion, turn: Turn): void {
+    const isOwn = base.stream === taken.slice.stream;
+    if (isNone(base) || base.stream <= this.state.settledThrough || (isOwn && !this.state.planted.has("own-base-learned"))) return;
+    this.learn(base, turn);
+  }
+
+  private learn(base: PageVersion, turn: Turn): void {
+    const log = this.state.log(base.stream);
+    if (log.decided.of(base.lsn) === "commit" || base.lsn <= log.decided.floor) return;
+    if (this.decideOne(log, base.lsn, "commit", turn)) turn.fact(this.state.pg, base, "commit");
+  }
+
+  private applyAt(log: StreamLog, at: Lsn, turn: Turn): void {
+    const taken = log.find(at);
+    if (taken !== undefined) this.apply(taken, turn);
+  }
+
+  /** Does what the decision says, if there is one; also where the manifest has overridden an abort. */
+  apply(taken: Taken, turn: Turn): boolean {
+    const decision = taken.log.decided.of(taken.slice.lsn);
+    if (decision === undefined) return false;
+    if (decision === "commit") this.commit(taken, turn);
+    else this.abort(taken, turn);
+    return true;
+  }
+
+  private commit(taken: Taken, turn: Turn): void {
+    if (taken.phase === "committed") return;
+    taken.phase = "committed";
+    this.commits.push(taken);
+    if (this.isCommitting) return;
+    this.isCommitting = true;
+    for (let i = 0; i < this.commits.length; i++) this.commitNow(this.commits[i]!, turn);
+    this.commits.length = 0;
+    this.isCommitting = false;
+  }
+
+  private commitNow(taken: Taken, turn: Turn): void {
+    this.unlist(taken, false);
+    for (const delta of taken.slice.deltas) {
+      const chain = this.state.pages.at(delta.page);
+      chain.commit({ taken, delta });
+      if (!isNone(delta.base) && delta.base.stream > this.state.settledThrough) this.learn(delta.base, turn);
+      if (chain.undecided.length > 0) this.rejectRivals(chain, turn);
+      if (chain.detached.length > 0) this.noteFork(chain, turn);
+    }
+    for (const page of pagesOf(taken)) this.markDirty(page);
+  }
+
+  private abort(taken: Taken, turn: Turn): void {
+    if (taken.phase !== "pending") return;
+    taken.phase = "aborted";
+    this.unlist(taken, true);
+    if (!taken.log.exclusive) this.doomLater(taken, turn);
+  }
+
+  /** Undecided slices whose root is not the newest committed version any more can never commit. */
+  private rejectRivals(chain: PageChain, turn: Turn): void {
+    if (this.state.planted.has("rivals-kept")) return;
+    for (const u of [...chain.undecided]) {
+      if (u.taken.phase !== "pending") continue;
+      const root = rootOf(u.taken.log, chain.page, u.base);
+      if (root === undefined) continue;
+      const winner = overtakenBy(this.state, chain, root);
+      if (winner !== undefined && winner !== "hold") this.setVote(u.taken, { kind: "reject", page: chain.page, winner }, turn);
+    }
+  }
+
+  /** Later entries of the stream that build on one that can never commit. In LSN order, so one pass reaches all. */
+  private doomLater(taken: Taken, turn: Turn): void {
+    const { log, slice } = taken;
+    for (let i = log.indexAfter(slice.lsn); i < log.slices.length; i++) {
+      const later = log.slices[i]!;
+      if (later.phase !== "pending" || later.vote.kind === "void" || later.vote.kind === "reject") continue;
+      const word = doomedBy(this.state, later);
+      if (word !== undefined) this.setVote(later, word, turn, false);
+    }
+  }
+
+  private setVote(taken: Taken, vote: Vote, turn: Turn, dooms = true): void {
+    const before = taken.vote;
+    if (sameVote(before, vote)) return;
+    taken.vote = vote;
+    this.counters.votesChanged += 1;
+    turn.voteChanged(taken);
+    this.noteWait(taken, turn);
+    if (before.kind === vote.kind) return;
+    if (vote.kind === "reject" || vote.kind === "void") {
+      this.unlist(taken, true);
+      if (dooms) this.doomLater(taken, turn);
+    } else for (const page of pagesOf(taken)) this.markDirty(page);
+  }
+
+  private unlist(taken: Taken, frees: boolean): void {
+    if (!taken.listed) return;
+    taken.listed = false;
+    for (const page of pagesOf(taken)) {
+      const chain = this.state.pages.at(page);
+      const at = chain.undecided.findIndex((u) => u.taken === taken);
+      if (at >= 0) chain.undecided.splice(at, 1);
+      if (frees) this.markDirty(page);
+    }
+  }
+
+  private markDirty(page: PageChain["page"]): void {
+    const chain = this.state.pages.known(page);
+    if (chain !== undefined && chain.undecided.length > 0) this.state.dirty.add(chain);
+  }
+
+  private noteWait(taken: Taken, turn: Turn): void {
+    if (taken.vote.kind !== "wait") return;
+    const claimant = this.state.streams.get(taken.vote.blocker.stream);
+    const { stream, lsn } = taken.slice;
+    if (claimant !== undefined) turn.foreignWaits(claimant, { stream, lsn, page: taken.vote.page });
+  }
+
+  /** Two committed versions on one base: a rule was broken somewhere (I3). Said, never served. */
+  private noteFork(chain: PageChain, turn: Turn): void {
+    for (const { delta, taken } of chain.detached) {
+      const index = chain.indexOf(delta.base);
+      if (index === undefined || index === chain.changes.length - 1) continue;
+      this.counters.forks += 1;
+      turn.say("error", "fork", { pg: this.state.pg, page: chain.page, stream: taken.slice.stream, lsn: taken.slice.lsn });
+    }
+  }
+
+  private contradiction(log: StreamLog, at: Lsn, before: Decision, turn: Turn): void {
+    this.counters.contradictions += 1;
+    turn.say(before === "commit" ? "error" : "warn", "contradiction", { pg: log.pg, stream: log.stream, lsn: at, before });
+  }
+}
+
+function sameVote(a: Vote, b: Vote): boolean {
+  if (a === b) return true;
+  if (a.kind !== b.kind) return false;
+  if (a.kind === "wait" && b.kind === "wait") return a.page === b.page && a.blocker.stream === b.blocker.stream && a.blocker.lsn === b.blocker.lsn;
+  return true;
+}
+
+/** What is said of a slice whose vote nobody asked for: exclusive, or decided before it came. */
+export const UNVOTED: Vote = ACCEPT;

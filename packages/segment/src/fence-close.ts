@@ -1,0 +1,80 @@
+/**
+ * The end of a stream (DESIGN section 7): fence, then close.
+ *
+ * A fence is kept whatever the stream's writer says afterwards (I6), also if the stream was never heard of here.
+ * The answer lists what recovery judges by: undecided slices with their votes, and facts. Close brings the
+ * manifest's word, which overrides what this segment believed, and says whether anything is still missing.
+ */
+import { NONE, type PageId, type PageVersion } from "@sixfold/model";
+import type { Close, Fence, Fenced, FencedSlice } from "@sixfold/wire";
+import type { Decider } from "./decide.ts";
+import { pagesOf, type PgState, type Turn } from "./pg-state.ts";
+import type { Link } from "./segment-api.ts";
+import { statedVote, type ClosedAt, type StreamLog } from "./stream-log.ts";
+
+export function fence(state: PgState, m: Fence, from: Link, turn: Turn): void {
+  const log = state.log(m.stream);
+  if (!log.isFenced) {
+    log.isFenced = !state.planted.has("fence-ignored");
+    turn.record({ kind: "fence", pg: m.pg, stream: m.stream });
+  }
+  turn.after({ kind: "send", to: from, message: fencedAnswer(state, log, m.request) });
+}
+
+function fencedAnswer(state: PgState, log: StreamLog, request: number): Fenced {
+  const { pg, stream, scl, decided } = log;
+  const slices: FencedSlice[] = [];
+  const pages = new Set<PageId>();
+  for (let i = log.indexAfter(decided.through); i < log.slices.length; i++) {
+    const taken = log.slices[i]!;
+    slices.push({ slice: taken.slice, vote: statedVote(taken), decision: decided.of(taken.slice.lsn) });
+    for (const page of pagesOf(taken)) pages.add(page);
+  }
+  const committed: { page: PageId; base: PageVersion; version: PageVersion }[] = [];
+  for (const page of [...pages].sort((a, b) => a - b)) committed.push(...committedVersions(state, page));
+  return {
+    type: "fenced", request, pg, stream, scl, decidedThrough: decided.through, tail: log.tailAt(decided.through),
+    aborts: decided.abortsIn(decided.floor, decided.through), earlyAborts: decided.earlyAborts(), slices, committed,
+  };
+}
+
+/** Newest first, down to the stored version. */
+function committedVersions(state: PgState, page: PageId): { page: PageId; base: PageVersion; version: PageVersion }[] {
+  const chain = state.pages.at(page);
+  const found = [...chain.changes, ...chain.detached].reverse().map(({ taken, delta }) => ({
+    page,
+    base: delta.base,
+    version: { stream: taken.slice.stream, lsn: taken.slice.lsn },
+  }));
+  if (chain.stored !== NONE && chain.stored.stream !== 0) found.push({ page, base: chain.storedBase, version: chain.stored });
+  return found;
+}
+
+export function close(state: PgState, decider: Decider, m: Close, from: Link, turn: Turn): void {
+  const log = state.log(m.stream);
+  closeLog(state, decider, log, { final: m.final, tail: m.tail }, m.decisions, turn);
+  const message = { type: "closed", request: m.request, pg: m.pg, stream: m.stream, complete: log.isComplete } as const;
+  turn.after({ kind: "send", to: from, message });
+}
+
+/** The stream is closed at `final`; `decisions` are its outcomes as far as they were not known before. */
+export function closeLog(state: PgState, decider: Decider, log: StreamLog, at: ClosedAt, decisions: Close["decisions"], turn: Turn): void {
+  const { pg, stream } = log;
+  const isNew = log.closed === undefined;
+  const before = log.decided.through;
+  settleClosed(log, at, decisions);
+  if (log.exclusive) state.toIndex.add(log);
+  else
+    for (let i = log.indexAfter(decisions.from); i < log.slices.length; i++) decider.apply(log.slices[i]!, turn);
+  if (!log.exclusive) decider.advance(log, Number.POSITIVE_INFINITY, turn);
+  decider.revote(turn);
+  if (isNew || log.decided.through !== before) turn.record({ kind: "close", pg, stream, final: at.final, tail: at.tail, decisions });
+}
+
+/** The facts alone, as recovery from the log needs them too. */
+export function settleClosed(log: StreamLog, at: ClosedAt, decisions: Close["decisions"]): void {
+  log.isFenced = true;
+  log.closed = at;
+  log.decided.close(decisions, at.final);
+  for (let i = log.indexAfter(at.final); i < log.slices.length; i++) log.decided.set(log.slices[i]!.slice.lsn, "abort", true);
+}

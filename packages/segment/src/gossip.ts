@@ -1,0 +1,186 @@
+/**
+ * Gossip by pull (DESIGN section 4): segments of a PG tell each other their positions and pull what they miss.
+ *
+ *     every 200 ms:  positions ->        lag on both of two rounds, or a gap seen:  pullSlices -> <- pulledSlices
+ *     peer has merged past us:           pullPages -> <- pulledPages  until the last page, then its positions are ours
+ *
+ * Only decided slices are taken, so that gossip never makes votes. Decisions travel with them, and the news that a
+ * stream is closed. A segment that was away so catches up without any writer.
+ */
+import { lsn, type Decisions, type Lsn, type NodeName, type StreamId } from "@sixfold/model";
+import type { Positions, PulledSlices, PullSlices, StorageMessage } from "@sixfold/wire";
+import { checkSlices } from "./append.ts";
+import { UNVOTED, type Decider } from "./decide.ts";
+import { closeLog } from "./fence-close.ts";
+import type { PeerPosition, PgState, Turn } from "./pg-state.ts";
+import { Taken, type StreamLog } from "./stream-log.ts";
+
+/** A pull that has no answer yet. */
+interface Pull {
+  readonly request: number;
+  readonly peer: NodeName;
+  readonly at: number;
+}
+
+export interface GossipContext {
+  readonly turn: Turn;
+  readonly decider: Decider;
+  readonly file: number;
+  readonly pageBytes: number;
+  readonly pagesPerPg: number;
+}
+
+/** What was where at the last round: a stream that has not moved since lags, it is not merely under way. */
+interface Seen {
+  readonly scl: Lsn;
+  readonly decidedThrough: Lsn;
+}
+
+export class Gossip {
+  private readonly pulls = new Map<StreamLog, Pull>();
+  private readonly seen = new Map<StreamLog, Seen>();
+  private readonly stuck = new Set<StreamLog>();
+  private readonly timeoutMs: number;
+  private readonly bytesMax: number;
+  private requests = 0;
+
+  constructor(timeoutMs: number, bytesMax: number) {
+    this.timeoutMs = timeoutMs;
+    this.bytesMax = bytesMax;
+  }
+
+  nextRequest(): number {
+    return ++this.requests;
+  }
+
+  /** One round: what this segment has, for its peers. */
+  round(state: PgState): Positions {
+    const streams = [];
+    for (const log of state.streams.values()) {
+      const before = this.seen.get(log);
+      if (before?.scl === log.scl && before.decidedThrough === log.decided.through) this.stuck.add(log);
+      else this.stuck.delete(log);
+      this.seen.set(log, { scl: log.scl, decidedThrough: log.decided.through });
+      if (log.stream <= state.settledThrough && log.isComplete && log.count === 0) continue;
+      streams.push({ stream: log.stream, scl: log.scl, decidedThrough: log.decided.through, closed: log.closed !== undefined });
+    }
+    return { type: "positions", pg: state.pg, streams };
+  }
+
+  /** Remembers what a peer has. */
+  positions(state: PgState, peer: NodeName, m: Positions): void {
+    const known = new Map<StreamId, PeerPosition>();
+    for (const { stream, scl, decidedThrough, closed } of m.streams) {
+      known.set(stream, { scl, decidedThrough, closed });
+      state.log(stream);
+    }
+    state.peers.set(peer, known);
+  }
+
+  forget(state: PgState, peer: NodeName): void {
+    state.peers.delete(peer);
+    for (const [log, pull] of this.pulls) if (pull.peer === peer && log.pg === state.pg) this.pulls.delete(log);
+  }
+
+  /** Pulls what lags behind a peer, one request a stream at a time. `send` says whether the peer is there. */
+  pull(state: PgState, now: number, send: (peer: NodeName, m: StorageMessage) => boolean): number {
+    let sent = 0;
+    for (const log of state.streams.values()) {
+      const under = this.pulls.get(log);
+      if (under !== undefined && now - under.at < this.timeoutMs) continue;
+      if (!log.gapSeen && !this.stuck.has(log) && log.writer !== undefined) continue;
+      const peer = this.bestPeer(state, log, under?.peer);
+      if (peer === undefined) continue;
+      const [name, position] = peer;
+      const through = lsn(Math.max(Math.min(position.scl, position.decidedThrough), log.scl));
+      const request = this.nextRequest();
+      if (!send(name, { type: "pullSlices", request, pg: log.pg, stream: log.stream, after: log.scl, through })) continue;
+      this.pulls.set(log, { request, peer: name, at: now });
+      sent += 1;
+    }
+    return sent;
+  }
+
+  /** The peer that is furthest ahead of this log; not the one that has just failed to answer, if there is another. */
+  private bestPeer(state: PgState, log: StreamLog, silent: NodeName | undefined): [NodeName, PeerPosition] | undefined {
+    let best: [NodeName, PeerPosition] | undefined;
+    for (const [name, positions] of state.peers) {
+      const p = positions.get(log.stream);
+      if (p === undefined) continue;
+      const ahead = Math.min(p.scl, p.decidedThrough) > log.scl || p.decidedThrough > log.decided.through || (p.closed && log.closed === undefined);
+      if (!ahead) continue;
+      const better = best === undefined || best[0] === silent || (name !== silent && p.decidedThrough > best[1].decidedThrough);
+      if (better) best = [name, p];
+    }
+    return best;
+  }
+
+  /** Answers a pull: the decided slices from `after` on, as far as a frame carries them, and what is known of the stream. */
+  answer(state: PgState, m: PullSlices, decidedThere: Lsn | undefined): PulledSlices {
+    const log = state.log(m.stream);
+    const slices = [];
+    let bytes = 0;
+    for (let i = log.indexAfter(m.after); i < log.slices.length; i++) {
+      const { slice } = log.slices[i]!;
+      if (slice.lsn > m.through || log.decided.of(slice.lsn) === undefined) break;
+      bytes += slice.bytes.length;
+      if (slices.length > 0 && bytes > this.bytesMax) break;
+      slices.push(slice);
+    }
+    return {
+      type: "pulledSlices",
+      request: m.request,
+      pg: m.pg,
+      stream: m.stream,
+      slices,
+      decisions: log.decided.state(lsn(Math.min(m.after, decidedThere ?? m.after))),
+      mergedThrough: log.mergedThrough,
+      closed: log.closed,
+    };
+  }
+
+  /**
+   * Takes in what a peer answered. Returns what is wrong with it; `"copy"` if pages must be copied from that peer
+   * instead; `"more"` if it helped and there may be more; undefined if that is all.
+   */
+  take(state: PgState, m: PulledSlices, c: GossipContext): { fault?: string; next?: "copy" | "more" } {
+    const log = state.log(m.stream);
+    if (this.pulls.get(log)?.request !== m.request) return {};
+    this.pulls.delete(log);
+    const fault = checkSlices(m, c.pageBytes, c.pagesPerPg);
+    if (fault !== undefined) return { fault };
+    const needsCopy = m.mergedThrough > log.scl || (m.decisions.from > log.decided.through && m.mergedThrough > log.decided.through);
+    if (needsCopy) return { next: "copy" };
+    const { turn, decider } = c;
+    const before = log.decided.through;
+    if (decider.take(log, m.decisions, turn)) turn.record({ kind: "decisions", pg: m.pg, stream: m.stream, decisions: m.decisions });
+    const taken = takeDecided(state, log, m, c);
+    if (m.closed !== undefined && log.closed === undefined) closeLog(state, decider, log, m.closed, nothingNew(m.decisions), turn);
+    decider.revote(turn);
+    return taken > 0 || log.decided.through > before ? { next: "more" } : {};
+  }
+}
+
+/** Only what is decided is taken, along the back-links. */
+function takeDecided(state: PgState, log: StreamLog, m: PulledSlices, c: GossipContext): number {
+  const fresh = [];
+  for (const slice of m.slices) {
+    if (slice.lsn <= log.scl) continue;
+    if (slice.back !== log.scl || log.decided.of(slice.lsn) === undefined) break;
+    const taken = new Taken(slice, log, state.arrivals++, c.file, UNVOTED);
+    taken.recorded = true;
+    log.push(taken);
+    fresh.push(slice);
+    if (log.exclusive) state.toIndex.add(log);
+    else c.decider.admit(taken, c.turn);
+  }
+  if (fresh.length > 0) {
+    if (!log.exclusive) c.decider.advance(log, Number.POSITIVE_INFINITY, c.turn);
+    log.gapSeen = false;
+    c.turn.record({ kind: "slices", pg: log.pg, stream: log.stream, exclusive: log.exclusive, slices: fresh, votes: [] });
+  }
+  return fresh.length;
+}
+
+/** The peer's decisions have been taken in already; the close adds none. */
+const nothingNew = (d: Decisions): Decisions => ({ from: d.through, through: d.through, aborts: [], earlyAborts: [] });

@@ -1,0 +1,176 @@
+/**
+ * Page chains: the committed versions of each page, from the stored image on.
+ *
+ *     stored ── d1 ── d2 ── d3 = head          committed chain, forward deltas
+ *     (merged)                \
+ *                              e2, e3          undecided slices on the page (claims and waiters)
+ *
+ *     detached: committed deltas whose base is not here yet; they join when it comes
+ *
+ * I3: each version's base is the version before it; a delta that does not fit is never put on the chain.
+ * I8: a detached delta marks the chain as incomplete beyond its head.
+ */
+import { NONE, sameVersion, type Delta, type PageId, type PageVersion, type StreamId } from "@sixfold/model";
+import { decodePage, type StoredPage } from "./page-image.ts";
+import type { MergedPages } from "./segment-api.ts";
+import type { Taken } from "./stream-log.ts";
+
+/** A committed delta. */
+export interface Change {
+  readonly taken: Taken;
+  readonly delta: Delta;
+}
+
+/** What an undecided slice does to a page. */
+export interface Undecided {
+  readonly taken: Taken;
+  readonly base: PageVersion;
+  /** A delta claims the page alone; a read check shares it. */
+  readonly writes: boolean;
+}
+
+export class PageChain {
+  readonly page: PageId;
+  /** Version of the stored image; `NONE` if there is none. */
+  stored: PageVersion = NONE;
+  storedBase: PageVersion = NONE;
+  /** Per stream, up to which LSN its deltas of this page are in the stored image. */
+  merged: ReadonlyMap<StreamId, number> = new Map();
+  /** The stored value fails its check. */
+  isCorrupt = false;
+  /** Oldest first. */
+  changes: Change[] = [];
+  detached: Change[] = [];
+  /** In order of arrival. */
+  undecided: Undecided[] = [];
+  /** Changes that a store batch under way holds. */
+  storing = 0;
+
+  constructor(page: PageId) {
+    this.page = page;
+  }
+
+  get head(): PageVersion {
+    const last = this.changes.length - 1;
+    return last < 0 ? this.stored : this.changes[last]!.taken.slice;
+  }
+
+  isMerged(v: PageVersion): boolean {
+    return v.lsn <= (this.merged.get(v.stream) ?? 0);
+  }
+
+  /** Position of a version on the chain: -1 for the stored one, undefined if it is neither. */
+  indexOf(v: PageVersion): number | undefined {
+    for (let i = this.changes.length - 1; i >= 0; i--) {
+      const slice = this.changes[i]!.taken.slice;
+      if (slice.lsn === v.lsn && slice.stream === v.stream) return i;
+    }
+    return sameVersion(v, this.stored) ? -1 : undefined;
+  }
+
+  /** Puts a committed delta on the chain, or aside until its base is there. Returns the changes that joined. */
+  commit(change: Change): number {
+    if (this.isMerged(change.taken.slice)) {
+      change.taken.unmerged -= 1;
+      return 0;
+    }
+    if (!sameVersion(change.delta.base, this.head)) {
+      this.detached.push(change);
+      return 0;
+    }
+    this.changes.push(change);
+    return this.detached.length === 0 ? 1 : 1 + this.attach();
+  }
+
+  /** Takes in what others have merged or copied: the stored image is now `page`. */
+  restore(page: StoredPage): void {
+    this.stored = page.version;
+    this.storedBase = page.base;
+    this.merged = page.merged;
+    this.isCorrupt = false;
+    const left = [...this.changes, ...this.detached];
+    this.changes = [];
+    this.detached = [];
+    for (const change of left) {
+      if (this.isMerged(change.taken.slice)) change.taken.unmerged -= 1;
+      else this.detached.push(change);
+    }
+    this.attach();
+  }
+
+  /** The first `n` changes are in the stored image now. */
+  dropMerged(n: number, page: StoredPage): void {
+    for (const change of this.changes.splice(0, n)) change.taken.unmerged -= 1;
+    this.stored = page.version;
+    this.storedBase = page.base;
+    this.merged = page.merged;
+  }
+
+  get isIdle(): boolean {
+    return this.changes.length === 0 && this.detached.length === 0 && this.undecided.length === 0 && this.storing === 0 && !this.isCorrupt;
+  }
+
+  private attach(): number {
+    let joined = 0;
+    for (let again = true; again; ) {
+      again = false;
+      for (let i = 0; i < this.detached.length; i++) {
+        if (!sameVersion(this.detached[i]!.delta.base, this.head)) continue;
+        this.changes.push(...this.detached.splice(i, 1));
+        joined += 1;
+        again = true;
+        break;
+      }
+    }
+    return joined;
+  }
+}
+
+/** The pages of a PG that something is known of. Others are met in the store when they are asked for. */
+export class PageTable {
+  private readonly chains = new Map<PageId, PageChain>();
+  private readonly store: MergedPages;
+
+  constructor(store: MergedPages) {
+    this.store = store;
+  }
+
+  get size(): number {
+    return this.chains.size;
+  }
+
+  /** The page's chain, read from the store if need be. */
+  at(page: PageId): PageChain {
+    let chain = this.chains.get(page);
+    if (chain === undefined) {
+      chain = new PageChain(page);
+      const bytes = this.store.get(page);
+      if (bytes !== undefined) {
+        const stored = decodePage(bytes);
+        if (stored === undefined) chain.isCorrupt = true;
+        else chain.restore(stored);
+      }
+      this.chains.set(page, chain);
+    }
+    return chain;
+  }
+
+  known(page: PageId): PageChain | undefined {
+    return this.chains.get(page);
+  }
+
+  /** The page's stored value; undefined if it was never stored, `"corrupt"` if it fails its check. */
+  storedPage(page: PageId): StoredPage | "corrupt" | undefined {
+    const bytes = this.store.get(page);
+    return bytes === undefined ? undefined : (decodePage(bytes) ?? "corrupt");
+  }
+
+  /** Forgets a page that only the store has anything to say of. */
+  release(chain: PageChain): void {
+    if (chain.isIdle) this.chains.delete(chain.page);
+  }
+
+  [Symbol.iterator](): IterableIterator<PageChain> {
+    return this.chains.values();
+  }
+}

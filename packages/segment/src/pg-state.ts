@@ -1,0 +1,177 @@
+/**
+ * One segment: the state of one PG on this server, and the turn in which it changes.
+ *
+ * A turn is one input. What it changes in memory is collected here as log records and as news for
+ * writers, and leaves as one persist effect when the turn ends: nothing is said before it is durable.
+ */
+import type { ForeignWait, LogRecord, SliceVote } from "@sixfold/wire";
+import { streamId, type Decision, type EntryId, type Lsn, type NodeName, type PageId, type PgId, type StreamId } from "@sixfold/model";
+import { PageTable, type PageChain } from "./page-chain.ts";
+import type { Link, MergedPages, PlantedBreak, SegmentEffect } from "./segment-api.ts";
+import { statedVote, StreamLog, type Taken } from "./stream-log.ts";
+import type { Ballots } from "./votes.ts";
+
+/** Counters since the start; for `status` and metrics. */
+export interface Counters {
+  slicesTaken: number;
+  votes: number;
+  votesChanged: number;
+  pagesMerged: number;
+  reads: number;
+  readsBehind: number;
+  pulls: number;
+  slicesPulled: number;
+  pagesCopied: number;
+  forks: number;
+  contradictions: number;
+}
+
+/** What a peer segment said of a stream. */
+export interface PeerPosition {
+  readonly scl: Lsn;
+  readonly decidedThrough: Lsn;
+  readonly closed: boolean;
+}
+
+export class PgState implements Ballots {
+  readonly pg: PgId;
+  readonly pages: PageTable;
+  readonly streams = new Map<StreamId, StreamLog>();
+  readonly planted: ReadonlySet<PlantedBreak>;
+  settledThrough: StreamId = streamId(0);
+  /** Pages whose waiters and holders must be voted on again this turn. */
+  readonly dirty = new Set<PageChain>();
+  /** Exclusive streams with decided slices that are not on the chains yet. */
+  readonly toIndex = new Set<StreamLog>();
+  readonly peers = new Map<NodeName, Map<StreamId, PeerPosition>>();
+  arrivals = 0;
+
+  constructor(pg: PgId, store: MergedPages, planted: ReadonlySet<PlantedBreak>) {
+    this.pg = pg;
+    this.pages = new PageTable(store);
+    this.planted = planted;
+  }
+
+  log(stream: StreamId): StreamLog {
+    let log = this.streams.get(stream);
+    if (log === undefined) {
+      log = new StreamLog(this.pg, stream);
+      this.streams.set(stream, log);
+    }
+    return log;
+  }
+}
+
+interface News {
+  readonly votes: Map<Lsn, Taken>;
+  readonly waiting: ForeignWait[];
+}
+
+export class Turn {
+  private records: LogRecord[] = [];
+  private then: SegmentEffect[] = [];
+  private readonly news = new Map<StreamLog, News>();
+  private readonly facts = new Map<PgId, (EntryId & { readonly decision: Decision })[]>();
+  private readonly out: SegmentEffect[];
+  private readonly early: boolean;
+
+  constructor(out: SegmentEffect[], planted: ReadonlySet<PlantedBreak>) {
+    this.out = out;
+    this.early = planted.has("early-ack");
+  }
+
+  record(record: LogRecord): void {
+    this.records.push(record);
+  }
+
+  /** To be said once everything of this turn, and of the turns before, is durable. */
+  after(effect: SegmentEffect): void {
+    this.then.push(effect);
+  }
+
+  /** A fact learned, not stated by the stream's writer: recorded by itself. */
+  fact(pg: PgId, entry: EntryId, decision: Decision): void {
+    let facts = this.facts.get(pg);
+    if (facts === undefined) this.facts.set(pg, (facts = []));
+    facts.push({ stream: entry.stream, lsn: entry.lsn, decision });
+  }
+
+  voteChanged(taken: Taken): void {
+    if (taken.recorded) this.newsOf(taken.log).votes.set(taken.slice.lsn, taken);
+  }
+
+  foreignWaits(claimant: StreamLog, wait: ForeignWait): void {
+    this.newsOf(claimant).waiting.push(wait);
+  }
+
+  /** Takes what is news to a stream's writer, for the ack that is going there anyway. */
+  takeNews(log: StreamLog): { votes: SliceVote[]; waiting: ForeignWait[] } {
+    const news = this.news.get(log);
+    if (news === undefined) return { votes: [], waiting: [] };
+    const votes = this.recordVotes(log, news);
+    this.news.delete(log);
+    return { votes, waiting: news.waiting };
+  }
+
+  say(level: "info" | "warn" | "error", event: string, fields: Readonly<Record<string, unknown>>): void {
+    this.out.push({ kind: "log", level, event, fields });
+  }
+
+  /** Ends the turn: one persist effect, if anything must be durable or wait for it. */
+  end(): void {
+    for (const log of [...this.news.keys()]) this.tellNews(log);
+    if (this.facts.size > 0) {
+      for (const [pg, outcomes] of this.facts) this.records.push({ kind: "outcomes", pg, outcomes });
+      this.facts.clear();
+    }
+    if (this.records.length === 0 && this.then.length === 0) return;
+    if (this.early) {
+      this.out.push(...this.then, { kind: "persist", records: this.records, then: [] });
+    } else this.out.push({ kind: "persist", records: this.records, then: this.then });
+    this.records = [];
+    this.then = [];
+  }
+
+  private tellNews(log: StreamLog): void {
+    const { votes, waiting } = this.takeNews(log);
+    if (log.writer === undefined || (votes.length === 0 && waiting.length === 0)) return;
+    this.after({ kind: "send", to: log.writer, message: ackOf(log, log.scl, votes, waiting) });
+  }
+
+  private recordVotes(log: StreamLog, news: News): SliceVote[] {
+    if (news.votes.size === 0) return [];
+    const votes = [...news.votes.values()].map((t) => ({ lsn: t.slice.lsn, vote: statedVote(t) }));
+    votes.sort((a, b) => a.lsn - b.lsn);
+    this.records.push({ kind: "votes", pg: log.pg, stream: log.stream, votes });
+    return votes;
+  }
+
+  private newsOf(log: StreamLog): News {
+    let news = this.news.get(log);
+    if (news === undefined) this.news.set(log, (news = { votes: new Map(), waiting: [] }));
+    return news;
+  }
+}
+
+/** An ack as of now. It may leave only after the turn's sync. */
+export function ackOf(
+  log: StreamLog,
+  acceptedFrom: Lsn,
+  votes: readonly SliceVote[],
+  waiting: readonly ForeignWait[],
+  state: "ok" | "fenced" | "full" = "ok",
+): import("@sixfold/wire").Ack {
+  const { pg, stream, scl, decided } = log;
+  return { type: "ack", pg, stream, scl, acceptedFrom, votes, decidedThrough: decided.through, abortsKnown: decided.earlyAborts(), waiting, state };
+}
+
+/** A place to answer to. */
+export interface Asker {
+  readonly link: Link;
+}
+
+/** Pages a slice touches, in order. */
+export function* pagesOf(taken: Taken): Iterable<PageId> {
+  for (const d of taken.slice.deltas) yield d.page;
+  for (const c of taken.slice.checks) yield c.page;
+}

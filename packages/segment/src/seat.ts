@@ -1,0 +1,56 @@
+/**
+ * One of the manifest's six seats: a CASPaxos acceptor (Rystsov, "CASPaxos: Replicated State Machines
+ * without logs", 2018; DESIGN section 7).
+ *
+ *     prepare(b)    promise b if nothing higher was promised; tell what was accepted
+ *     accept(b, v)  accept if nothing higher was promised
+ *     peek          tell what is here, without a promise
+ *
+ * Promises and accepts are durable before they are told.
+ */
+import type { Ballot, LogRecord, ManifestAccept, ManifestPeek, ManifestPrepare } from "@sixfold/wire";
+import type { Manifest } from "@sixfold/model";
+import type { Turn } from "./pg-state.ts";
+import type { Link } from "./segment-api.ts";
+
+export const NO_BALLOT: Ballot = Object.freeze({ round: 0, proposer: "" });
+
+/** Rounds first, then proposers' names, compared by code units. */
+export function isHigher(a: Ballot, b: Ballot): boolean {
+  return a.round !== b.round ? a.round > b.round : a.proposer > b.proposer;
+}
+
+export class Seat {
+  promised: Ballot = NO_BALLOT;
+  accepted: { readonly ballot: Ballot; readonly value: Manifest } | undefined;
+
+  prepare(m: ManifestPrepare, from: Link, turn: Turn): void {
+    // The same ballot again is a resend.
+    const granted = !isHigher(this.promised, m.ballot);
+    if (isHigher(m.ballot, this.promised)) {
+      this.promised = m.ballot;
+      turn.record(this.record());
+    }
+    turn.after({ kind: "send", to: from, message: { type: "manifestPromise", request: m.request, granted, promised: this.promised, accepted: this.accepted } });
+  }
+
+  accept(m: ManifestAccept, from: Link, turn: Turn): void {
+    const granted = !isHigher(this.promised, m.ballot);
+    if (granted) {
+      this.promised = m.ballot;
+      this.accepted = { ballot: m.ballot, value: m.value };
+      turn.record(this.record());
+    }
+    turn.after({ kind: "send", to: from, message: { type: "manifestAccepted", request: m.request, granted, promised: this.promised } });
+  }
+
+  /** Waits for the sync of what it tells, like all answers. */
+  peek(m: ManifestPeek, from: Link, turn: Turn): void {
+    const promised = this.promised === NO_BALLOT ? undefined : this.promised;
+    turn.after({ kind: "send", to: from, message: { type: "manifestPeeked", request: m.request, promised, value: this.accepted?.value } });
+  }
+
+  record(): LogRecord {
+    return { kind: "seat", promised: this.promised, accepted: this.accepted };
+  }
+}

@@ -1,0 +1,120 @@
+/**
+ * Copying pages from a peer (DESIGN section 4: "if peers have already merged past them, pages are copied instead").
+ *
+ *     pullPages from 0 -> <- pages, merged positions M (of the first answer)
+ *     pullPages from n -> <- pages
+ *     ...                    last: every slice up to M is in the pages stored here
+ *
+ * A peer's stored pages only move forward, so when the last one has come, all of them hold at least M. Only then do
+ * the positions jump to M, with a checkpoint in the log; a copy cut short has merely brought some pages forward, which
+ * their own vectors say. A single damaged page is mended the same way, without a jump.
+ */
+import { pageId, type Lsn, type NodeName, type PageId, type StreamId } from "@sixfold/model";
+import type { PulledPages, PullPages, StorageMessage } from "@sixfold/wire";
+import { decodePage, type StoredPage } from "./page-image.ts";
+import type { PageChain } from "./page-chain.ts";
+import type { PgState } from "./pg-state.ts";
+import type { MergedPages } from "./segment-api.ts";
+
+interface Copy {
+  readonly peer: NodeName;
+  /** Only this page. */
+  readonly mends: PageId | undefined;
+  request: number;
+  from: PageId;
+  at: number;
+  merged: Map<StreamId, { through: Lsn; tail: Lsn }> | undefined;
+  /** The answer that is being stored; then the next is asked for. */
+  storing: boolean;
+}
+
+export type SendTo = (peer: NodeName, m: StorageMessage) => boolean;
+
+/** 64 pages of 64 KiB are 4 MiB, an eighth of a frame. */
+const PAGES_A_PULL = 64;
+
+export class SegmentCopy {
+  private readonly copies = new Map<PgState, Copy>();
+  private readonly timeoutMs: number;
+  private requests = 0;
+
+  constructor(timeoutMs: number) {
+    this.timeoutMs = timeoutMs;
+  }
+
+  get underWay(): number {
+    return this.copies.size;
+  }
+
+  /** Begins, unless one is under way for the PG. */
+  begin(state: PgState, peer: NodeName, firstPage: PageId, now: number, send: SendTo, mends?: PageId): void {
+    if (this.copies.has(state)) return;
+    const copy: Copy = { peer, mends, request: 0, from: mends ?? firstPage, at: now, merged: undefined, storing: false };
+    this.copies.set(state, copy);
+    this.ask(state, copy, now, send);
+  }
+
+  /** Copies whose peer went away or fell silent are given up; what lags begins one anew. */
+  tick(now: number): void {
+    for (const [state, copy] of this.copies) if (!copy.storing && now - copy.at > this.timeoutMs) this.copies.delete(state);
+  }
+
+  /** The pages to store of an answer; undefined if nobody asked. Pages that are further here stay as they are. */
+  take(state: PgState, m: PulledPages, now: number): (readonly [PageChain, StoredPage])[] | undefined {
+    const copy = this.copies.get(state);
+    if (copy === undefined || copy.request !== m.request || copy.storing) return undefined;
+    copy.at = now;
+    copy.merged ??= new Map(m.merged.map((s) => [s.stream, { through: s.through, tail: s.tail }]));
+    const pages: (readonly [PageChain, StoredPage])[] = [];
+    for (const { page, stored } of m.pages) {
+      if (copy.mends !== undefined && page !== copy.mends) continue;
+      const decoded = decodePage(stored);
+      const chain = state.pages.at(page);
+      if (decoded !== undefined && (chain.isCorrupt || isFurther(decoded, chain))) pages.push([chain, decoded]);
+    }
+    copy.storing = true;
+    copy.from = m.next ?? pageId(-1);
+    return pages;
+  }
+
+  /** What was taken is stored. Asks on, or returns where the copied segment now stands. */
+  stored(state: PgState, now: number, send: SendTo): ReadonlyMap<StreamId, { through: Lsn; tail: Lsn }> | undefined {
+    const copy = this.copies.get(state);
+    if (copy === undefined || !copy.storing) return undefined;
+    copy.storing = false;
+    copy.at = now;
+    if (copy.from >= 0 && copy.mends === undefined) {
+      this.ask(state, copy, now, send);
+      return undefined;
+    }
+    this.copies.delete(state);
+    return copy.mends === undefined ? copy.merged : undefined;
+  }
+
+  private ask(state: PgState, copy: Copy, now: number, send: SendTo): void {
+    copy.request = ++this.requests;
+    copy.at = now;
+    const limit = copy.mends === undefined ? PAGES_A_PULL : 1;
+    if (!send(copy.peer, { type: "pullPages", request: copy.request, pg: state.pg, from: copy.from, limit })) this.copies.delete(state);
+  }
+}
+
+/** Answers from what is stored here. Damaged pages are left out: another peer has them. */
+export function answerPullPages(state: PgState, store: MergedPages, m: PullPages, endPage: number): PulledPages {
+  const ids = store.pages(m.from, Math.min(m.limit, PAGES_A_PULL)).filter((page) => page < endPage);
+  const pages: { page: PageId; stored: Uint8Array }[] = [];
+  for (const page of ids) {
+    const stored = store.get(page);
+    if (stored !== undefined && decodePage(stored) !== undefined) pages.push({ page, stored });
+  }
+  const last = ids.at(-1) as number | undefined;
+  const merged = [...state.streams.values()]
+    .filter((log) => log.mergedThrough > 0)
+    .map((log) => ({ stream: log.stream, through: log.mergedThrough, tail: log.droppedTail }));
+  return { type: "pulledPages", request: m.request, pg: m.pg, pages, next: last === undefined || last + 1 >= endPage ? undefined : pageId(last + 1), merged };
+}
+
+function isFurther(copied: StoredPage, chain: PageChain): boolean {
+  for (const [stream, at] of chain.merged) if ((copied.merged.get(stream) ?? 0) < at) return false;
+  return true;
+}

@@ -1,0 +1,175 @@
+/**
+ * The log of one stream in one PG: which slices are here, and what is known of their fate.
+ *
+ *     dropped ... | s s s s s s s s s |            slices in LSN order, without a gap (back-links)
+ *                 ^     ^             ^
+ *        mergedThrough  cursor        scl          before the cursor every slice is applied or aborted
+ *
+ * The LSNs of a PG's slices are sparse: entries may lie elsewhere. Slices leave at the front only, when
+ * their deltas are merged, so that what is kept is always one run of the back-links.
+ */
+import { ACCEPT, assert, lsn, ZERO_LSN, type Decision, type Lsn, type PgId, type Slice, type StreamId, type Vote } from "@sixfold/model";
+import { DecidedRanges } from "./ranges.ts";
+import type { Link } from "./segment-api.ts";
+
+/** `pending`: undecided or not yet applied. `committed`: its deltas are on the chains. */
+export type Phase = "pending" | "committed" | "aborted";
+
+/** A slice that was taken. */
+export class Taken {
+  readonly slice: Slice;
+  readonly log: StreamLog;
+  /** Order of arrival in this PG: waiters are served by it. */
+  readonly arrival: number;
+  /** Log file that holds it, or an earlier one. */
+  readonly file: number;
+  vote: Vote;
+  phase: Phase = "pending";
+  /** It stands on its pages' lists of undecided slices. */
+  listed = false;
+  /** Deltas not merged into stored pages. */
+  unmerged: number;
+  /** Its record has left; a later change of vote needs a record of its own. */
+  recorded = false;
+
+  constructor(slice: Slice, log: StreamLog, arrival: number, file: number, vote: Vote) {
+    this.slice = slice;
+    this.log = log;
+    this.arrival = arrival;
+    this.file = file;
+    this.vote = vote;
+    this.unmerged = slice.deltas.length;
+  }
+}
+
+export interface ClosedAt {
+  readonly final: Lsn;
+  readonly tail: Lsn;
+}
+
+export class StreamLog {
+  readonly pg: PgId;
+  readonly stream: StreamId;
+  /** Slices taken count as accepted, claim nothing, and are indexed by page in the background. */
+  exclusive = false;
+  /** No slice is missing up to it. */
+  scl: Lsn = ZERO_LSN;
+  decided = new DecidedRanges();
+  isFenced = false;
+  closed: ClosedAt | undefined;
+  /** Last slice dropped: merged or aborted. 0 if none. */
+  mergedThrough: Lsn = ZERO_LSN;
+  /** Last committed slice among those dropped. */
+  droppedTail: Lsn = ZERO_LSN;
+  /** Where its writer was last heard. */
+  writer: Link | undefined;
+  /** Links that were told all votes since they came up. */
+  introduced: Link | undefined;
+  /** A slice beyond the SCL was seen: something is missing. */
+  gapSeen = false;
+  bytes = 0;
+  /** Index into `slices`: everything before it is applied or aborted. */
+  cursor = 0;
+  readonly slices: Taken[] = [];
+  /** Index into `slices`: everything before it is aborted, or merged or on its way to the page store. */
+  mergeCursor = 0;
+  /** Slices before it have been dropped; the array is compacted now and then. */
+  first = 0;
+
+  constructor(pg: PgId, stream: StreamId) {
+    this.pg = pg;
+    this.stream = stream;
+  }
+
+  get count(): number {
+    return this.slices.length - this.first;
+  }
+
+  /** Adds the next slice. Its back-link has been checked. */
+  push(taken: Taken): void {
+    assert(taken.slice.back === this.scl || this.slices.length === this.first, "slices are taken along the back-links");
+    this.slices.push(taken);
+    this.scl = taken.slice.lsn;
+    this.bytes += taken.slice.bytes.length;
+  }
+
+  /** Index of the first slice with an LSN above `after`. O(log n). */
+  indexAfter(after: Lsn): number {
+    let low = this.first;
+    let high = this.slices.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.slices[middle]!.slice.lsn > after) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+
+  find(at: Lsn): Taken | undefined {
+    const taken = this.slices[this.indexAfter(lsn(at - 1))];
+    return taken !== undefined && taken.slice.lsn === at ? taken : undefined;
+  }
+
+  decisionOf(at: Lsn): Decision | undefined {
+    return this.decided.of(at);
+  }
+
+  /** True if the fate of every slice up to `at` is known (I8, together with the SCL). */
+  knowsFates(at: Lsn): boolean {
+    if (this.decided.through >= at) return true;
+    for (let i = this.cursor; i < this.slices.length; i++) {
+      const { lsn: own } = this.slices[i]!.slice;
+      if (own > at) break;
+      if (this.decided.of(own) === undefined) return false;
+    }
+    // Aborts may be known early; what is silent below the SCL is only other PGs' business.
+    return this.scl >= at;
+  }
+
+  /** Last committed LSN at or below `upTo` with a slice here. */
+  tailAt(upTo: Lsn): Lsn {
+    for (let i = this.indexAfter(upTo) - 1; i >= this.first; i--) {
+      const at = this.slices[i]!.slice.lsn;
+      if (this.decided.of(at) === "commit") return at;
+    }
+    return this.droppedTail;
+  }
+
+  /** Drops the first slice. */
+  shift(): Taken {
+    const taken = this.slices[this.first]!;
+    this.slices[this.first] = undefined as unknown as Taken;
+    this.first += 1;
+    this.mergedThrough = taken.slice.lsn;
+    if (taken.phase === "committed") this.droppedTail = taken.slice.lsn;
+    this.bytes -= taken.slice.bytes.length;
+    if (this.cursor < this.first) this.cursor = this.first;
+    if (this.mergeCursor < this.first) this.mergeCursor = this.first;
+    if (this.first > 1024 && this.first * 2 > this.slices.length) {
+      this.slices.splice(0, this.first);
+      this.cursor -= this.first;
+      this.mergeCursor -= this.first;
+      this.first = 0;
+    }
+    return taken;
+  }
+
+  /** The pages here hold everything up to `through`: they were copied. Drops the slices that this covers. */
+  jump(through: Lsn, tail: Lsn): void {
+    while (this.count > 0 && this.slices[this.first]!.slice.lsn <= through) this.shift();
+    if (through > this.mergedThrough) {
+      this.mergedThrough = through;
+      this.droppedTail = tail;
+    }
+    if (through > this.scl) this.scl = through;
+    this.decided.jump(through);
+  }
+
+  /** Everything is here that the closed stream committed. */
+  get isComplete(): boolean {
+    return this.closed !== undefined && this.scl >= this.closed.tail && this.decided.through >= this.closed.final;
+  }
+}
+
+/** A vote as an ack states it: committed slices were accepted, whatever this segment thought. */
+export const statedVote = (taken: Taken): Vote => (taken.phase === "committed" ? ACCEPT : taken.vote);

@@ -1,0 +1,148 @@
+/**
+ * The vote (DESIGN section 4): what this segment says of a slice, given the pages as they are now.
+ *
+ * For every page that the slice changes or checks, in this order of precedence over the whole slice:
+ *
+ *   void     an own base was aborted (or is void itself)
+ *   reject   a committed version is neither the base nor an ancestor of it (or an own base is rejected)
+ *   hold     a base is not here yet, or an own undecided delta on the page is no ancestor of the base
+ *   wait     another stream's undecided claim is in the way
+ *   accept   otherwise
+ *
+ * An undecided own base is judged by its root: the committed version at the foot of the own deltas under it.
+ *
+ *     head ── own 5 ── own 6 ── (this)          root of base 6 is the head: nothing is in the way
+ *
+ * Reading only: nothing here changes a chain, a claim or a fact.
+ */
+import { ACCEPT, HOLD, isNone, sameVersion, type PageId, type PageVersion, type Slice, type StreamId, type Vote } from "@sixfold/model";
+import type { PageChain, PageTable } from "./page-chain.ts";
+import type { PlantedBreak } from "./segment-api.ts";
+import type { StreamLog, Taken } from "./stream-log.ts";
+
+/** What a vote may look at. */
+export interface Ballots {
+  readonly pages: PageTable;
+  readonly streams: ReadonlyMap<StreamId, StreamLog>;
+  /** Streams up to it are closed and here whole. */
+  readonly settledThrough: StreamId;
+  readonly planted: ReadonlySet<PlantedBreak>;
+}
+
+type PageWord = Exclude<Vote, { kind: "accept" }> | undefined;
+const RANK = { void: 4, reject: 3, hold: 2, wait: 1 } as const;
+
+/** The vote on a slice that is here. O(items x undecided slices on their pages). */
+export function voteOn(b: Ballots, taken: Taken): Vote {
+  const { slice } = taken;
+  let word: PageWord = doomedBy(b, taken);
+  for (const delta of slice.deltas) word = stronger(word, pageWord(b, taken, delta.page, delta.base, true));
+  for (const check of slice.checks) word = stronger(word, pageWord(b, taken, check.page, check.base, false));
+  return word ?? ACCEPT;
+}
+
+function stronger(a: PageWord, b: PageWord): PageWord {
+  if (a === undefined || b === undefined) return a ?? b;
+  return RANK[b.kind] > RANK[a.kind] ? b : a;
+}
+
+/** The word of the own bases: one that was aborted, is void or rejected dooms what is built on it. */
+export function doomedBy(b: Ballots, taken: Taken): PageWord {
+  if (b.planted.has("no-void")) return undefined;
+  const { slice, log } = taken;
+  let word: PageWord;
+  for (const base of slice.ownBases) word = stronger(word, ownBaseWord(log, base));
+  for (const { base } of slice.deltas) if (base.stream === slice.stream) word = stronger(word, ownBaseWord(log, base.lsn));
+  for (const { base } of slice.checks) if (base.stream === slice.stream) word = stronger(word, ownBaseWord(log, base.lsn));
+  return word;
+}
+
+function ownBaseWord(log: StreamLog, base: Slice["lsn"]): PageWord {
+  const decision = log.decisionOf(base);
+  if (decision === "abort") return { kind: "void", base };
+  if (decision === "commit") return undefined;
+  const vote = log.find(base)?.vote;
+  return vote?.kind === "void" || vote?.kind === "reject" ? vote : undefined;
+}
+
+function pageWord(b: Ballots, taken: Taken, page: PageId, base: PageVersion, writes: boolean): PageWord {
+  const chain = b.pages.at(page);
+  const root = rootOf(taken.log, page, base);
+  if (root === undefined) return HOLD as PageWord;
+  const overtaken = overtakenBy(b, chain, root);
+  if (overtaken !== undefined) return overtaken === "hold" ? (HOLD as PageWord) : { kind: "reject", page, winner: overtaken };
+  if (!buildsOnOwn(chain, taken, page, base)) return HOLD as PageWord;
+  return blockerOf(b, chain, taken, writes) ?? (isClaimed(taken.log, base) ? undefined : (HOLD as PageWord));
+}
+
+/** A base that waits or holds is not the newest version here: what is built on it is not accepted before it. */
+function isClaimed(log: StreamLog, base: PageVersion): boolean {
+  if (base.stream !== log.stream || log.decisionOf(base.lsn) !== undefined) return true;
+  return log.find(base.lsn)?.vote.kind === "accept";
+}
+
+/**
+ * The version at the foot of the own undecided deltas under `base`; undefined if one of them is not here.
+ * A base of another stream is its own root.
+ */
+export function rootOf(log: StreamLog, page: PageId, base: PageVersion): PageVersion | undefined {
+  let at = base;
+  while (at.stream === log.stream && log.decisionOf(at.lsn) === undefined) {
+    const under = log.find(at.lsn)?.slice.deltas.find((d) => d.page === page);
+    if (under === undefined) return undefined;
+    at = under.base;
+  }
+  return at;
+}
+
+/** The committed version that rules `root` out as a base; "hold" while that cannot be told; undefined if it is the newest. */
+export function overtakenBy(b: Ballots, chain: PageChain, root: PageVersion): PageVersion | "hold" | undefined {
+  if (sameVersion(root, chain.head)) {
+    // A committed delta beyond a gap: the root is older than it.
+    const beyond = chain.detached[0];
+    return beyond === undefined ? undefined : nameOf(beyond.taken.slice);
+  }
+  const index = chain.indexOf(root);
+  if (index !== undefined) return nameOf(chain.changes[index + 1]!.taken.slice);
+  if (chain.detached.some((c) => sameVersion(c.taken.slice, root))) return "hold";
+  if (isNone(root) || chain.isMerged(root) || wasReceived(b, root)) return nameOf(chain.changes[0]?.taken.slice ?? chain.stored);
+  return "hold";
+}
+
+/** It came here and was committed; as it is not on the chain, it has been merged. */
+function wasReceived(b: Ballots, v: PageVersion): boolean {
+  if (v.stream <= b.settledThrough) return true;
+  const log = b.streams.get(v.stream);
+  return log !== undefined && log.scl >= v.lsn && log.decisionOf(v.lsn) === "commit" && log.find(v.lsn)?.phase !== "pending";
+}
+
+/** Every own undecided (accepted or waiting) delta on the page is an ancestor of the base. */
+function buildsOnOwn(chain: PageChain, taken: Taken, page: PageId, base: PageVersion): boolean {
+  const { log, slice } = taken;
+  let own = 0;
+  for (const u of chain.undecided)
+    if (u.writes && u.taken.log === log && u.taken.slice.lsn < slice.lsn && mayStand(u.taken)) own += 1;
+  let at = base;
+  while (own > 0 && at.stream === log.stream && log.decisionOf(at.lsn) === undefined) {
+    const under = log.find(at.lsn);
+    if (under === undefined) break;
+    if (mayStand(under)) own -= 1;
+    at = under.slice.deltas.find((d) => d.page === page)!.base;
+  }
+  return own === 0;
+}
+
+const mayStand = (taken: Taken): boolean => taken.vote.kind === "accept" || taken.vote.kind === "wait";
+
+/** Another stream's claim: deltas claim alone, checks share. */
+function blockerOf(b: Ballots, chain: PageChain, taken: Taken, writes: boolean): PageWord {
+  if (b.planted.has("votes-not-sticky")) return undefined;
+  for (const u of chain.undecided) {
+    if (u.taken.log === taken.log || u.taken.vote.kind !== "accept" || u.taken === taken) continue;
+    if (u.writes || (writes && !b.planted.has("no-read-claims")))
+      return { kind: "wait", page: chain.page, blocker: { stream: u.taken.slice.stream, lsn: u.taken.slice.lsn } };
+  }
+  return undefined;
+}
+
+const nameOf = (v: PageVersion): PageVersion => ({ stream: v.stream, lsn: v.lsn });
