@@ -169,7 +169,7 @@ export class World implements Timeline {
     }
   }
 
-  /** `run` without letting microtasks settle: some ten times faster, for worlds without promises. */
+  /** `run` without letting microtasks settle: twice as fast, for worlds without promises. */
   runSync(until: number | (() => boolean), limitMs = conditionLimitMs): void {
     const isTime = typeof until === "number";
     const endMs = isTime ? until : this.#nowMs + limitMs;
