@@ -20,7 +20,7 @@ import {
   type PageStore,
 } from "@sixfold/ports";
 import { SegmentServer, type SegmentEffect } from "@sixfold/segment";
-import { decodeRecords, encodeRecords, logBlockCodec, type LogRecord } from "@sixfold/wire";
+import { decodeRecords, encodeRecords, logBlockCodec, type LogRecord, type StorageMessage } from "@sixfold/wire";
 import { checkListen, listenerHandlers, type AnyMessage, type Channel, type Identity } from "./channel.ts";
 import { Dialler } from "./dialler.ts";
 import type { Journal } from "./journal.ts";
@@ -202,7 +202,7 @@ class SegmentHost implements RunningSegment {
   private message(channel: Channel, message: AnyMessage): void {
     const link = this.numbers.get(channel);
     if (link === undefined) return;
-    this.machine.receive(link, message as Parameters<SegmentServer["receive"]>[1], this.clock.nowMs());
+    this.machine.receive(link, message as StorageMessage, this.clock.nowMs());
     this.turn();
   }
 
