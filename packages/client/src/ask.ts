@@ -15,7 +15,12 @@ class Ask<Op> implements Waiter {
   private readonly resolve: (result: Answer<Op>) => void;
   private readonly reject: (error: unknown) => void;
 
-  constructor(op: Op, deadlineMs: number, resolve: (result: Answer<Op>) => void, reject: (error: unknown) => void) {
+  constructor(
+    op: Op,
+    deadlineMs: number,
+    resolve: (result: Answer<Op>) => void,
+    reject: (error: unknown) => void,
+  ) {
     this.op = op;
     this.deadlineMs = deadlineMs;
     this.resolve = resolve;
@@ -34,7 +39,12 @@ class Ask<Op> implements Waiter {
 }
 
 /** Rejects with the node's `SixfoldError`, or with an `Interruption`. */
-export function ask<B extends ClientRequestBody>(node: NodeConnection, body: B, deadlineMs: number, bytes = 0): Promise<Answer<B["op"]>> {
+export function ask<B extends ClientRequestBody>(
+  node: NodeConnection,
+  body: B,
+  deadlineMs: number,
+  bytes = 0,
+): Promise<Answer<B["op"]>> {
   return new Promise((resolve, reject) => {
     node.send(body, new Ask<B["op"]>(body.op, deadlineMs, resolve, reject), bytes);
   });

@@ -1,7 +1,7 @@
 /** What the parts of one client share. */
-import type { AsyncLocalStorage } from "node:async_hooks";
 import { transactionId, type TransactionId } from "@sixfold/model";
 import type { Clock } from "@sixfold/ports";
+import type { CallbackScope } from "./client-ports.ts";
 import type { Guards } from "./guards.ts";
 import type { NodeConnection } from "./node-connection.ts";
 import type { NodePool } from "./node-pool.ts";
@@ -16,7 +16,7 @@ export interface ClientCore {
   /** A number from 0 to 1 for pauses. */
   readonly jitter: () => number;
   /** The transaction whose callback is running here. */
-  readonly running: AsyncLocalStorage<object>;
+  readonly running: CallbackScope;
   readonly guards: Guards;
   isClosed: boolean;
 }

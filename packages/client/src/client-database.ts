@@ -10,7 +10,10 @@ import type { Database, NodeInfo, Session } from "./options.ts";
 import type { AnyProcedures } from "./procedure.ts";
 import { SessionFlow } from "./session-flow.ts";
 
-export class ClientDatabase<P extends object = AnyProcedures> extends DatabaseOperations<P> implements Database<P> {
+export class ClientDatabase<P extends object = AnyProcedures>
+  extends DatabaseOperations<P>
+  implements Database<P>
+{
   private readonly deadlines: DeadlineSweep;
 
   constructor(core: ClientCore, defaults: Defaults, deadlines: DeadlineSweep) {
@@ -41,7 +44,9 @@ export class ClientDatabase<P extends object = AnyProcedures> extends DatabaseOp
       return (await ask(node, { op: "status" }, deadlineMs)).status;
     } catch (error) {
       if (!(error instanceof Interruption)) throw error;
-      throw new SixfoldError(error.kind === "late" ? "timeout" : "connection-lost", error.message, { cause: error });
+      throw new SixfoldError(error.kind === "late" ? "timeout" : "connection-lost", error.message, {
+        cause: error,
+      });
     }
   }
 

@@ -24,7 +24,11 @@ export interface Submission {
 }
 
 /** The answer, or undefined if it was lost but the transaction is known to be committed. */
-export async function submit<B extends Deciding>(to: Submission, body: B, bytes: number): Promise<Answer<B["op"]> | undefined> {
+export async function submit<B extends Deciding>(
+  to: Submission,
+  body: B,
+  bytes: number,
+): Promise<Answer<B["op"]> | undefined> {
   const { id } = body.tx;
   try {
     const answer = await ask(to.node, body, to.deadlineMs, bytes);
@@ -48,11 +52,18 @@ function inDoubt(error: unknown): boolean {
 
 function notSent(error: Interruption, id: TransactionId): SixfoldError {
   const code = error.kind === "late" ? "timeout" : "connection-lost";
-  return new SixfoldError(code, `${error.message}, before the commit was sent`, { details: { transaction: id }, cause: error });
+  return new SixfoldError(code, `${error.message}, before the commit was sent`, {
+    details: { transaction: id },
+    cause: error,
+  });
 }
 
 function lostAndAborted(cause: unknown, id: TransactionId): SixfoldError {
-  return new SixfoldError("connection-lost", "the connection was lost during the commit, which had no effect", { details: { transaction: id }, cause });
+  return new SixfoldError(
+    "connection-lost",
+    "the connection was lost during the commit, which had no effect",
+    { details: { transaction: id }, cause },
+  );
 }
 
 /** Errors of a transaction name it. A node that takes no writes is not asked again. */
@@ -61,5 +72,10 @@ function withId(to: Submission, error: unknown, id: TransactionId): unknown {
   if (error.code === "not-a-writer") to.core.pool.refusedWrite(to.node);
   if (error.details.transaction !== undefined) return error;
   const { code, message, retryable, outcome, details } = error;
-  return new SixfoldError(code, message, { retryable, outcome, details: { ...details, transaction: id }, cause: error });
+  return new SixfoldError(code, message, {
+    retryable,
+    outcome,
+    details: { ...details, transaction: id },
+    cause: error,
+  });
 }

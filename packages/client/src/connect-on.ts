@@ -1,10 +1,9 @@
 /** `connect` on any ports. */
-import { AsyncLocalStorage } from "node:async_hooks";
 import { SixfoldError } from "@sixfold/model";
 import { customRandom } from "nanoid";
 import { ClientDatabase } from "./client-database.ts";
 import type { ClientCore } from "./client-core.ts";
-import type { ClientPorts } from "./client-ports.ts";
+import { noScope, type ClientPorts } from "./client-ports.ts";
 import { DeadlineSweep } from "./deadline-sweep.ts";
 import { Guards } from "./guards.ts";
 import { NodePool } from "./node-pool.ts";
@@ -30,9 +29,14 @@ export async function connectOn<P extends object = AnyProcedures>(
   options: ConnectOptions = {},
 ): Promise<Database<P>> {
   for (const url of urls) checkUrl(url);
-  if (urls.length === 0) throw new SixfoldError("bad-request", "connect needs at least one address, such as ws://127.0.0.1:7400");
+  if (urls.length === 0)
+    throw new SixfoldError("bad-request", "connect needs at least one address, such as ws://127.0.0.1:7400");
   const deadlines = new DeadlineSweep(ports.clock);
-  const introduction = { name: options.name ?? "client", token: options.token ?? "", timeoutMs: DIAL_TIMEOUT_MS };
+  const introduction = {
+    name: options.name ?? "client",
+    token: options.token ?? "",
+    timeoutMs: DIAL_TIMEOUT_MS,
+  };
   const pool = new NodePool(ports, urls, introduction, deadlines);
   const core: ClientCore = {
     clock: ports.clock,
@@ -41,7 +45,7 @@ export async function connectOn<P extends object = AnyProcedures>(
     affinity: options.affinity,
     newId: customRandom(ID_ALPHABET, ID_LENGTH, (n) => ports.randomBytes(n)),
     jitter: () => (ports.randomBytes(1)[0] ?? 0) / 256,
-    running: new AsyncLocalStorage(),
+    running: ports.scope ?? noScope,
     isClosed: false,
   };
   const policy = {
@@ -63,12 +67,17 @@ export async function connectOn<P extends object = AnyProcedures>(
 
 function checkUrl(url: unknown): void {
   if (typeof url === "string" && /^wss?:\/\/[^/]/.test(url)) return;
-  throw new SixfoldError("bad-request", `not the address of a node, which looks like ws://127.0.0.1:7400: ${String(url)}`);
+  throw new SixfoldError(
+    "bad-request",
+    `not the address of a node, which looks like ws://127.0.0.1:7400: ${String(url)}`,
+  );
 }
 
 function firstConnections(ports: ClientPorts, pool: NodePool, timeoutMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
-    let others = ports.clock.after(timeoutMs, () => reject(new SixfoldError("unavailable", noNode(pool, timeoutMs))));
+    let others = ports.clock.after(timeoutMs, () =>
+      reject(new SixfoldError("unavailable", noNode(pool, timeoutMs))),
+    );
     let isWaitingForOthers = false;
     const done = (): void => {
       others.cancel();

@@ -44,7 +44,9 @@ describe("connect, over WebSockets", () => {
     expect(await db.get("t", "big")).toEqual(big);
     await Promise.all(
       Array.from({ length: 30 }, () =>
-        db.transaction(async (tx) => tx.put("t", "n", ((await tx.get<number>("t", "n")) ?? 0) + 1), { retry: { attempts: 1000 } }),
+        db.transaction(async (tx) => tx.put("t", "n", ((await tx.get<number>("t", "n")) ?? 0) + 1), {
+          retry: { attempts: 1000 },
+        }),
       ),
     );
     expect(await db.get("t", "n")).toBe(30);
@@ -53,7 +55,10 @@ describe("connect, over WebSockets", () => {
     const rows: unknown[] = [];
     for await (const [key] of db.scan("rows", { reverse: true, limit: 150 })) rows.push(key);
     expect(rows).toEqual(Array.from({ length: 150 }, (_, i) => 200 - i));
-    expect(db.nodes().map((n) => [n.name, n.connected])).toEqual([["writer-1", true], ["writer-2", true]]);
+    expect(db.nodes().map((n) => [n.name, n.connected])).toEqual([
+      ["writer-1", true],
+      ["writer-2", true],
+    ]);
     expect(await db.status("writer-2")).toEqual({ node: "writer-2" });
     await db.close();
   });
@@ -69,7 +74,9 @@ describe("connect, over WebSockets", () => {
     await work;
     expect(cluster.rows.size).toBe(50);
     await db.close();
-    await expect(connect([cluster.nodes[0]!.url], { connectTimeoutMs: 100 })).rejects.toMatchObject({ code: "unavailable" });
+    await expect(connect([cluster.nodes[0]!.url], { connectTimeoutMs: 100 })).rejects.toMatchObject({
+      code: "unavailable",
+    });
   });
 
   test("a wrong token", async () => {

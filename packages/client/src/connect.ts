@@ -9,6 +9,9 @@ import type { AnyProcedures } from "./procedure.ts";
  *
  * Rejects with `unauthorized`, or with `unavailable` if no node answers in time. Close the database to let the process end.
  */
-export function connect<P extends object = AnyProcedures>(urls: readonly string[], options: ConnectOptions = {}): Promise<Database<P>> {
+export function connect<P extends object = AnyProcedures>(
+  urls: readonly string[],
+  options: ConnectOptions = {},
+): Promise<Database<P>> {
   return connectOn<P>(nodeClientPorts(), urls, options);
 }

@@ -19,11 +19,12 @@ import { Interruption } from "./interruption.ts";
 import { fitsOnePage, mergeScan, planScan, type ScanPlan } from "./merge-scan.ts";
 import type { NodeConnection } from "./node-connection.ts";
 import type { Kind } from "./node-pool.ts";
-import type { Operations, ReadOptions, Row, ScanOptions, TransactionOptions, Tx } from "./options.ts";
+import type { Operations, ReadOptions, Row, TransactionOptions, Tx } from "./options.ts";
 import type { AnyProcedures, ArgumentsOf, ResultOf } from "./procedure.ts";
 import { ReadBatch } from "./read-batch.ts";
 import { retrying, type RetryPolicy } from "./retry.ts";
 import { runTransaction } from "./run-transaction.ts";
+import type { ScanOptions } from "./scan-options.ts";
 import type { SessionFlow } from "./session-flow.ts";
 import { Transaction } from "./transaction.ts";
 
@@ -56,13 +57,19 @@ export class DatabaseOperations<P extends object = AnyProcedures> implements Ope
   }
 
   listTables(): Promise<readonly string[]> {
-    return this.exchange("any", undefined, async (node, deadlineMs) => (await ask(node, { op: "listTables" }, deadlineMs)).tables);
+    return this.exchange(
+      "any",
+      undefined,
+      async (node, deadlineMs) => (await ask(node, { op: "listTables" }, deadlineMs)).tables,
+    );
   }
 
   async get<T>(table: string, key: Key, options: ReadOptions = {}): Promise<T | undefined> {
     const bytes = encodeKey(key);
     const hint = this.core.affinity?.(table, key);
-    return this.exchange(hint === undefined ? "any" : "writer", hint, (node, deadlineMs) => this.read<T>(node, deadlineMs, table, bytes, options));
+    return this.exchange(hint === undefined ? "any" : "writer", hint, (node, deadlineMs) =>
+      this.read<T>(node, deadlineMs, table, bytes, options),
+    );
   }
 
   async put(table: string, key: Key, value: unknown): Promise<void> {
@@ -99,18 +106,30 @@ export class DatabaseOperations<P extends object = AnyProcedures> implements Ope
     const answer = await retrying(this.core, this.callPolicy, async (deadlineMs) => {
       const to = await this.submission(hint, deadlineMs);
       const id = freshId(this.core, to.node);
-      const result = await submit(to, { op: "call", tx: { id, begin: to.options }, procedure, args: encoded }, encoded.length);
+      const result = await submit(
+        to,
+        { op: "call", tx: { id, begin: to.options }, procedure, args: encoded },
+        encoded.length,
+      );
       if (result !== undefined) return result;
-      throw new SixfoldError("outcome-unknown", `the call of "${procedure}" was committed, but its result was lost with the connection`, {
-        details: { transaction: id, procedure, committed: true },
-      });
+      throw new SixfoldError(
+        "outcome-unknown",
+        `the call of "${procedure}" was committed, but its result was lost with the connection`,
+        {
+          details: { transaction: id, procedure, committed: true },
+        },
+      );
     });
     return decodeValue(answer.value) as ResultOf<P[N]>;
   }
 
   outcome(transaction: string): Promise<TransactionOutcome> {
     const id = transactionId(transaction);
-    return this.exchange("any", undefined, async (node, deadlineMs) => (await ask(node, { op: "outcome", id }, deadlineMs)).outcome);
+    return this.exchange(
+      "any",
+      undefined,
+      async (node, deadlineMs) => (await ask(node, { op: "outcome", id }, deadlineMs)).outcome,
+    );
   }
 
   private async changeTables(op: "createTable" | "dropTable", table: string): Promise<boolean> {
@@ -139,20 +158,33 @@ export class DatabaseOperations<P extends object = AnyProcedures> implements Ope
   }
 
   /** Something without effect: asked again elsewhere when its node is lost. */
-  private exchange<R>(kind: Kind, hint: string | number | undefined, run: (node: NodeConnection, deadlineMs: number) => Promise<R>): Promise<R> {
+  private exchange<R>(
+    kind: Kind,
+    hint: string | number | undefined,
+    run: (node: NodeConnection, deadlineMs: number) => Promise<R>,
+  ): Promise<R> {
     return retrying(this.core, this.defaults.policy, async (deadlineMs) => {
       const node = this.core.pool.pick(kind, hint) ?? (await this.waitFor(kind, hint, deadlineMs));
       try {
         return await run(node, deadlineMs);
       } catch (error) {
         if (!(error instanceof Interruption)) throw error;
-        if (error.kind === "late") throw new SixfoldError("timeout", "the node did not answer in time", { cause: error });
-        throw new SixfoldError("connection-lost", error.message, { cause: error, retryable: "same-request", outcome: "not-started" });
+        if (error.kind === "late")
+          throw new SixfoldError("timeout", "the node did not answer in time", { cause: error });
+        throw new SixfoldError("connection-lost", error.message, {
+          cause: error,
+          retryable: "same-request",
+          outcome: "not-started",
+        });
       }
     });
   }
 
-  private async waitFor(kind: Kind, hint: string | number | undefined, deadlineMs: number): Promise<NodeConnection> {
+  private async waitFor(
+    kind: Kind,
+    hint: string | number | undefined,
+    deadlineMs: number,
+  ): Promise<NodeConnection> {
     for (;;) {
       await this.core.pool.waitFor(kind, deadlineMs);
       const node = this.core.pool.pick(kind, hint);
@@ -160,11 +192,20 @@ export class DatabaseOperations<P extends object = AnyProcedures> implements Ope
     }
   }
 
-  private read<T>(node: NodeConnection, deadlineMs: number, table: string, key: Uint8Array, options: ReadOptions): Promise<T | undefined> {
+  private read<T>(
+    node: NodeConnection,
+    deadlineMs: number,
+    table: string,
+    key: Uint8Array,
+    options: ReadOptions,
+  ): Promise<T | undefined> {
     return new Promise((resolve, reject) => {
       const alone = this.readOptions(node, options);
       const wait = { resolve: resolve as (value: unknown) => void, reject };
-      if (this.batch?.takes(node, table, false) === true && this.batch.body.alone?.consistency === alone.consistency) {
+      if (
+        this.batch?.takes(node, table, false) === true &&
+        this.batch.body.alone?.consistency === alone.consistency
+      ) {
         // A commit may have been answered since the first of them was asked for.
         this.batch.body.alone = alone;
         return this.batch.add(key, wait);
@@ -180,16 +221,29 @@ export class DatabaseOperations<P extends object = AnyProcedures> implements Ope
     return this.flow.options(node, "snapshot", options.consistency ?? "session");
   }
 
-  private async *shortScan<T>(table: string, options: ScanOptions & ReadOptions, plan: ScanPlan): AsyncGenerator<Row<T>> {
+  private async *shortScan<T>(
+    table: string,
+    options: ScanOptions & ReadOptions,
+    plan: ScanPlan,
+  ): AsyncGenerator<Row<T>> {
     const { range, limit, reverse } = plan;
     if (limit === 0) return;
     const hint = this.core.affinity?.(table, options.gte ?? options.gt ?? options.lte ?? options.lt);
     const page = await this.exchange(hint === undefined ? "any" : "writer", hint, (node, deadlineMs) =>
-      ask(node, { op: "scan", alone: this.readOptions(node, options), table, ...range, limit, reverse }, deadlineMs),
+      ask(
+        node,
+        { op: "scan", alone: this.readOptions(node, options), table, ...range, limit, reverse },
+        deadlineMs,
+      ),
     );
     // Long rows: the node gave fewer than were asked for.
     if (page.more && page.rows.length < limit) yield* this.longScan<T>(table, options);
-    else yield* mergeScan<T>(plan, () => Promise.resolve(page), () => undefined);
+    else
+      yield* mergeScan<T>(
+        plan,
+        () => Promise.resolve(page),
+        () => undefined,
+      );
   }
 
   /** In a transaction of its own, whose time begins anew with each row taken: a scan may be read slowly. */
@@ -197,7 +251,13 @@ export class DatabaseOperations<P extends object = AnyProcedures> implements Ope
     const { clock, pool } = this.core;
     const { timeoutMs } = this.defaults.policy;
     await pool.waitFor("writer", clock.nowMs() + timeoutMs);
-    const terms = { isolation: "snapshot", consistency: options.consistency ?? "session", deadlineMs: clock.nowMs() + timeoutMs, attempt: 1, isInternal: true } as const;
+    const terms = {
+      isolation: "snapshot",
+      consistency: options.consistency ?? "session",
+      deadlineMs: clock.nowMs() + timeoutMs,
+      attempt: 1,
+      isInternal: true,
+    } as const;
     const tx = new Transaction(this.core, this.flow, terms);
     try {
       for await (const row of tx.scan<T>(table, options)) {
@@ -212,5 +272,7 @@ export class DatabaseOperations<P extends object = AnyProcedures> implements Ope
 
 function hintKey(args: readonly unknown[]): Key | undefined {
   const [first] = args;
-  return typeof first === "string" || typeof first === "number" || Array.isArray(first) ? (first as Key) : undefined;
+  return typeof first === "string" || typeof first === "number" || Array.isArray(first)
+    ? (first as Key)
+    : undefined;
 }

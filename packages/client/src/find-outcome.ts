@@ -14,13 +14,22 @@ const PAUSE_MAX_MS = 250;
 const ASK_MS = 2000;
 
 /** Rejects with `outcome-unknown` at the deadline. */
-export async function findOutcome(core: ClientCore, id: TransactionId, deadlineMs: number, cause: unknown): Promise<"committed" | "aborted"> {
+export async function findOutcome(
+  core: ClientCore,
+  id: TransactionId,
+  deadlineMs: number,
+  cause: unknown,
+): Promise<"committed" | "aborted"> {
   for (let pauseMs = PAUSE_FIRST_MS; ; pauseMs = Math.min(2 * pauseMs, PAUSE_MAX_MS)) {
     try {
       await core.pool.waitFor("any", deadlineMs);
       const node = core.pool.pick("any");
       if (node !== undefined) {
-        const { outcome } = await ask(node, { op: "outcome", id }, Math.min(deadlineMs, core.clock.nowMs() + ASK_MS));
+        const { outcome } = await ask(
+          node,
+          { op: "outcome", id },
+          Math.min(deadlineMs, core.clock.nowMs() + ASK_MS),
+        );
         if (outcome !== "unknown") return outcome;
       }
     } catch (error) {
@@ -33,8 +42,12 @@ export async function findOutcome(core: ClientCore, id: TransactionId, deadlineM
 }
 
 export function outcomeUnknown(id: TransactionId, cause: unknown): SixfoldError {
-  return new SixfoldError("outcome-unknown", `the answer to the commit of ${id} was lost, and nobody could say in time what became of it`, {
-    details: { transaction: id },
-    cause,
-  });
+  return new SixfoldError(
+    "outcome-unknown",
+    `the answer to the commit of ${id} was lost, and nobody could say in time what became of it`,
+    {
+      details: { transaction: id },
+      cause,
+    },
+  );
 }

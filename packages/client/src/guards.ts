@@ -34,7 +34,14 @@ export class Guard {
     if (!this.tx.isCommitting) return this.reject(error);
     // The commit is out: whoever gives up now does not know.
     const { code, message } = error;
-    this.reject(new SixfoldError(code, `${message}, while the commit was under way`, { outcome: "unknown", retryable: "no", details: { transaction: this.tx.id }, cause: error }));
+    this.reject(
+      new SixfoldError(code, `${message}, while the commit was under way`, {
+        outcome: "unknown",
+        retryable: "no",
+        details: { transaction: this.tx.id },
+        cause: error,
+      }),
+    );
   }
 
   release(): void {
@@ -70,7 +77,8 @@ export class Guards implements Sweepable {
   /** A commit under way has its own deadline, and an error that says more. */
   sweep(now: number): boolean {
     for (const guard of this.guards)
-      if (guard.deadlineMs <= now && !guard.isCommitting) guard.break(new SixfoldError("timeout", "the transaction's time is over"));
+      if (guard.deadlineMs <= now && !guard.isCommitting)
+        guard.break(new SixfoldError("timeout", "the transaction's time is over"));
     return this.guards.size > 0;
   }
 

@@ -13,9 +13,9 @@ export type {
   ReadOptions,
   RetryOptions,
   Row,
-  ScanOptions,
   Session,
   TransactionOptions,
   Tx,
 } from "./options.ts";
+export type { ScanOptions } from "./scan-options.ts";
 export { procedure, type ProcedureTx } from "./procedure.ts";

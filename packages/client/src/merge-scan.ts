@@ -9,7 +9,8 @@
  */
 import { assert, LIMITS, SixfoldError } from "@sixfold/model";
 import { decodeKey, decodeValue, encodeKey, type Key } from "@sixfold/wire";
-import type { Row, ScanOptions } from "./options.ts";
+import type { Row } from "./options.ts";
+import type { ScanOptions } from "./scan-options.ts";
 import { keyString, type TableWrites } from "./write-buffer.ts";
 
 /** Rows of the first page; later ones are larger: most scans are short, and long ones should take few trips. */
@@ -43,8 +44,10 @@ export function planScan(options: ScanOptions = {}): ScanPlan {
   const { limit = Number.POSITIVE_INFINITY, reverse = false } = options;
   if (limit !== Number.POSITIVE_INFINITY && (!Number.isSafeInteger(limit) || limit < 0))
     throw new SixfoldError("bad-request", `a scan's limit is a whole number of rows, not ${String(limit)}`);
-  if (options.gt !== undefined && options.gte !== undefined) throw new SixfoldError("bad-request", "a scan has gt or gte, not both");
-  if (options.lt !== undefined && options.lte !== undefined) throw new SixfoldError("bad-request", "a scan has lt or lte, not both");
+  if (options.gt !== undefined && options.gte !== undefined)
+    throw new SixfoldError("bad-request", "a scan has gt or gte, not both");
+  if (options.lt !== undefined && options.lte !== undefined)
+    throw new SixfoldError("bad-request", "a scan has lt or lte, not both");
   const range: { -readonly [K in keyof Range]: Range[K] } = {};
   if (options.gt !== undefined) range.gt = encodeKey(options.gt);
   if (options.gte !== undefined) range.gte = encodeKey(options.gte);
@@ -59,7 +62,11 @@ export function fitsOnePage(plan: ScanPlan): boolean {
 }
 
 /** `overlay` gives the writes to the table at that moment, if there are any. */
-export async function* mergeScan<T>(plan: ScanPlan, fetchPage: FetchPage, overlay: () => TableWrites | undefined): AsyncGenerator<Row<T>> {
+export async function* mergeScan<T>(
+  plan: ScanPlan,
+  fetchPage: FetchPage,
+  overlay: () => TableWrites | undefined,
+): AsyncGenerator<Row<T>> {
   const own = new OwnRows(plan, overlay);
   let range = plan.range;
   let pageRows = PAGE_ROWS_FIRST;

@@ -4,19 +4,28 @@
  * `node-ports` has the full set for servers; the SDK carries its own small one so that a program that only uses a
  * database installs neither a page store nor a disk.
  */
+import { AsyncLocalStorage } from "node:async_hooks";
 import { randomFillSync } from "node:crypto";
 import { performance } from "node:perf_hooks";
 import type { Clock, ConnectOptions, Link, LinkHandlers, Timer } from "@sixfold/ports";
 import { WebSocket, type ClientOptions } from "ws";
-import type { ClientPorts } from "./client-ports.ts";
+import type { CallbackScope, ClientPorts } from "./client-ports.ts";
 
 /** A close frame's reason: a control frame's 125 bytes less 2 of code (RFC 6455, section 5.5). */
 const REASON_BYTES_MAX = 123;
 const POOL_BYTES = 4096;
 
 export function nodeClientPorts(): ClientPorts {
-  return { network: { connect: (url, options, handlers) => new ClientLink(url, options, handlers) }, clock: nodeClock, randomBytes };
+  return {
+    network: { connect: (url, options, handlers) => new ClientLink(url, options, handlers) },
+    clock: nodeClock,
+    randomBytes,
+    scope,
+  };
 }
+
+/** One for all clients: Node.js keeps each for ever. */
+const scope: CallbackScope = new AsyncLocalStorage<object>();
 
 const nodeClock: Clock = {
   nowMs: () => performance.now(),
@@ -78,7 +87,10 @@ class ClientLink implements Link {
     webSocket.on("close", (code, said) => {
       this.state = "closed";
       this.queue = [];
-      handlers.closed(this, this.reason ?? (said.length > 0 ? said.toString() : code === 1006 ? "connection lost" : "closed"));
+      handlers.closed(
+        this,
+        this.reason ?? (said.length > 0 ? said.toString() : code === 1006 ? "connection lost" : "closed"),
+      );
     });
   }
 
@@ -96,7 +108,8 @@ class ClientLink implements Link {
     this.reason ??= reason;
     const wasOpen = this.state === "open";
     this.state = "closing";
-    if (wasOpen) this.webSocket.close(1000, Buffer.from(reason).subarray(0, REASON_BYTES_MAX).toString("latin1"));
+    if (wasOpen)
+      this.webSocket.close(1000, Buffer.from(reason).subarray(0, REASON_BYTES_MAX).toString("latin1"));
     else this.webSocket.terminate();
   }
 }

@@ -95,8 +95,14 @@ export class NodeConnection implements LinkHandlers {
     this.introduction = introduction;
     this.events = events;
     const { timeoutMs } = introduction;
-    this.link = ports.network.connect(url, { maxFrameBytes: LIMITS.frameBytes, trusted: isLoopback(url), timeoutMs }, this);
-    this.greetingTimer = ports.clock.after(2 * timeoutMs, () => this.end({ code: undefined, reason: `no welcome within ${2 * timeoutMs} ms` }));
+    this.link = ports.network.connect(
+      url,
+      { maxFrameBytes: LIMITS.frameBytes, trusted: isLoopback(url), timeoutMs },
+      this,
+    );
+    this.greetingTimer = ports.clock.after(2 * timeoutMs, () =>
+      this.end({ code: undefined, reason: `no welcome within ${2 * timeoutMs} ms` }),
+    );
   }
 
   /** What the node said of itself. Only once up. */
@@ -154,7 +160,12 @@ export class NodeConnection implements LinkHandlers {
 
   open(link: Link): void {
     const { name, token } = this.introduction;
-    link.send(encodeMessage({ type: "hello", protocol: PROTOCOL_VERSION, role: "client", name, volume: "", token }, 0));
+    link.send(
+      encodeMessage(
+        { type: "hello", protocol: PROTOCOL_VERSION, role: "client", name, volume: "", token },
+        0,
+      ),
+    );
   }
 
   frame(_link: Link, frame: Uint8Array): void {
@@ -215,7 +226,8 @@ export class NodeConnection implements LinkHandlers {
     this.pending.clear();
     this.outgoing = [];
     this.events.down(this, ending);
-    for (const [request, waiter] of pending) waiter.failed(new Interruption("lost", request <= this.sentThrough, ending.reason));
+    for (const [request, waiter] of pending)
+      waiter.failed(new Interruption("lost", request <= this.sentThrough, ending.reason));
   }
 }
 

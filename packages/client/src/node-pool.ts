@@ -51,7 +51,12 @@ export class NodePool implements ConnectionEvents {
   /** Called at every change; set by whoever connects. */
   onSettled: () => void = () => undefined;
 
-  constructor(ports: ClientPorts, urls: readonly string[], introduction: Introduction, deadlines: DeadlineSweep) {
+  constructor(
+    ports: ClientPorts,
+    urls: readonly string[],
+    introduction: Introduction,
+    deadlines: DeadlineSweep,
+  ) {
     this.ports = ports;
     this.introduction = introduction;
     this.deadlines = deadlines;
@@ -112,7 +117,13 @@ export class NodePool implements ConnectionEvents {
     for (const { welcome } of this.serving.any)
       for (const node of welcome.nodes) out.set(node.name, { ...node, connected: false });
     for (const { welcome, url } of this.serving.any)
-      out.set(welcome.node, { name: welcome.node, role: welcome.role, az: welcome.az, url: out.get(welcome.node)?.url ?? url, connected: true });
+      out.set(welcome.node, {
+        name: welcome.node,
+        role: welcome.role,
+        az: welcome.az,
+        url: out.get(welcome.node)?.url ?? url,
+        connected: true,
+      });
     return [...out.values()];
   }
 
@@ -186,7 +197,8 @@ export class NodePool implements ConnectionEvents {
   }
 
   private dialOthers(): void {
-    for (const at of this.addresses) if (!at.given && at.connection === undefined && at.timer === undefined) this.connect(at);
+    for (const at of this.addresses)
+      if (!at.given && at.connection === undefined && at.timer === undefined) this.connect(at);
   }
 
   private recompute(): void {
@@ -208,7 +220,8 @@ export class NodePool implements ConnectionEvents {
   /** Addresses outlive the connection that told them: they are needed when it is gone. */
   private remember({ welcome }: NodeConnection): void {
     const known = new Set(this.addresses.map((at) => at.url));
-    for (const { url } of welcome.nodes) if (url !== "" && !known.has(url)) this.addresses.push(address(url, false));
+    for (const { url } of welcome.nodes)
+      if (url !== "" && !known.has(url)) this.addresses.push(address(url, false));
   }
 
   /** Given nodes if any of them serves, else the others. One connection a node. */
@@ -216,7 +229,8 @@ export class NodePool implements ConnectionEvents {
     const names = new Set<string>();
     const able = this.addresses.filter(({ connection: c }) => {
       if (c?.state !== "up") return false;
-      if (kind === "writer" && (c.welcome.role !== "writer" || c.welcome.stream === 0 || c.refusesWrites)) return false;
+      if (kind === "writer" && (c.welcome.role !== "writer" || c.welcome.stream === 0 || c.refusesWrites))
+        return false;
       return !names.has(c.welcome.node) && names.add(c.welcome.node);
     });
     const given = able.filter((at) => at.given);
@@ -235,5 +249,13 @@ export function clientClosed(): SixfoldError {
 }
 
 function address(url: string, given: boolean): Address {
-  return { url, given, connection: undefined, pauseMs: PAUSE_FIRST_MS, timer: undefined, settled: false, refusal: undefined };
+  return {
+    url,
+    given,
+    connection: undefined,
+    pauseMs: PAUSE_FIRST_MS,
+    timer: undefined,
+    settled: false,
+    refusal: undefined,
+  };
 }

@@ -2,6 +2,7 @@
 import type { Consistency, Isolation, TransactionOutcome } from "@sixfold/model";
 import type { Key } from "@sixfold/wire";
 import type { AnyProcedures, ArgumentsOf, ResultOf } from "./procedure.ts";
+import type { ScanOptions } from "./scan-options.ts";
 
 /** Which writer should serve a row: callers with the same hint meet at the same writer. A number is taken modulo the writers by name. */
 export type Affinity = (table: string, key: Key | undefined) => string | number | undefined;
@@ -40,16 +41,6 @@ export interface ReadOptions {
   readonly consistency?: Consistency;
 }
 
-export interface ScanOptions {
-  readonly gt?: Key;
-  readonly gte?: Key;
-  readonly lt?: Key;
-  readonly lte?: Key;
-  /** Rows at most; all if absent. */
-  readonly limit?: number;
-  readonly reverse?: boolean;
-}
-
 export type Row<T> = [key: Key, value: T];
 
 /** A transaction as its callback sees it. Valid until the callback ends. */
@@ -58,7 +49,11 @@ export interface Tx {
   readonly id: string;
   /** The attempt that this is, from 1. */
   readonly attempt: number;
-  get<T = unknown>(table: string, key: Key, options?: { readonly forUpdate?: boolean }): Promise<T | undefined>;
+  get<T = unknown>(
+    table: string,
+    key: Key,
+    options?: { readonly forUpdate?: boolean },
+  ): Promise<T | undefined>;
   put(table: string, key: Key, value: unknown): void;
   delete(table: string, key: Key): void;
   scan<T = unknown>(table: string, options?: ScanOptions): AsyncIterableIterator<Row<T>>;

@@ -1,6 +1,6 @@
 /** Procedures as both sides see them: written once, run at the writer, called by name with their types. */
 import type { Key } from "@sixfold/wire";
-import type { ScanOptions } from "./options.ts";
+import type { ScanOptions } from "./scan-options.ts";
 
 /** The transaction inside a procedure: synchronous, on the newest state of the writer. */
 export interface ProcedureTx {
@@ -12,12 +12,14 @@ export interface ProcedureTx {
 }
 
 /** What `connect` assumes of procedures when told nothing: any name, any arguments, any result. */
-export type AnyProcedures = Record<string, (tx: never, ...args: any[]) => any>;
+export type AnyProcedures = Record<string, (tx: never, ...args: unknown[]) => unknown>;
 
 export type ArgumentsOf<F> = F extends (tx: never, ...args: infer A) => unknown ? A : never;
 export type ResultOf<F> = F extends (...args: never[]) => infer R ? R : never;
 
 /** Marks a function as a procedure and types its transaction. It may run more than once for one commit: no state of its own. */
-export function procedure<A extends unknown[], R>(run: (tx: ProcedureTx, ...args: A) => R): (tx: ProcedureTx, ...args: A) => R {
+export function procedure<A extends unknown[], R>(
+  run: (tx: ProcedureTx, ...args: A) => R,
+): (tx: ProcedureTx, ...args: A) => R {
   return run;
 }

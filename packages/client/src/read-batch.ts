@@ -40,7 +40,13 @@ export class ReadBatch implements Waiter {
   }
 
   takes(node: NodeConnection, table: string, forUpdate: boolean): boolean {
-    return this.node === node && node.turn === this.turn && node.state === "up" && this.body.table === table && this.body.forUpdate === forUpdate;
+    return (
+      this.node === node &&
+      node.turn === this.turn &&
+      node.state === "up" &&
+      this.body.table === table &&
+      this.body.forUpdate === forUpdate
+    );
   }
 
   add(key: Uint8Array, wait: ReadWait): void {
@@ -50,7 +56,8 @@ export class ReadBatch implements Waiter {
 
   answered(result: ClientResult): void {
     if (result.op === "error") return this.reject(toError(result.error));
-    if (result.op !== "get" || result.values.length !== this.waits.length) return this.reject(wrongAnswer(result));
+    if (result.op !== "get" || result.values.length !== this.waits.length)
+      return this.reject(wrongAnswer(result));
     this.owner?.readsEnded(this.waits.length, undefined);
     for (let i = 0; i < this.waits.length; i++) settle(this.waits[i]!, result.values[i]);
   }

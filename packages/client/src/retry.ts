@@ -18,12 +18,16 @@ export interface RetryPolicy {
 }
 
 /** Conflicts in a row that are run again without a pause. */
-const CROWD_AFTER = 4;
-const CROWD_PAUSE_MAX_MS = 64;
+const CROWD_AFTER = 5;
+const CROWD_PAUSE_MAX_MS = 20;
 const BUSY_PAUSE_FIRST_MS = 5;
 const BUSY_PAUSE_MAX_MS = 400;
 
-export async function retrying<R>(core: ClientCore, policy: RetryPolicy, attempt: (deadlineMs: number, number: number) => Promise<R>): Promise<R> {
+export async function retrying<R>(
+  core: ClientCore,
+  policy: RetryPolicy,
+  attempt: (deadlineMs: number, number: number) => Promise<R>,
+): Promise<R> {
   const deadlineMs = core.clock.nowMs() + policy.timeoutMs;
   for (let number = 1; ; number++) {
     if (core.isClosed) throw clientClosed();
@@ -32,10 +36,16 @@ export async function retrying<R>(core: ClientCore, policy: RetryPolicy, attempt
       return await attempt(deadlineMs, number);
     } catch (error) {
       const verdict = judge(error);
-      if (verdict === "final" || (verdict === "conflict" && !policy.rerunConflicts) || number >= policy.attempts) throw error;
+      if (
+        verdict === "final" ||
+        (verdict === "conflict" && !policy.rerunConflicts) ||
+        number >= policy.attempts
+      )
+        throw error;
       const pauseMs = pauseBefore(verdict, number) * (0.5 + core.jitter() / 2);
       // "Nobody can serve this" says more than "it took too long".
-      if (core.clock.nowMs() + pauseMs >= deadlineMs) throw verdict === "busy" ? error : outOfTime(error, number, policy.timeoutMs);
+      if (core.clock.nowMs() + pauseMs >= deadlineMs)
+        throw verdict === "busy" ? error : outOfTime(error, number, policy.timeoutMs);
       policy.onRetry?.(error, number);
       if (pauseMs > 0) await pause(core, pauseMs);
     }
@@ -53,11 +63,14 @@ function judge(error: unknown): Verdict {
   const known = sixfoldCause(error)!;
   if (known.outcome === "unknown") return "final";
   // A lost connection is no lost race: somebody has to come up first.
-  return known.retryable === "same-request" || known.code === "connection-lost" || known.code === "fenced" ? "busy" : "conflict";
+  return known.retryable === "same-request" || known.code === "connection-lost" || known.code === "fenced"
+    ? "busy"
+    : "conflict";
 }
 
 function sixfoldCause(error: unknown): SixfoldError | undefined {
-  for (let e = error, depth = 0; e instanceof Error && depth < 16; e = e.cause, depth++) if (e instanceof SixfoldError) return e;
+  for (let e = error, depth = 0; e instanceof Error && depth < 16; e = e.cause, depth++)
+    if (e instanceof SixfoldError) return e;
   return undefined;
 }
 
@@ -68,8 +81,12 @@ function pauseBefore(verdict: Verdict, number: number): number {
 
 function outOfTime(error: unknown, attempts: number, timeoutMs: number): SixfoldError {
   const known = sixfoldCause(error)!;
-  return new SixfoldError("timeout", `not done after ${attempts} attempts within ${timeoutMs} ms; the last failed with: ${known.message}`, {
-    details: { ...known.details, lastCode: known.code, attempts },
-    cause: error,
-  });
+  return new SixfoldError(
+    "timeout",
+    `not done after ${attempts} attempts within ${timeoutMs} ms; the last failed with: ${known.message}`,
+    {
+      details: { ...known.details, lastCode: known.code, attempts },
+      cause: error,
+    },
+  );
 }

@@ -54,7 +54,9 @@ export class SessionFlow {
   options(node: NodeConnection, isolation: Isolation, consistency: Consistency): TransactionOptions {
     const asked = this.made < this.losses ? "cluster" : consistency;
     const session = node === this.latest ? this.tokenOfOthers() : this.tokenOfAll();
-    return session === undefined ? { isolation, consistency: asked } : { isolation, consistency: asked, session };
+    return session === undefined
+      ? { isolation, consistency: asked }
+      : { isolation, consistency: asked, session };
   }
 
   get token(): Uint8Array {

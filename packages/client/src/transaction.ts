@@ -21,8 +21,9 @@ import { submit } from "./commit.ts";
 import { Interruption } from "./interruption.ts";
 import { mergeScan, planScan, type Page, type Range, type ScanPlan } from "./merge-scan.ts";
 import type { NodeConnection } from "./node-connection.ts";
-import type { Row, ScanOptions, Tx } from "./options.ts";
+import type { Row, Tx } from "./options.ts";
 import { ReadBatch, type ReadOwner } from "./read-batch.ts";
+import type { ScanOptions } from "./scan-options.ts";
 import type { SessionFlow } from "./session-flow.ts";
 import { keyString, WriteBuffer } from "./write-buffer.ts";
 
@@ -76,10 +77,18 @@ export class Transaction implements Tx, ReadOwner {
       const bytes = encodeKey(key);
       const forUpdate = options?.forUpdate === true;
       const own = this.writes.table(table)?.get(keyString(bytes));
-      const ownValue = (): T | undefined => (own?.value === undefined ? undefined : (decodeValue(own.value) as T));
+      const ownValue = (): T | undefined =>
+        own?.value === undefined ? undefined : (decodeValue(own.value) as T);
       if (own !== undefined && !forUpdate) return resolve(ownValue());
       // A locked row is still read from the node, for the lock.
-      this.read(table, key, bytes, forUpdate, own === undefined ? (resolve as (value: unknown) => void) : () => resolve(ownValue()), reject);
+      this.read(
+        table,
+        key,
+        bytes,
+        forUpdate,
+        own === undefined ? (resolve as (value: unknown) => void) : () => resolve(ownValue()),
+        reject,
+      );
     });
   }
 
@@ -99,7 +108,8 @@ export class Transaction implements Tx, ReadOwner {
     this.checkUsable();
     const plan = planScan(options);
     const hintKey = options?.gte ?? options?.gt ?? options?.lte ?? options?.lt;
-    const fetch = (range: Range, limit: number, reverse: boolean): Promise<Page> => this.page(table, hintKey, { range, limit, reverse });
+    const fetch = (range: Range, limit: number, reverse: boolean): Promise<Page> =>
+      this.page(table, hintKey, { range, limit, reverse });
     return mergeScan<T>(plan, fetch, () => this.writes.table(table));
   }
 
@@ -119,13 +129,23 @@ export class Transaction implements Tx, ReadOwner {
     this.state = "finishing";
     if (this.failure !== undefined) throw this.failure;
     if (this.readsInFlight > 0)
-      throw new SixfoldError("bad-handle", `the callback returned while ${this.readsInFlight} of its reads were under way: await them`);
+      throw new SixfoldError(
+        "bad-handle",
+        `the callback returned while ${this.readsInFlight} of its reads were under way: await them`,
+      );
     // A snapshot that wrote nothing was consistent from its beginning; what a serializable one read must be checked.
     const mustCommit = !this.writes.isEmpty || (this.begun && this.terms.isolation === "serializable");
     if (!mustCommit) return this.rollback();
     const { node, options, losses } = this.settle(undefined, undefined);
     this.state = "ended";
-    const to = { core: this.core, session: this.session, node, deadlineMs: this.terms.deadlineMs, options, losses };
+    const to = {
+      core: this.core,
+      session: this.session,
+      node,
+      deadlineMs: this.terms.deadlineMs,
+      options,
+      losses,
+    };
     await submit(to, { op: "commit", tx: this.ref(), writes: this.writes.writes() }, this.writes.bytes);
   }
 
@@ -133,7 +153,8 @@ export class Transaction implements Tx, ReadOwner {
   rollback(): void {
     if (this.state === "ended") return;
     this.state = "ended";
-    if (this.begun && this.place?.node.state === "up") this.place.node.send({ op: "rollback", tx: { id: this.place.id } }, undefined);
+    if (this.begun && this.place?.node.state === "up")
+      this.place.node.send({ op: "rollback", tx: { id: this.place.id } }, undefined);
   }
 
   /** Gives what is asked for from now on until `deadlineMs`. */
@@ -146,7 +167,14 @@ export class Transaction implements Tx, ReadOwner {
     return this.state === "ended" && this.begun;
   }
 
-  private read(table: string, key: Key, bytes: Uint8Array, forUpdate: boolean, resolve: (value: unknown) => void, reject: (error: unknown) => void): void {
+  private read(
+    table: string,
+    key: Key,
+    bytes: Uint8Array,
+    forUpdate: boolean,
+    resolve: (value: unknown) => void,
+    reject: (error: unknown) => void,
+  ): void {
     const { node } = this.settle(table, key);
     if (this.batch?.takes(node, table, forUpdate) !== true) {
       const body = { op: "get" as const, tx: this.ref(), table, keys: [], forUpdate };
@@ -167,7 +195,11 @@ export class Transaction implements Tx, ReadOwner {
     let error: SixfoldError | Interruption | undefined;
     try {
       const { range, limit, reverse } = plan;
-      return await ask(node, { op: "scan", tx: this.ref(), table, ...range, limit, reverse }, this.terms.deadlineMs);
+      return await ask(
+        node,
+        { op: "scan", tx: this.ref(), table, ...range, limit, reverse },
+        this.terms.deadlineMs,
+      );
     } catch (caught) {
       if (caught instanceof SixfoldError || caught instanceof Interruption) error = caught;
       throw this.translated(caught);
@@ -182,7 +214,11 @@ export class Transaction implements Tx, ReadOwner {
 
   private interrupted(error: Interruption): SixfoldError {
     const details = this.place === undefined ? {} : { transaction: this.place.id };
-    return new SixfoldError(error.kind === "late" ? "timeout" : "connection-lost", `a read was not answered: ${error.message}`, { details, cause: error });
+    return new SixfoldError(
+      error.kind === "late" ? "timeout" : "connection-lost",
+      `a read was not answered: ${error.message}`,
+      { details, cause: error },
+    );
   }
 
   /** The first row written decides the node too, if nothing was read before. */
@@ -210,10 +246,21 @@ export class Transaction implements Tx, ReadOwner {
 
   private checkUsable(): void {
     if (this.state !== "open")
-      throw new SixfoldError("bad-handle", "this transaction has ended; its handle is only good inside its own callback, while that runs");
+      throw new SixfoldError(
+        "bad-handle",
+        "this transaction has ended; its handle is only good inside its own callback, while that runs",
+      );
     const running = this.core.running.getStore();
-    if (running !== undefined && running !== this && !this.terms.isInternal)
-      throw new SixfoldError("bad-handle", "this handle belongs to another transaction than the one whose callback is running; use the inner callback's own");
+    if (
+      running instanceof Transaction &&
+      running !== this &&
+      running.core === this.core &&
+      !this.terms.isInternal
+    )
+      throw new SixfoldError(
+        "bad-handle",
+        "this handle belongs to another transaction than the one whose callback is running; use the inner callback's own",
+      );
     if (this.failure !== undefined) throw this.failure;
   }
 }

@@ -78,14 +78,16 @@ export class WriteBuffer {
     const before = writes.get(at);
     const size = (v: Uint8Array | undefined): number => OVERHEAD_BYTES + key.length + (v?.length ?? 0);
     this.bytes += size(value) - (before === undefined ? 0 : size(before.value));
-    if (this.bytes > LIMITS.entryBytes) throw limitExceeded("entryBytes", this.bytes, "the transaction's writes");
+    if (this.bytes > LIMITS.entryBytes)
+      throw limitExceeded("entryBytes", this.bytes, "the transaction's writes");
     writes.set(at, { key, value });
   }
 
   writes(): Write[] {
     const out: Write[] = [];
     for (const [table, writes] of this.tables)
-      for (const { key, value } of writes.values()) out.push(value === undefined ? { table, key } : { table, key, value });
+      for (const { key, value } of writes.values())
+        out.push(value === undefined ? { table, key } : { table, key, value });
     return out;
   }
 }

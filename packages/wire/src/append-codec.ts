@@ -34,7 +34,8 @@ import { badFrame } from "./wire-error.ts";
 
 export const append: Codec<Append> = {
   write(w, m) {
-    for (const s of m.slices) assert(s.pg === m.pg && s.stream === m.stream, "a batch is of one stream and PG");
+    for (const s of m.slices)
+      assert(s.pg === m.pg && s.stream === m.stream, "a batch is of one stream and PG");
     w.varint(m.pg);
     w.varint(m.stream);
     w.bool(m.exclusive);

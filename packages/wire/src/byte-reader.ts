@@ -25,7 +25,8 @@ export class ByteReader {
 
   constructor(bytes: Uint8Array, at = 0, end = bytes.length) {
     // A Buffer's `slice` shares where a Uint8Array's copies: never hand on one for the other.
-    this.bytes = bytes.constructor === Uint8Array ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.bytes =
+      bytes.constructor === Uint8Array ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
     this.store = bytes.buffer;
     this.offset = bytes.byteOffset;
     this.at = at;
@@ -149,7 +150,11 @@ export class ByteReader {
 
   /** The same bytes as a Buffer, which has the quick way to strings. */
   private get buffer(): LatinBuffer {
-    return (this.asBuffer ??= Buffer.from(this.bytes.buffer, this.bytes.byteOffset, this.bytes.length) as unknown as LatinBuffer);
+    return (this.asBuffer ??= Buffer.from(
+      this.bytes.buffer,
+      this.bytes.byteOffset,
+      this.bytes.length,
+    ) as unknown as LatinBuffer);
   }
 
   private longVarint(): number {

@@ -2,9 +2,26 @@
 import { ERRORS, unreachable, type ErrorCode } from "@sixfold/model";
 import type { ByteReader } from "./byte-reader.ts";
 import type { ByteWriter } from "./byte-writer.ts";
-import type { ClientResponse, ClientResponses, ClientResult, ClientWelcome, ErrorData } from "./client-messages.ts";
+import type {
+  ClientResponse,
+  ClientResponses,
+  ClientResult,
+  ClientWelcome,
+  ErrorData,
+} from "./client-messages.ts";
 import { key, OP, passed, table, token, value } from "./client-codec.ts";
-import { integer, list, message, NAME_BYTES_MAX, PROSE_BYTES_MAX, struct, text, URL_BYTES_MAX, word, type Codec } from "./codec.ts";
+import {
+  integer,
+  list,
+  message,
+  NAME_BYTES_MAX,
+  PROSE_BYTES_MAX,
+  struct,
+  text,
+  URL_BYTES_MAX,
+  word,
+  type Codec,
+} from "./codec.ts";
 import { request } from "./noun-codecs.ts";
 import { plainRecord } from "./value-codec.ts";
 import { badFrame } from "./wire-error.ts";
@@ -18,7 +35,10 @@ export const clientWelcome = message<ClientWelcome>("clientWelcome", {
   az: name,
   mode: word("mode", ["single", "multi"] as const),
   stream: integer("a stream, or 0"),
-  nodes: list(struct<ClientWelcome["nodes"][number]>({ name, role, az: name, url: text("a URL", URL_BYTES_MAX) }), 4),
+  nodes: list(
+    struct<ClientWelcome["nodes"][number]>({ name, role, az: name, url: text("a URL", URL_BYTES_MAX) }),
+    4,
+  ),
 });
 
 const outcome = word("outcome", ["committed", "aborted", "unknown"] as const);

@@ -23,7 +23,14 @@
  *
  * Numbers are varints; texts, keys, values and tokens are a varint length and the bytes.
  */
-import { assert, LIMITS, unreachable, type Consistency, type Isolation, type TransactionId } from "@sixfold/model";
+import {
+  assert,
+  LIMITS,
+  unreachable,
+  type Consistency,
+  type Isolation,
+  type TransactionId,
+} from "@sixfold/model";
 import type { ByteReader } from "./byte-reader.ts";
 import type { ByteWriter } from "./byte-writer.ts";
 import type {
@@ -176,7 +183,10 @@ function readGet(r: ByteReader): Get {
 function writeScan(w: ByteWriter, m: Scan): void {
   assert(m.limit >= 1 && m.limit <= LIMITS.scanRows, "a scan's limit is within LIMITS.scanRows");
   const bounds =
-    (m.gt === undefined ? 0 : GT) | (m.gte === undefined ? 0 : GTE) | (m.lt === undefined ? 0 : LT) | (m.lte === undefined ? 0 : LTE);
+    (m.gt === undefined ? 0 : GT) |
+    (m.gte === undefined ? 0 : GTE) |
+    (m.lt === undefined ? 0 : LT) |
+    (m.lte === undefined ? 0 : LTE);
   w.u8(readerFlags(m) | bounds | (m.reverse ? REVERSE : 0));
   writeReader(w, m);
   w.text(m.table);
@@ -250,7 +260,9 @@ function readOptions(r: ByteReader): TransactionOptions {
   if (flags > 7) badFrame("options with unknown flags");
   const isolation: Isolation = (flags & SERIALIZABLE) === 0 ? "snapshot" : "serializable";
   const consistency: Consistency = (flags & CLUSTER) === 0 ? "session" : "cluster";
-  return (flags & SESSION) === 0 ? { isolation, consistency } : { isolation, consistency, session: token.read(r) };
+  return (flags & SESSION) === 0
+    ? { isolation, consistency }
+    : { isolation, consistency, session: token.read(r) };
 }
 
 function writeWrites(w: ByteWriter, writes: readonly Write[]): void {

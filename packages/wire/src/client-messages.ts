@@ -25,7 +25,12 @@ export interface ClientWelcome {
   readonly mode: Mode;
   /** The node's open stream, or 0 while it has none. Transaction ids start with it. */
   readonly stream: number;
-  readonly nodes: readonly { readonly name: string; readonly role: Role; readonly az: string; readonly url: string }[];
+  readonly nodes: readonly {
+    readonly name: string;
+    readonly role: Role;
+    readonly az: string;
+    readonly url: string;
+  }[];
 }
 
 /** How a transaction runs; sent with its first request only. */
@@ -51,7 +56,14 @@ export interface Write {
 
 export type ClientRequestBody =
   /** Without `tx`: a transaction of its own, read at the node's present read point (and `alone`'s options). */
-  | { readonly op: "get"; readonly tx?: TransactionRef; readonly alone?: TransactionOptions; readonly table: string; readonly keys: readonly Uint8Array[]; readonly forUpdate: boolean }
+  | {
+      readonly op: "get";
+      readonly tx?: TransactionRef;
+      readonly alone?: TransactionOptions;
+      readonly table: string;
+      readonly keys: readonly Uint8Array[];
+      readonly forUpdate: boolean;
+    }
   | {
       readonly op: "scan";
       readonly tx?: TransactionRef;
@@ -66,7 +78,12 @@ export type ClientRequestBody =
     }
   | { readonly op: "commit"; readonly tx: TransactionRef; readonly writes: readonly Write[] }
   | { readonly op: "rollback"; readonly tx: TransactionRef }
-  | { readonly op: "call"; readonly tx: TransactionRef; readonly procedure: string; readonly args: Uint8Array }
+  | {
+      readonly op: "call";
+      readonly tx: TransactionRef;
+      readonly procedure: string;
+      readonly args: Uint8Array;
+    }
   | { readonly op: "outcome"; readonly id: TransactionId }
   | { readonly op: "createTable" | "dropTable"; readonly tx: TransactionRef; readonly table: string }
   | { readonly op: "listTables" }
@@ -80,11 +97,20 @@ export interface ClientRequest {
 export type ClientResult =
   /** `values` in the order of the keys; undefined for an absent row. */
   | { readonly op: "get"; readonly values: readonly (Uint8Array | undefined)[] }
-  | { readonly op: "scan"; readonly rows: readonly (readonly [key: Uint8Array, value: Uint8Array])[]; readonly more: boolean }
+  | {
+      readonly op: "scan";
+      readonly rows: readonly (readonly [key: Uint8Array, value: Uint8Array])[];
+      readonly more: boolean;
+    }
   /** `session`: the token that includes this commit. `attempts`: entries built for it. */
   | { readonly op: "commit"; readonly session: Uint8Array; readonly attempts: number }
   | { readonly op: "rollback" }
-  | { readonly op: "call"; readonly value: Uint8Array; readonly session: Uint8Array; readonly attempts: number }
+  | {
+      readonly op: "call";
+      readonly value: Uint8Array;
+      readonly session: Uint8Array;
+      readonly attempts: number;
+    }
   | { readonly op: "outcome"; readonly outcome: TransactionOutcome }
   | { readonly op: "createTable" | "dropTable"; readonly changed: boolean; readonly session: Uint8Array }
   | { readonly op: "listTables"; readonly tables: readonly string[] }

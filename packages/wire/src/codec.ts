@@ -24,7 +24,11 @@ export const URL_BYTES_MAX = 2048;
 export const PROSE_BYTES_MAX = 16 * 1024;
 
 /** An integer from `min` to `max`, as varint; `T` is the brand it gets. */
-export function integer<T extends number = number>(what: string, min = 0, max = Number.MAX_SAFE_INTEGER): Codec<T> {
+export function integer<T extends number = number>(
+  what: string,
+  min = 0,
+  max = Number.MAX_SAFE_INTEGER,
+): Codec<T> {
   return {
     write(w, value) {
       assert(value >= min && value <= max, `${what} is within its bounds`);
@@ -89,9 +93,14 @@ export function list<T>(element: Codec<T>, bytesEach = 1): Codec<readonly T[]> {
 }
 
 /** A list whose elements come in strictly ascending order of `rank`. */
-export function ascending<T>(element: Codec<T>, rank: (value: T) => number, what: string): Codec<readonly T[]> {
+export function ascending<T>(
+  element: Codec<T>,
+  rank: (value: T) => number,
+  what: string,
+): Codec<readonly T[]> {
   const plain = list(element);
-  const ordered = (values: readonly T[]): boolean => values.every((v, i) => i === 0 || rank(values[i - 1]!) < rank(v));
+  const ordered = (values: readonly T[]): boolean =>
+    values.every((v, i) => i === 0 || rank(values[i - 1]!) < rank(v));
   return {
     write(w, values) {
       assert(ordered(values), `${what} ascend`);
@@ -153,7 +162,10 @@ export function struct<T extends object>(fields: Fields<T>): Codec<T> {
 }
 
 /** A message: its fields, and the `type` that its number stands for. */
-export function message<T extends { readonly type: string }>(type: T["type"], fields: Fields<Omit<T, "type">>): Codec<T> {
+export function message<T extends { readonly type: string }>(
+  type: T["type"],
+  fields: Fields<Omit<T, "type">>,
+): Codec<T> {
   return fixed<T>({ type }, fields);
 }
 

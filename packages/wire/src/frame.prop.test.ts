@@ -71,7 +71,10 @@ describe("bytes from anyone", () => {
     const numbers = Object.values(MESSAGES).map(([number]) => number);
     fc.assert(
       fc.property(fc.constantFrom(...numbers), fc.uint8Array({ maxLength: 60 }), (type, body) => {
-        takenWhole(() => decodeFrame(sealed(type, body), TAG), (m) => decodeFrame(encodeMessage(m, TAG), TAG));
+        takenWhole(
+          () => decodeFrame(sealed(type, body), TAG),
+          (m) => decodeFrame(encodeMessage(m, TAG), TAG),
+        );
       }),
       { numRuns: 5000 },
     );
@@ -98,7 +101,10 @@ describe("bytes from anyone", () => {
     const block = Buffer.concat(encodeRecords(records));
     fc.assert(
       fc.property(changes, (todo) => {
-        takenWhole(() => decodeRecords(mutate(block, todo)), (r) => decodeRecords(Buffer.concat(encodeRecords(r))));
+        takenWhole(
+          () => decodeRecords(mutate(block, todo)),
+          (r) => decodeRecords(Buffer.concat(encodeRecords(r))),
+        );
       }),
       { numRuns: 3000 },
     );
@@ -108,7 +114,10 @@ describe("bytes from anyone", () => {
     const token = encodeSessionToken(decodeSessionToken(Uint8Array.of(1, 2, 2, 3, 200, 1, 9, 5)));
     fc.assert(
       fc.property(changes, (todo) => {
-        takenWhole(() => decodeSessionToken(mutate(token, todo)), (p) => decodeSessionToken(encodeSessionToken(p)));
+        takenWhole(
+          () => decodeSessionToken(mutate(token, todo)),
+          (p) => decodeSessionToken(encodeSessionToken(p)),
+        );
       }),
       { numRuns: 2000 },
     );

@@ -4,15 +4,35 @@ import { describe, expect, test } from "vitest";
 import { compareKeys, decodeKey, encodeKey, type Key } from "./key-codec.ts";
 import { WireError } from "./wire-error.ts";
 
-const number = fc.oneof(fc.double({ noNaN: true }), fc.integer(), fc.constantFrom(0, -0, 1, -1, Infinity, -Infinity));
-const string = fc.oneof(fc.string({ unit: "grapheme", maxLength: 12 }), fc.stringMatching(/^[\0ab\uffff]{0,4}$/));
-const bytes = fc.oneof(fc.uint8Array({ maxLength: 12 }), fc.array(fc.constantFrom(0, 1, 255), { maxLength: 4 }).map((a) => Uint8Array.from(a)));
-const bigint = fc.oneof(fc.bigInt(), fc.bigInt({ min: -70000n, max: 70000n }), fc.bigInt({ min: -(2n ** 300n), max: 2n ** 300n }));
+const number = fc.oneof(
+  fc.double({ noNaN: true }),
+  fc.integer(),
+  fc.constantFrom(0, -0, 1, -1, Infinity, -Infinity),
+);
+const string = fc.oneof(
+  fc.string({ unit: "grapheme", maxLength: 12 }),
+  fc.stringMatching(/^[\0ab\uffff]{0,4}$/),
+);
+const bytes = fc.oneof(
+  fc.uint8Array({ maxLength: 12 }),
+  fc.array(fc.constantFrom(0, 1, 255), { maxLength: 4 }).map((a) => Uint8Array.from(a)),
+);
+const bigint = fc.oneof(
+  fc.bigInt(),
+  fc.bigInt({ min: -70000n, max: 70000n }),
+  fc.bigInt({ min: -(2n ** 300n), max: 2n ** 300n }),
+);
 const date = fc.date({ noInvalidDate: true });
 const key: fc.Arbitrary<Key> = fc.letrec<{ key: Key }>((tie) => ({
   key: fc.oneof(
     { depthSize: "small" },
-    fc.constant(null), fc.boolean(), number, bigint, date, string, bytes,
+    fc.constant(null),
+    fc.boolean(),
+    number,
+    bigint,
+    date,
+    string,
+    bytes,
     fc.array(tie("key"), { maxLength: 4 }),
   ),
 })).key;
@@ -43,7 +63,9 @@ function typeRank(k: Key): number {
   if (k instanceof Date) return 4;
   if (k instanceof Uint8Array) return 6;
   if (Array.isArray(k)) return 7;
-  return { boolean: 1, number: 2, bigint: 3, string: 5 }[typeof k as "boolean" | "number" | "bigint" | "string"];
+  return { boolean: 1, number: 2, bigint: 3, string: 5 }[
+    typeof k as "boolean" | "number" | "bigint" | "string"
+  ];
 }
 
 function positive(k: Key): Key {
@@ -53,22 +75,39 @@ function positive(k: Key): Key {
 
 describe("keys", () => {
   test("bytes order as keys do", () => {
-    fc.assert(fc.property(key, key, (a, b) => {
-      expect(Math.sign(compareKeys(encodeKey(a), encodeKey(b)))).toBe(Math.sign(order(a, b)));
-    }), { numRuns: 3000 });
+    fc.assert(
+      fc.property(key, key, (a, b) => {
+        expect(Math.sign(compareKeys(encodeKey(a), encodeKey(b)))).toBe(Math.sign(order(a, b)));
+      }),
+      { numRuns: 3000 },
+    );
   });
 
   test("bytes order as keys of one kind do", () => {
-    for (const kind of [number, string, bytes, bigint, date, fc.array(string, { maxLength: 3 }), fc.array(bytes, { maxLength: 3 })] as fc.Arbitrary<Key>[])
-      fc.assert(fc.property(kind, kind, (a, b) => {
-        expect(Math.sign(compareKeys(encodeKey(a), encodeKey(b)))).toBe(Math.sign(order(a, b)));
-      }), { numRuns: 500 });
+    for (const kind of [
+      number,
+      string,
+      bytes,
+      bigint,
+      date,
+      fc.array(string, { maxLength: 3 }),
+      fc.array(bytes, { maxLength: 3 }),
+    ] as fc.Arbitrary<Key>[])
+      fc.assert(
+        fc.property(kind, kind, (a, b) => {
+          expect(Math.sign(compareKeys(encodeKey(a), encodeKey(b)))).toBe(Math.sign(order(a, b)));
+        }),
+        { numRuns: 500 },
+      );
   });
 
   test("decoding gives the key back", () => {
-    fc.assert(fc.property(key, (k) => {
-      expect(decodeKey(encodeKey(k))).toEqual(positive(k));
-    }), { numRuns: 2000 });
+    fc.assert(
+      fc.property(key, (k) => {
+        expect(decodeKey(encodeKey(k))).toEqual(positive(k));
+      }),
+      { numRuns: 2000 },
+    );
   });
 
   test("any bytes are a key or refused, and a key has one encoding", () => {
@@ -77,20 +116,31 @@ describe("keys", () => {
       b[at % b.length] = to;
       return b;
     });
-    fc.assert(fc.property(fc.oneof(mutated, fc.uint8Array({ maxLength: 20 })), (b) => {
-      let k: Key;
-      try {
-        k = decodeKey(b);
-      } catch (error) {
-        expect(error).toBeInstanceOf(WireError);
-        return;
-      }
-      expect(decodeKey(encodeKey(k))).toEqual(k);
-    }), { numRuns: 3000 });
+    fc.assert(
+      fc.property(fc.oneof(mutated, fc.uint8Array({ maxLength: 20 })), (b) => {
+        let k: Key;
+        try {
+          k = decodeKey(b);
+        } catch (error) {
+          expect(error).toBeInstanceOf(WireError);
+          return;
+        }
+        expect(decodeKey(encodeKey(k))).toEqual(k);
+      }),
+      { numRuns: 3000 },
+    );
   });
 
   test.each([
-    [Number.NaN], [undefined], [new Date(Number.NaN)], ["\ud800"], [{}], [() => 1], [[1, undefined]], [Symbol("s")], [new Float32Array(1)],
+    [Number.NaN],
+    [undefined],
+    [new Date(Number.NaN)],
+    ["\ud800"],
+    [{}],
+    [() => 1],
+    [[1, undefined]],
+    [Symbol("s")],
+    [new Float32Array(1)],
   ])("refuses %s", (k) => {
     expect(() => encodeKey(k as Key)).toThrow(expect.objectContaining({ code: "bad-request" }) as Error);
   });
@@ -98,7 +148,13 @@ describe("keys", () => {
   test("refuses what is too long, with its size", () => {
     const long = "x".repeat(1024);
     expect(encodeKey(long.slice(1)).length).toBe(1024);
-    for (const k of [long, new Uint8Array(1024), [long], 1n << 9000n, Array.from({ length: 2000 }, () => null)] as Key[])
+    for (const k of [
+      long,
+      new Uint8Array(1024),
+      [long],
+      1n << 9000n,
+      Array.from({ length: 2000 }, () => null),
+    ] as Key[])
       expect(() => encodeKey(k)).toThrow(expect.objectContaining({ code: "limit-exceeded" }) as Error);
     const cycle: unknown[] = [];
     cycle.push(cycle);

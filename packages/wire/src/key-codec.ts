@@ -66,8 +66,10 @@ export function decodeKey(bytes: Uint8Array): Key {
 function writeKey(w: ByteWriter, key: Key, depth: number): void {
   switch (typeof key) {
     case "string":
-      if (key.length > LIMITS.keyBytes) throw limitExceeded("keyBytes", key.length, "the key, in characters,");
-      if (!(key as unknown as { isWellFormed(): boolean }).isWellFormed()) refuse("half a surrogate pair, which has no UTF-8");
+      if (key.length > LIMITS.keyBytes)
+        throw limitExceeded("keyBytes", key.length, "the key, in characters,");
+      if (!(key as unknown as { isWellFormed(): boolean }).isWellFormed())
+        refuse("half a surrogate pair, which has no UTF-8");
       w.u8(STRING);
       return writeRun(w, encoder.encode(key), depth);
     case "number":

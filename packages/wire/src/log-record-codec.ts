@@ -15,7 +15,15 @@
  * Slices are written as the frames brought them: the chunk list refers to their bytes, and only what lies
  * between them is made here. Kinds are never renumbered.
  */
-import { assert, unreachable, type Decision, type EntryId, type Lsn, type Manifest, type Decisions } from "@sixfold/model";
+import {
+  assert,
+  unreachable,
+  type Decision,
+  type EntryId,
+  type Lsn,
+  type Manifest,
+  type Decisions,
+} from "@sixfold/model";
 import { ByteReader } from "./byte-reader.ts";
 import { ByteWriter } from "./byte-writer.ts";
 import { list, struct } from "./codec.ts";
@@ -26,7 +34,16 @@ import { factOfEntry } from "./storage-codec.ts";
 import type { Ballot } from "./storage-messages.ts";
 import { badFrame } from "./wire-error.ts";
 
-const KIND = { slices: 1, votes: 2, decisions: 3, outcomes: 4, fence: 5, close: 6, seat: 7, checkpoint: 8 } as const;
+const KIND = {
+  slices: 1,
+  votes: 2,
+  decisions: 3,
+  outcomes: 4,
+  fence: 5,
+  close: 6,
+  seat: 7,
+  checkpoint: 8,
+} as const;
 const HEADER_BYTES = 5;
 
 const outcomes = list<EntryId & { readonly decision: Decision }>(factOfEntry, 3);
@@ -35,7 +52,10 @@ const close = struct<{ readonly final: Lsn; readonly tail: Lsn; readonly decisio
   tail: position,
   decisions,
 });
-type Seat = { readonly promised: Ballot; readonly accepted: { readonly ballot: Ballot; readonly value: Manifest } | undefined };
+type Seat = {
+  readonly promised: Ballot;
+  readonly accepted: { readonly ballot: Ballot; readonly value: Manifest } | undefined;
+};
 const seat = struct<Seat>({ promised: ballot, accepted: acceptedValue });
 
 const writer = new ByteWriter();

@@ -3,19 +3,61 @@
  * (`log-block`); each record is `kind u8 | length u32 | body`. Types only; `log-record-codec`
  * gives each its bytes. Kinds are never renumbered.
  */
-import type { Decision, Decisions, EntryId, Lsn, Manifest, PgId, Slice, StreamId, Vote } from "@sixfold/model";
+import type {
+  Decision,
+  Decisions,
+  EntryId,
+  Lsn,
+  Manifest,
+  PgId,
+  Slice,
+  StreamId,
+  Vote,
+} from "@sixfold/model";
 import type { Ballot } from "./storage-messages.ts";
 
 export type LogRecord =
   /** Slices taken, each with the vote it got; `votes` lists those that are not `accept`. */
-  | { readonly kind: "slices"; readonly pg: PgId; readonly stream: StreamId; readonly exclusive: boolean; readonly slices: readonly Slice[]; readonly votes: readonly { readonly lsn: Lsn; readonly vote: Vote }[] }
+  | {
+      readonly kind: "slices";
+      readonly pg: PgId;
+      readonly stream: StreamId;
+      readonly exclusive: boolean;
+      readonly slices: readonly Slice[];
+      readonly votes: readonly { readonly lsn: Lsn; readonly vote: Vote }[];
+    }
   /** Later votes on slices of earlier records. */
-  | { readonly kind: "votes"; readonly pg: PgId; readonly stream: StreamId; readonly votes: readonly { readonly lsn: Lsn; readonly vote: Vote }[] }
-  | { readonly kind: "decisions"; readonly pg: PgId; readonly stream: StreamId; readonly decisions: Decisions }
+  | {
+      readonly kind: "votes";
+      readonly pg: PgId;
+      readonly stream: StreamId;
+      readonly votes: readonly { readonly lsn: Lsn; readonly vote: Vote }[];
+    }
+  | {
+      readonly kind: "decisions";
+      readonly pg: PgId;
+      readonly stream: StreamId;
+      readonly decisions: Decisions;
+    }
   /** Single facts: from the manifest, from gossip, or learned from a base. */
-  | { readonly kind: "outcomes"; readonly pg: PgId; readonly outcomes: readonly (EntryId & { readonly decision: Decision })[] }
+  | {
+      readonly kind: "outcomes";
+      readonly pg: PgId;
+      readonly outcomes: readonly (EntryId & { readonly decision: Decision })[];
+    }
   | { readonly kind: "fence"; readonly pg: PgId; readonly stream: StreamId }
-  | { readonly kind: "close"; readonly pg: PgId; readonly stream: StreamId; readonly final: Lsn; readonly tail: Lsn; readonly decisions: Decisions }
-  | { readonly kind: "seat"; readonly promised: Ballot; readonly accepted: { readonly ballot: Ballot; readonly value: Manifest } | undefined }
+  | {
+      readonly kind: "close";
+      readonly pg: PgId;
+      readonly stream: StreamId;
+      readonly final: Lsn;
+      readonly tail: Lsn;
+      readonly decisions: Decisions;
+    }
+  | {
+      readonly kind: "seat";
+      readonly promised: Ballot;
+      readonly accepted: { readonly ballot: Ballot; readonly value: Manifest } | undefined;
+    }
   /** Everything but slices, whole: first record of each log file, so that older files matter only for slices not yet merged. */
   | { readonly kind: "checkpoint"; readonly state: Uint8Array };

@@ -11,8 +11,33 @@ import {
   type SegmentServerInfo,
   type StreamState,
 } from "@sixfold/model";
-import { ascending, bool, checked, integer, list, map, maybe, message, NAME_BYTES_MAX, struct, text, URL_BYTES_MAX, word, type Codec } from "./codec.ts";
-import { decision, entryLsn, epoch, nodeName, pagesAndBases, pg, position, request, stream } from "./noun-codecs.ts";
+import {
+  ascending,
+  bool,
+  checked,
+  integer,
+  list,
+  map,
+  maybe,
+  message,
+  NAME_BYTES_MAX,
+  struct,
+  text,
+  URL_BYTES_MAX,
+  word,
+  type Codec,
+} from "./codec.ts";
+import {
+  decision,
+  entryLsn,
+  epoch,
+  nodeName,
+  pagesAndBases,
+  pg,
+  position,
+  request,
+  stream,
+} from "./noun-codecs.ts";
 import type {
   Ballot,
   ManifestAccept,
@@ -84,8 +109,13 @@ export const manifest: Codec<Manifest> = struct<Manifest>({
   outcomes: list(outcome, 6),
 });
 
-export const ballot = struct<Ballot>({ round: integer("a round"), proposer: text("a proposer", NAME_BYTES_MAX) });
-export const acceptedValue = maybe(struct<{ readonly ballot: Ballot; readonly value: Manifest }>({ ballot, value: manifest }));
+export const ballot = struct<Ballot>({
+  round: integer("a round"),
+  proposer: text("a proposer", NAME_BYTES_MAX),
+});
+export const acceptedValue = maybe(
+  struct<{ readonly ballot: Ballot; readonly value: Manifest }>({ ballot, value: manifest }),
+);
 
 export const manifestPrepare = message<ManifestPrepare>("manifestPrepare", { request, ballot });
 export const manifestPromise = message<ManifestPromise>("manifestPromise", {
@@ -95,7 +125,11 @@ export const manifestPromise = message<ManifestPromise>("manifestPromise", {
   accepted: acceptedValue,
 });
 export const manifestAccept = message<ManifestAccept>("manifestAccept", { request, ballot, value: manifest });
-export const manifestAccepted = message<ManifestAccepted>("manifestAccepted", { request, granted: bool, promised: ballot });
+export const manifestAccepted = message<ManifestAccepted>("manifestAccepted", {
+  request,
+  granted: bool,
+  promised: ballot,
+});
 export const manifestPeek = message<ManifestPeek>("manifestPeek", { request });
 export const manifestPeeked = message<ManifestPeeked>("manifestPeeked", {
   request,

@@ -48,7 +48,13 @@ export const pageRead: Codec<PageRead> = {
     writeVersion(w, m.answer.version);
     image.write(w, m.answer.image);
   },
-  read: (r) => ({ type: "pageRead", request: request.read(r), pg: pg.read(r), page: page.read(r), answer: readAnswer(r) }),
+  read: (r) => ({
+    type: "pageRead",
+    request: request.read(r),
+    pg: pg.read(r),
+    page: page.read(r),
+    answer: readAnswer(r),
+  }),
 };
 
 function readAnswer(r: ByteReader): PageAnswer {

@@ -1,4 +1,15 @@
-import { epoch, lsn, NONE, OpsWriter, pageId, pgId, streamId, transactionId, version, type SliceFields } from "@sixfold/model";
+import {
+  epoch,
+  lsn,
+  NONE,
+  OpsWriter,
+  pageId,
+  pgId,
+  streamId,
+  transactionId,
+  version,
+  type SliceFields,
+} from "@sixfold/model";
 import { describe, expect, test } from "vitest";
 import { decodeSlice, encodeSlice } from "./slice-codec.ts";
 import { WireError } from "./wire-error.ts";
@@ -34,7 +45,15 @@ describe("slice", () => {
   });
 
   test("a small one takes few bytes besides its operations", () => {
-    const small = encodeSlice({ ...fields, supersedes: lsn(0), ownBases: [], pgs: [pgId(1)], checks: [], transaction: transactionId(""), deltas: [fields.deltas[0]!] });
+    const small = encodeSlice({
+      ...fields,
+      supersedes: lsn(0),
+      ownBases: [],
+      pgs: [pgId(1)],
+      checks: [],
+      transaction: transactionId(""),
+      deltas: [fields.deltas[0]!],
+    });
     expect(small.bytes.length).toBe(4 + 1 + 1 + 2 + 1 + 1 + 1 + 1 + (1 + 1 + 1 + 1) + 8);
   });
 
@@ -44,7 +63,10 @@ describe("slice", () => {
   });
 
   test("operations that leave the page are refused", () => {
-    const bad = encodeSlice({ ...fields, deltas: [{ page: pageId(1), base: NONE, ops: Uint8Array.of(1, 0xff, 0xff, 2, 0, 7, 7) }] });
+    const bad = encodeSlice({
+      ...fields,
+      deltas: [{ page: pageId(1), base: NONE, ops: Uint8Array.of(1, 0xff, 0xff, 2, 0, 7, 7) }],
+    });
     expect(() => decodeSlice(bad.bytes)).toThrow("leaves the page");
   });
 });

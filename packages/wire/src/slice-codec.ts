@@ -149,13 +149,15 @@ export function readSlice(r: ByteReader): Slice {
   const at = r.varint();
   const pg = pgId(r.varint());
   const backBy = r.varint();
-  if (stream === 0 || at === 0 || backBy === 0 || backBy > at) badFrame("a slice comes after what it refers to");
+  if (stream === 0 || at === 0 || backBy === 0 || backBy > at)
+    badFrame("a slice comes after what it refers to");
   const supersedesBy = (flags & SUPERSEDES) === 0 ? at : r.varint();
   if (supersedesBy === 0 || supersedesBy > at) badFrame("a slice supersedes an earlier one");
   const known = epoch(r.varint());
   const pgs = (flags & SEVERAL_PGS) === 0 ? [pg] : readPgs(r, pg);
   const ownBases = (flags & OWN_BASES) === 0 ? EMPTY : readOwnBases(r, at);
-  const transaction = (flags & TRANSACTION) === 0 ? "" : r.text(LIMITS.transactionIdBytes, "a transaction id");
+  const transaction =
+    (flags & TRANSACTION) === 0 ? "" : r.text(LIMITS.transactionIdBytes, "a transaction id");
   const deltas = readDeltas(r);
   const checks = (flags & CHECKS) === 0 ? EMPTY : readChecks(r);
   r.finish();

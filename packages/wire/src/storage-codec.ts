@@ -6,6 +6,7 @@ import { MAX_PAGE_BYTES } from "@sixfold/model";
 import type { Decision, EntryId, Lsn, PageId, PageVersion, PgId, StreamId } from "@sixfold/model";
 import type { ByteReader } from "./byte-reader.ts";
 import {
+  ascending,
   blob,
   bool,
   integer,
@@ -175,7 +176,7 @@ const mergedStream = struct<PulledPages["merged"][number]>({ stream, through: po
 export const pulledPages = message<PulledPages>("pulledPages", {
   request,
   pg,
-  pages: list(storedPage, 2),
+  pages: ascending(storedPage, (p) => p.page, "pages"),
   next: maybe(page),
   merged: list(mergedStream, 3),
 });

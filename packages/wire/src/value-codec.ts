@@ -33,7 +33,8 @@ let busy = false;
 
 /** A value's bytes. Throws `SixfoldError` "bad-request" for what cannot be stored and "limit-exceeded" for what is too long. */
 export function encodeValue(value: unknown): Uint8Array {
-  if (value === undefined) throw new SixfoldError("bad-request", "undefined cannot be stored; use null, or delete the row");
+  if (value === undefined)
+    throw new SixfoldError("bad-request", "undefined cannot be stored; use null, or delete the row");
   const bytes = encodeAnything(value, "value");
   if (bytes.length > LIMITS.valueBytes) throw limitExceeded("valueBytes", bytes.length, "the encoded value");
   return bytes;
@@ -71,7 +72,8 @@ export const plainRecord: Codec<Readonly<Record<string, unknown>>> = {
   write: (w, value) => writeValue(w, value, "record"),
   read(r) {
     const value = readValue(r, 0);
-    const plain = typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+    const plain =
+      typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
     return plain ? (value as Record<string, unknown>) : badFrame("a record is a plain object");
   },
 };

@@ -20,34 +20,66 @@ export function readValue(r: ByteReader, depth: number): unknown {
 
 function readCoded(r: ByteReader, code: number, depth: number): unknown {
   switch (code) {
-    case 0xc0: return null;
-    case 0xc2: return false;
-    case 0xc3: return true;
-    case 0xc4: return r.raw(r.u8()).slice();
-    case 0xc5: return r.raw(u16(r)).slice();
-    case 0xc6: return r.raw(u32(r)).slice();
-    case 0xca: return float(r, 4);
-    case 0xcb: return float(r, 8);
-    case 0xcc: return r.u8();
-    case 0xcd: return u16(r);
-    case 0xce: return u32(r);
-    case 0xcf: return integer64(u32(r), u32(r));
-    case 0xd0: return (r.u8() << 24) >> 24;
-    case 0xd1: return (u16(r) << 16) >> 16;
-    case 0xd2: return u32(r) | 0;
-    case 0xd3: return integer64(u32(r) | 0, u32(r));
-    case 0xd9: return r.utf8(r.u8());
-    case 0xda: return r.utf8(u16(r));
-    case 0xdb: return r.utf8(u32(r));
-    case 0xdc: return readArray(r, u16(r), depth + 1);
-    case 0xdd: return readArray(r, u32(r), depth + 1);
-    case 0xde: return readObject(r, u16(r), depth + 1);
-    case 0xdf: return readObject(r, u32(r), depth + 1);
-    case 0xd4: case 0xd5: case 0xd6: case 0xd7: case 0xd8: return readExt(r, 1 << (code - 0xd4), depth + 1);
-    case 0xc7: return readExt(r, r.u8(), depth + 1);
-    case 0xc8: return readExt(r, u16(r), depth + 1);
-    case 0xc9: return readExt(r, u32(r), depth + 1);
-    default: return badFrame(`unknown code ${code} in a value`);
+    case 0xc0:
+      return null;
+    case 0xc2:
+      return false;
+    case 0xc3:
+      return true;
+    case 0xc4:
+      return r.raw(r.u8()).slice();
+    case 0xc5:
+      return r.raw(u16(r)).slice();
+    case 0xc6:
+      return r.raw(u32(r)).slice();
+    case 0xca:
+      return float(r, 4);
+    case 0xcb:
+      return float(r, 8);
+    case 0xcc:
+      return r.u8();
+    case 0xcd:
+      return u16(r);
+    case 0xce:
+      return u32(r);
+    case 0xcf:
+      return integer64(u32(r), u32(r));
+    case 0xd0:
+      return (r.u8() << 24) >> 24;
+    case 0xd1:
+      return (u16(r) << 16) >> 16;
+    case 0xd2:
+      return u32(r) | 0;
+    case 0xd3:
+      return integer64(u32(r) | 0, u32(r));
+    case 0xd9:
+      return r.utf8(r.u8());
+    case 0xda:
+      return r.utf8(u16(r));
+    case 0xdb:
+      return r.utf8(u32(r));
+    case 0xdc:
+      return readArray(r, u16(r), depth + 1);
+    case 0xdd:
+      return readArray(r, u32(r), depth + 1);
+    case 0xde:
+      return readObject(r, u16(r), depth + 1);
+    case 0xdf:
+      return readObject(r, u32(r), depth + 1);
+    case 0xd4:
+    case 0xd5:
+    case 0xd6:
+    case 0xd7:
+    case 0xd8:
+      return readExt(r, 1 << (code - 0xd4), depth + 1);
+    case 0xc7:
+      return readExt(r, r.u8(), depth + 1);
+    case 0xc8:
+      return readExt(r, u16(r), depth + 1);
+    case 0xc9:
+      return readExt(r, u32(r), depth + 1);
+    default:
+      return badFrame(`unknown code ${code} in a value`);
   }
 }
 
@@ -65,7 +97,8 @@ function readObject(r: ByteReader, n: number, depth: number): Record<string, unk
     const key = readKey(r, depth);
     const value = readValue(r, depth);
     // Plain assignment would set the prototype.
-    if (key === "__proto__") Object.defineProperty(out, key, { value, enumerable: true, writable: true, configurable: true });
+    if (key === "__proto__")
+      Object.defineProperty(out, key, { value, enumerable: true, writable: true, configurable: true });
     else out[key] = value;
   }
   return out;

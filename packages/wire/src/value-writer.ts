@@ -3,7 +3,16 @@ import { SixfoldError } from "@sixfold/model";
 import type { ByteWriter } from "./byte-writer.ts";
 
 /** Ext types of ours; never renumbered. 0 is undefined, as other libraries have it. */
-export const EXT = { undefined: 0, date: 1, bigint: 2, map: 3, set: 4, view: 5, regExp: 6, error: 7 } as const;
+export const EXT = {
+  undefined: 0,
+  date: 1,
+  bigint: 2,
+  map: 3,
+  set: 4,
+  view: 5,
+  regExp: 6,
+  error: 7,
+} as const;
 
 /** Kinds of view, by place: append only. A kind's constructor makes it from a buffer of its own. */
 export const VIEWS = [
@@ -130,7 +139,8 @@ function header(w: ByteWriter, n: number, fix: number, small: number, code8: num
 
 function writeObject(w: ByteWriter, value: object, depth: number): void {
   const prototype: unknown = Object.getPrototypeOf(value);
-  if (prototype === Object.prototype || prototype === null) return writePlain(w, value as Record<string, unknown>, depth);
+  if (prototype === Object.prototype || prototype === null)
+    return writePlain(w, value as Record<string, unknown>, depth);
   if (Array.isArray(value)) {
     header(w, value.length, 0x90, 16, 0, 0xdc);
     for (let i = 0; i < value.length; i++) writeStep(w, value[i], depth, i);
@@ -143,7 +153,12 @@ function writeObject(w: ByteWriter, value: object, depth: number): void {
   if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return writeView(w, value);
   if (value instanceof RegExp) return writeWords(w, EXT.regExp, value.source, value.flags);
   if (value instanceof Error) return writeWords(w, EXT.error, value.name, value.message);
-  if (value instanceof Promise || value instanceof WeakMap || value instanceof WeakSet || value instanceof SharedArrayBuffer)
+  if (
+    value instanceof Promise ||
+    value instanceof WeakMap ||
+    value instanceof WeakSet ||
+    value instanceof SharedArrayBuffer
+  )
     throw new Refusal(`is a ${value.constructor.name}, which cannot be stored`);
   writePlain(w, value as Record<string, unknown>, depth);
 }
@@ -193,7 +208,10 @@ function writeBin(w: ByteWriter, value: Uint8Array): void {
 function writeView(w: ByteWriter, value: ArrayBufferView | ArrayBuffer): void {
   const kind = VIEWS.findIndex((view) => value instanceof view);
   if (kind < 0) throw new Refusal("is a view of an unknown kind, which cannot be stored");
-  const bytes = value instanceof ArrayBuffer ? new Uint8Array(value) : new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  const bytes =
+    value instanceof ArrayBuffer
+      ? new Uint8Array(value)
+      : new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
   writeExt(w, EXT.view, (x) => {
     x.u8(kind);
     x.raw(bytes);

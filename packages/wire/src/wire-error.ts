@@ -1,12 +1,7 @@
 /** What can be wrong with bytes from a peer or a disk. Never an assertion: others wrote them (STYLE 17). */
 
 export type WireErrorCode =
-  | "bad-frame"
-  | "bad-checksum"
-  | "unknown-message"
-  | "wrong-volume"
-  | "wrong-protocol"
-  | "too-large";
+  "bad-frame" | "bad-checksum" | "unknown-message" | "wrong-volume" | "wrong-protocol" | "too-large";
 
 export class WireError extends Error {
   override readonly name = "WireError";

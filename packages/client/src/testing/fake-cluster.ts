@@ -168,7 +168,15 @@ export class FakeNode {
 
   welcome(link: FakePeer): void {
     const nodes = this.cluster.nodes.map(({ name, role, url }) => ({ name, role, az: "a", url }));
-    link.deliver({ type: "clientWelcome", node: this.name, role: this.role, az: "a", mode: "multi", stream: this.stream, nodes });
+    link.deliver({
+      type: "clientWelcome",
+      node: this.name,
+      role: this.role,
+      az: "a",
+      mode: "multi",
+      stream: this.stream,
+      nodes,
+    });
   }
 
   receive(link: FakePeer, frame: Uint8Array): void {
@@ -213,7 +221,12 @@ export class FakeNode {
         return { op: "rollback" };
       case "call":
         this.cluster.outcomes.set(body.tx.id, "committed");
-        return { op: "call", value: encodeValue([body.procedure, ...(decodeValue(body.args) as unknown[])]), session: this.token(), attempts: 1 };
+        return {
+          op: "call",
+          value: encodeValue([body.procedure, ...(decodeValue(body.args) as unknown[])]),
+          session: this.token(),
+          attempts: 1,
+        };
       case "outcome":
         return { op: "outcome", outcome: this.cluster.outcomes.get(body.id) ?? "aborted" };
       case "createTable":
@@ -231,10 +244,17 @@ export class FakeNode {
     return encodeSessionToken(new ReadPoint(streamId(0), [[this.stream, lsn(this.cluster.version)]]));
   }
 
-  private transaction(ref: { readonly id: string; readonly begin?: { readonly isolation: string } }): OpenTransaction {
+  private transaction(ref: {
+    readonly id: string;
+    readonly begin?: { readonly isolation: string };
+  }): OpenTransaction {
     let tx = this.open.get(ref.id);
     if (tx === undefined) {
-      tx = { snapshot: this.cluster.rows, serializable: ref.begin?.isolation === "serializable", read: new Map() };
+      tx = {
+        snapshot: this.cluster.rows,
+        serializable: ref.begin?.isolation === "serializable",
+        read: new Map(),
+      };
       this.open.set(ref.id, tx);
     }
     return tx;
@@ -264,7 +284,11 @@ export class FakeNode {
       })
       .sort((a, b) => compareKeys(a.key, b.key) * (body.reverse ? -1 : 1));
     const page = inside.slice(0, body.limit);
-    return { op: "scan", rows: page.map(({ key, value }) => [key, value] as const), more: inside.length > page.length };
+    return {
+      op: "scan",
+      rows: page.map(({ key, value }) => [key, value] as const),
+      more: inside.length > page.length,
+    };
   }
 
   private commit(body: Extract<ClientRequestBody, { op: "commit" }>): ClientResult {
@@ -275,7 +299,9 @@ export class FakeNode {
       if ((tx.serializable || written.has(name)) && (this.cluster.rows.get(name)?.version ?? 0) !== version) {
         this.cluster.outcomes.set(body.tx.id, "aborted");
         const row = body.writes.find((w) => rowName(w.table, w.key) === name)?.key;
-        return failure("row-conflict", { conflict: { phase: "local", attempts: 1, table: "t", ...(row === undefined ? {} : { row }) } });
+        return failure("row-conflict", {
+          conflict: { phase: "local", attempts: 1, table: "t", ...(row === undefined ? {} : { row }) },
+        });
       }
     const rows = new Map(this.cluster.rows);
     const version = ++this.cluster.version;
@@ -290,6 +316,7 @@ export class FakeNode {
 
 /** The read point that a request's token names, for looking at. */
 export function tokenOf(body: ClientRequestBody): string | undefined {
-  const begin = "tx" in body && body.tx !== undefined ? body.tx.begin : "alone" in body ? body.alone : undefined;
+  const begin =
+    "tx" in body && body.tx !== undefined ? body.tx.begin : "alone" in body ? body.alone : undefined;
   return begin?.session === undefined ? undefined : decodeSessionToken(begin.session).toString();
 }
