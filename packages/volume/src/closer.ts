@@ -3,14 +3,15 @@
  * relieved of what all of them know.
  *
  *     close to all six of every PG, again and again
- *        four of six of every PG know it       -> the stream's outcomes leave the manifest
+ *        all six of every PG know it, or four
+ *        and a minute has passed               -> the stream's outcomes leave the manifest
  *        six of six of every PG are complete   -> the stream is settled; `settledThrough` moves up
  *                                                 to the first stream that is not
  *
  * Any node may do it, several at once as well: all steps are idempotent. The node that closed a
  * stream does, and the writer of the oldest open stream does it for all, since who closed may be gone.
  */
-import { FENCE_QUORUM, lsn, pgId, streamState, type ClosedStream, type Decisions, type Manifest, type NodeName, type StreamId } from "@sixfold/model";
+import { FENCE_QUORUM, lsn, pgId, REPLICAS, streamState, type ClosedStream, type Decisions, type Manifest, type NodeName, type StreamId } from "@sixfold/model";
 import type { Closed } from "@sixfold/wire";
 import type { ManifestRegister } from "./manifest-register.ts";
 import type { Outbox } from "./outbox.ts";
@@ -22,6 +23,7 @@ interface Closing {
   /** Per PG, who knows of the close, and who has every committed slice. */
   readonly told: Set<NodeName>[];
   readonly complete: Set<NodeName>[];
+  readonly since: number;
   askedAt: number;
 }
 
@@ -61,6 +63,7 @@ export class Closer {
       decisions: decisionsOf(m, state),
       told: m.pgs.map(() => new Set()),
       complete: m.pgs.map(() => new Set()),
+      since: now,
       askedAt: now,
     };
     this.closings.set(stream, closing);
@@ -113,7 +116,8 @@ export class Closer {
     if (this.writing || m === undefined) return;
     const droppable = new Set<StreamId>();
     for (const [id, c] of this.closings) {
-      if (c.told.every((t) => t.size >= FENCE_QUORUM) && m.outcomes.some((o) => o.stream === id)) droppable.add(id);
+      const enough = now - c.since >= this.settings.outcomeLingerMs ? FENCE_QUORUM : REPLICAS;
+      if (c.told.every((t) => t.size >= enough) && m.outcomes.some((o) => o.stream === id)) droppable.add(id);
       if (c.complete.every((t, pg) => t.size === m.pgs[pg]!.length)) {
         this.settled.add(id);
         this.closings.delete(id);

@@ -23,7 +23,7 @@ import { countBits, type PgProgress } from "./pg-progress.ts";
 import type { SentSlice } from "./retained.ts";
 import type { VolumeSettings } from "./settings.ts";
 import type { StreamWriter } from "./stream-writer.ts";
-import { countVotes, hasQuorum, needsManifest } from "./tally.ts";
+import { hasQuorum, needsManifest } from "./tally.ts";
 
 /** Entries in one write: keeps the manifest small. */
 const RUN_MAX = 256;
@@ -79,6 +79,7 @@ export class ManifestCommit {
     } else if (this.standing.some((s) => isKnown(s))) this.drop(now);
   }
 
+  /** The writer has counted these votes already; here they confirm those of before. */
   onVotes(from: NodeName, m: Votes, now: number): void {
     const pg = this.writer.pgs.get(m.pg);
     const member = pg?.members.indexOf(from) ?? -1;
@@ -89,9 +90,7 @@ export class ManifestCommit {
       if (sent === undefined || !asking.fresh.has(sent)) continue;
       if (vote.kind === "accept") asking.fresh.set(sent, asking.fresh.get(sent)! | (1 << member));
     }
-    countVotes(pg, member, m.votes, this.writer.decider, now);
     if (this.state === "asking" && asking.run.every((e) => this.isConfirmed(e, asking))) this.write(now);
-    this.writer.advance(now);
   }
 
   /** From the first undecided entry on, those that only the manifest can commit; ends at the first that may still be decided otherwise. */

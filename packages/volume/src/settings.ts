@@ -40,6 +40,11 @@ export interface VolumeSettings {
   readonly fencedPatienceMs: number;
   /** `findTransaction` answers `unknown` after so long. */
   readonly outcomeTimeoutMs: number;
+  /**
+   * A closed stream's outcomes stay in the manifest until all six segments of every PG know them, but no longer than this once four do. A segment
+   * that was not fenced may hold decisions of the writer that its recovery has overruled; only the outcomes put them right.
+   */
+  readonly outcomeLingerMs: number;
   /** How often work that is left over in the manifest (closed streams to complete, outcomes to drop) is looked at. */
   readonly housekeepingMs: number;
 }
@@ -62,5 +67,6 @@ export const DEFAULT_VOLUME_SETTINGS: VolumeSettings = Object.freeze({
   askAgainMs: 300,
   fencedPatienceMs: 2000,
   outcomeTimeoutMs: 2000,
+  outcomeLingerMs: 60_000,
   housekeepingMs: 500,
 });

@@ -27,7 +27,7 @@ import {
   type Slice,
   type StreamId,
 } from "@sixfold/model";
-import type { Ack } from "@sixfold/wire";
+import type { Ack, Votes } from "@sixfold/wire";
 import { Decider } from "./decider.ts";
 import { DecisionLog } from "./decision-log.ts";
 import { InFlight, NO_PGS, NO_SLICES, type InFlightEntry } from "./in-flight.ts";
@@ -36,7 +36,7 @@ import { PgProgress } from "./pg-progress.ts";
 import type { SentSlice } from "./retained.ts";
 import type { VolumeSettings } from "./settings.ts";
 import { cutSlice, pgsOfEntry, sizeOf } from "./slice-cutter.ts";
-import { countAck } from "./tally.ts";
+import { countAck, countVotes } from "./tally.ts";
 import type { TailHistory } from "./tails.ts";
 
 interface Batch {
@@ -316,10 +316,31 @@ export class StreamWriter {
     if ((pg.asked & bit) !== 0) {
       pg.asked &= ~bit;
       this.resends.push({ pg, member });
+      if (!this.exclusive) this.askVotes(pg, member);
     }
     if (moved) this.completeBatches();
     this.advance(now);
     this.dropKept(pg);
+  }
+
+  /** Votes that came or changed while the link was down were told to nobody. */
+  private askVotes(pg: PgProgress, member: number): void {
+    const lsns: Lsn[] = [];
+    for (let i = pg.kept.indexAfter(this.decider.log.through); ; i++) {
+      const sent = pg.kept.at(i);
+      if (sent === undefined || sent.lsn > pg.scl[member]!) break;
+      if (sent.entry.state === "sent") lsns.push(sent.lsn);
+    }
+    if (lsns.length === 0) return;
+    this.out.send(pg.members[member]!, { type: "askVotes", request: this.out.nextRequest(), pg: pg.pg, stream: this.stream, lsns });
+  }
+
+  onVotes(from: NodeName, m: Votes, now: number): void {
+    const pg = this.pgs.get(m.pg);
+    const member = pg?.members.indexOf(from) ?? -1;
+    if (pg === undefined || member < 0) return;
+    countVotes(pg, member, m.votes, this.decider, now);
+    this.advance(now);
   }
 
   /** Decides what can be decided. */

@@ -148,7 +148,9 @@ export class Volume implements VolumeFace {
       case "pageRead":
         return this.reader.onPageRead(message, this.own?.writer, now);
       case "votes":
-        if (message.stream === this.own?.writer.stream) this.own.manifestCommit.onVotes(server, message, now);
+        if (message.stream !== this.own?.writer.stream) return;
+        this.own.writer.onVotes(server, message, now);
+        this.own?.manifestCommit.onVotes(server, message, now);
         return;
       case "manifestPromise":
         return this.register.onPromise(server, message, now);

@@ -8,6 +8,7 @@
 import {
   isNone,
   lsn,
+  NONE,
   sameVersion,
   type Decision,
   type EntryId,
@@ -45,9 +46,33 @@ interface StreamHere {
 
 interface Pg {
   readonly streams: Map<StreamId, StreamHere>;
-  /** Committed versions per page, oldest first. */
-  readonly chains: Map<PageId, { readonly version: PageVersion; readonly base: PageVersion }[]>;
+  /** Versions known to be committed, per page. */
+  readonly chains: Map<PageId, PageVersion[]>;
   order: number;
+}
+
+/**
+ * Which version each version of a page was built on, of all slices ever sent in the test's world. A real segment
+ * works this out from the slices that it has; here it is known to all, so that rule 2 can be taken by its word.
+ */
+export class Ancestry {
+  private readonly bases = new Map<string, PageVersion>();
+
+  note(page: PageId, version: PageVersion, base: PageVersion): void {
+    this.bases.set(`${page}|${version.stream}:${version.lsn}`, base);
+  }
+
+  baseOf(page: PageId, version: PageVersion): PageVersion {
+    return this.bases.get(`${page}|${version.stream}:${version.lsn}`) ?? NONE;
+  }
+
+  /** Is `old` the same as `young`, or one that it was built on? */
+  reaches(page: PageId, young: PageVersion, old: PageVersion): boolean {
+    for (let v = young; ; v = this.baseOf(page, v)) {
+      if (sameVersion(v, old)) return true;
+      if (isNone(v)) return false;
+    }
+  }
 }
 
 export type Reply = { readonly to: string; readonly message: StorageMessage };
@@ -62,11 +87,13 @@ export class FakeSegment {
   readonly pgs = new Map<PgId, Pg>();
   promised: Ballot | undefined;
   accepted: { readonly ballot: Ballot; readonly value: Manifest } | undefined;
+  private readonly ancestry: Ancestry;
   private readonly breaks: SegmentBreaks;
   private replies: Reply[] = [];
 
-  constructor(name: NodeName, breaks: SegmentBreaks = {}) {
+  constructor(name: NodeName, ancestry: Ancestry, breaks: SegmentBreaks = {}) {
     this.name = name;
+    this.ancestry = ancestry;
     this.breaks = breaks;
   }
 
@@ -96,6 +123,7 @@ export class FakeSegment {
         const here = this.stream(m.pg, m.stream);
         here.fenced = true;
         here.closed = { final: m.final, tail: m.tail };
+        this.overrule(m.pg, here, m.decisions);
         this.learnDecisions(m.pg, here, m.decisions);
         for (const t of here.slices.values()) if (t.slice.lsn > m.final) this.decide(m.pg, here, t.slice.lsn, "abort");
         this.revote(m.pg);
@@ -107,13 +135,12 @@ export class FakeSegment {
           if (s.scl < need && !this.isComplete(s)) return true;
           return [...s.slices.values()].some((t) => t.slice.lsn <= need && t.decision === undefined) || !this.knows(s, need);
         });
-        const chain = this.pg(m.pg).chains.get(m.page) ?? [];
-        const seen = chain.filter((v) => m.readPoint.includes(v.version)).pop();
+        const seen = this.newestFirst(m.pg, m.page).find((v) => m.readPoint.includes(v));
         const answer = behind
           ? ({ kind: "behind" } as const)
           : seen === undefined
             ? ({ kind: "empty" } as const)
-            : ({ kind: "page", version: seen.version, image: new Uint8Array(8) } as const);
+            : ({ kind: "page", version: seen, image: new Uint8Array(8) } as const);
         return this.reply(from, { type: "pageRead", request: m.request, pg: m.pg, page: m.page, answer });
       }
       case "pullSlices": {
@@ -159,6 +186,7 @@ export class FakeSegment {
     if (here.fenced) return this.reply(from, this.ack(m.pg, here, before, []));
     this.learnDecisions(m.pg, here, m.decisions);
     for (const slice of m.slices) {
+      for (const d of slice.deltas) this.ancestry.note(d.page, { stream: slice.stream, lsn: slice.lsn }, d.base);
       if (here.slices.has(slice.lsn) || slice.lsn <= here.scl) continue;
       if (slice.back !== here.scl) break;
       const taken: Taken = { slice, vote: { kind: "hold" }, decision: undefined, order: this.pg(m.pg).order++ };
@@ -188,7 +216,7 @@ export class FakeSegment {
     const slices = [...here.slices.values()].filter((t) => t.slice.lsn > here.decidedThrough).sort((a, b) => a.slice.lsn - b.slice.lsn);
     const tail = lsn(Math.max(0, ...[...here.slices.values()].filter((t) => t.slice.lsn <= here.decidedThrough && t.decision === "commit").map((t) => t.slice.lsn)));
     const pages = new Set(slices.flatMap((t) => [...t.slice.deltas, ...t.slice.checks].map((d) => d.page)));
-    const committed = [...pages].flatMap((page) => (this.pg(pg).chains.get(page) ?? []).map((v) => ({ page, base: v.base, version: v.version })).reverse());
+    const committed = [...pages].flatMap((page) => this.newestFirst(pg, page).map((version) => ({ page, base: this.ancestry.baseOf(page, version), version })));
     const sorted = [...here.aborts].sort((a, b) => a - b);
     return {
       type: "fenced",
@@ -211,6 +239,8 @@ export class FakeSegment {
     for (const [pg, theirs] of peer.pgs) {
       for (const s of theirs.streams.values()) {
         const here = this.stream(pg, s.id);
+        // Who is not fenced yet may have been told things by the writer that its recovery overrules.
+        if (here.fenced && s.closed === undefined) continue;
         for (const t of [...s.slices.values()].sort((a, b) => a.slice.lsn - b.slice.lsn)) {
           if (t.decision === undefined) continue;
           const mine = here.slices.get(t.slice.lsn);
@@ -252,6 +282,17 @@ export class FakeSegment {
     if (d.from <= here.decidedThrough && d.through > here.decidedThrough) here.decidedThrough = d.through;
   }
 
+  /** The manifest overrides what the writer has said after its fence, which did not reach this segment. */
+  private overrule(pg: PgId, here: StreamHere, d: Append["decisions"]): void {
+    for (const t of here.slices.values()) {
+      const at = t.slice.lsn;
+      if (t.decision !== "abort" || at <= d.from || at > d.through || d.aborts.includes(at)) continue;
+      here.aborts.delete(at);
+      t.decision = undefined;
+      this.decide(pg, here, at, "commit");
+    }
+  }
+
   private decide(pg: PgId, here: StreamHere, at: Lsn, decision: Decision): void {
     (decision === "commit" ? here.commits : here.aborts).add(at);
     const taken = here.slices.get(at);
@@ -262,18 +303,19 @@ export class FakeSegment {
     taken.decision = decision;
     if (decision === "abort") return;
     const version = { stream: here.id, lsn: taken.slice.lsn };
-    for (const d of taken.slice.deltas) this.link(pg, d.page, version, d.base);
+    for (const d of taken.slice.deltas) this.link(pg, d.page, version);
   }
 
-  /** Puts a version on a page's chain: after its base if that is known, else at the end. */
-  private link(pg: PgId, page: PageId, version: PageVersion, base: PageVersion): void {
+  private link(pg: PgId, page: PageId, version: PageVersion): void {
     const { chains } = this.pg(pg);
     const chain = chains.get(page) ?? [];
     chains.set(page, chain);
-    if (chain.some((v) => sameVersion(v.version, version))) return;
-    const follower = chain.findIndex((v) => sameVersion(v.base, version));
-    const after = chain.findIndex((v) => sameVersion(v.version, base));
-    chain.splice(follower >= 0 ? follower : after >= 0 ? after + 1 : chain.length, 0, { version, base });
+    if (!chain.some((v) => sameVersion(v, version))) chain.push(version);
+  }
+
+  private newestFirst(pg: PgId, page: PageId): PageVersion[] {
+    const chain = this.pg(pg).chains.get(page) ?? [];
+    return [...chain].sort((a, b) => (this.ancestry.reaches(page, a, b) ? -1 : 1));
   }
 
   /** Looks at every undecided slice again, in order of arrival, and tells their writers what changed. */
@@ -342,18 +384,12 @@ export class FakeSegment {
     if (isNone(base) || base.stream === s.id) return;
     const theirs = this.stream(pg, base.stream);
     this.decide(pg, theirs, base.lsn, "commit");
-    const chain = this.pg(pg).chains.get(page) ?? [];
-    if (!chain.some((v) => sameVersion(v.version, base)) && !chain.some((v) => sameVersion(v.base, base)))
-      this.link(pg, page, base, chain[chain.length - 1]?.version ?? { stream: 0 as StreamId, lsn: lsn(0) });
+    this.link(pg, page, base);
   }
 
+  /** A committed version of the page that is neither the base nor an ancestor of it. */
   private beatenBy(pg: PgId, page: PageId, base: PageVersion): EntryId | undefined {
-    const chain = this.pg(pg).chains.get(page) ?? [];
-    const follower = chain.find((v) => sameVersion(v.base, base));
-    if (follower !== undefined) return follower.version;
-    const at = chain.findIndex((v) => sameVersion(v.version, base));
-    if (at >= 0) return chain[at + 1]?.version;
-    return isNone(base) ? chain[0]?.version : undefined;
+    return (this.pg(pg).chains.get(page) ?? []).find((v) => !this.ancestry.reaches(page, base, v));
   }
 
   private pg(id: PgId): Pg {

@@ -26,7 +26,7 @@ import type { StorageMessage } from "@sixfold/wire";
 import type { VolumeEffect } from "../volume-api.ts";
 import { Volume, type VolumeBreaks } from "../volume.ts";
 import type { VolumeSettings } from "../settings.ts";
-import { FakeSegment, type SegmentBreaks } from "./fake-segment.ts";
+import { Ancestry, FakeSegment, type SegmentBreaks } from "./fake-segment.ts";
 
 export const SERVERS: readonly SegmentServerInfo[] = ["a1", "a2", "b1", "b2", "c1", "c2"].map((s) => ({
   name: nodeName(`segment-${s}`),
@@ -72,7 +72,8 @@ export class TestCluster {
 
   constructor(seed = 1, breaks: SegmentBreaks = {}) {
     this.random = new Random(seed);
-    for (const s of SERVERS) this.segments.set(s.name, new FakeSegment(s.name, breaks));
+    const ancestry = new Ancestry();
+    for (const s of SERVERS) this.segments.set(s.name, new FakeSegment(s.name, ancestry, breaks));
   }
 
   addNode(name: string, o: { readonly settings?: Partial<VolumeSettings>; readonly breaks?: VolumeBreaks } = {}): TestNode {
