@@ -297,6 +297,23 @@ describe("one engine", () => {
     const error = errorOf(world.answer(0, pending));
     expect([error.outcome, error.code]).toEqual([outcome, code]);
   });
+
+  test("an entry rebuilt in the turn of the close never leaves, and its client hears that", async () => {
+    const { SixfoldError } = await import("@sixfold/model");
+    const world = worldWithTable();
+    put(world, 0, "a", "1");
+    const member = world.members[0]!;
+    const pending = world.ask(0, (e, r, now) =>
+      e.commit(r, { tx: handle(), writes: [{ table: "t", key: bytes("a"), value: bytes("2") }] }, now),
+    );
+    const entry = member.queue.pop()!;
+    member.engine.decided(entry.lsn, "abort", { phase: "recovery" }, world.now);
+    expect(member.engine.effects.map((effect) => effect.kind)).toEqual(["submit"]);
+    member.engine.closeStream(new SixfoldError("fenced", "a recovery closed this stream"), world.now);
+    expect(member.engine.effects.map((effect) => effect.kind)).toEqual(["reply"]);
+    world.drain(member);
+    expect(errorOf(world.answer(0, pending)).outcome).toBe("aborted");
+  });
 });
 
 describe("procedures", () => {

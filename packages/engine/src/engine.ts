@@ -94,10 +94,14 @@ export class Engine implements EngineFace {
     const { state } = this;
     state.now = now;
     if (state.stream === 0) return;
+    const unsent = this.dropUnsent();
     const inFlight = takeBackAll(state);
     if (inFlight.length > 0) this.formerStreams.add(state.stream);
     state.stream = 0 as StreamId;
-    for (const job of inFlight) state.finish(job, { kind: "failed", error: unknownOutcome(job, error) });
+    for (const job of inFlight) {
+      const isKnown = job.unsafe.length === 0 && unsent.has(job.entry!.version.lsn);
+      state.finish(job, { kind: "failed", error: isKnown ? error : unknownOutcome(job, error) });
+    }
     for (const job of [...state.jobs]) {
       if (job.isWrite || (job.work.kind === "get" && job.work.read.forUpdate)) {
         const told = job.unsafe.length > 0 ? unknownOutcome(job, error) : error;
@@ -111,6 +115,19 @@ export class Engine implements EngineFace {
     state.pagesToClaim = 0;
     this.upkeep.close();
     this.turn();
+  }
+
+  /** Entries built in this very turn, rebuilt ones above all, have not left yet: now they never will. */
+  private dropUnsent(): Set<Lsn> {
+    const { effects } = this.state;
+    const unsent = new Set<Lsn>();
+    let kept = 0;
+    for (const effect of effects) {
+      if (effect.kind === "submit") unsent.add(effect.entry.lsn);
+      else effects[kept++] = effect;
+    }
+    effects.length = kept;
+    return unsent;
   }
 
   get(request: number, read: GetRequest, now: number): void {
