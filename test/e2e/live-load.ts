@@ -4,10 +4,10 @@
  */
 import { connect } from "@sixfold/client";
 import {
+  catchUp,
   makeWorkload,
   type TransactionStyle,
   type Verdict,
-  type WorkloadDatabase,
   type WorkloadName,
 } from "@sixfold/workload";
 
@@ -43,14 +43,16 @@ export class LiveLoad {
 
   /** Loads the rows and starts the clients, each on the connection of its writer. */
   static async start(endpoints: readonly string[], options: LoadOptions): Promise<LiveLoad> {
-    const workload = makeWorkload(options.workload, { seed: 7, table: options.table ?? "load", ...options });
+    const table = options.table ?? "load";
+    const workload = makeWorkload(options.workload, { seed: 7, ...options, table });
     // Each client prefers its own writer, and may go to any other when that one is gone.
     const databases = await Promise.all(
       endpoints.map((_, i) =>
         connect([...endpoints.slice(i), ...endpoints.slice(0, i)], { affinity: () => i }),
       ),
     );
-    await workload.setup(databases[0] as unknown as WorkloadDatabase);
+    await workload.setup(databases[0]!);
+    await Promise.all(databases.map((db) => catchUp(db, table)));
     const load = new LiveLoad(databases, workload);
     for (let client = 0; client < options.clients; client++) load.loops.push(load.loop(client));
     return load;
@@ -71,7 +73,7 @@ export class LiveLoad {
     this.stopping = true;
     await Promise.all(this.loops);
     if (this.failure !== undefined) throw this.failure;
-    const verdict = await this.workload.check(this.databases[0] as unknown as WorkloadDatabase);
+    const verdict = await this.workload.check(this.databases[0]!);
     await Promise.all(this.databases.map((db) => db.close()));
     return verdict;
   }

@@ -7,6 +7,7 @@ export type {
   WorkloadTransaction,
   WorkloadTransactionOptions,
 } from "./database-face.ts";
+export { catchUp } from "./catch-up.ts";
 export { KeyParts, type KeyPartsOptions } from "./key-parts.ts";
 export { makeWorkload } from "./make-workload.ts";
 export { PROCEDURES_URL } from "./procedures-url.ts";

@@ -1,0 +1,43 @@
+/** `sixfold`: the command line on the real platform. */
+import { readFileSync } from "node:fs";
+import type { ConnectedDatabase, Platform, TextStream } from "./platform.ts";
+import { run } from "./run.ts";
+
+interface SdkModule {
+  connect(endpoints: readonly string[]): Promise<ConnectedDatabase>;
+}
+
+const interruption = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.on(signal, () => {
+    // Twice means now.
+    if (interruption.signal.aborted) process.exit(130);
+    interruption.abort();
+  });
+
+const streamOf = (stream: NodeJS.WriteStream): TextStream => ({
+  isTTY: stream.isTTY === true,
+  write: (text) => void stream.write(text),
+});
+
+// A reader that has seen enough (`| head`) is no failure.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  interruption.abort();
+});
+
+const platform: Platform = {
+  stdout: streamOf(process.stdout),
+  stderr: streamOf(process.stderr),
+  signal: interruption.signal,
+  environment: process.env,
+  // Loaded when needed: help and usage errors are quicker without.
+  startCluster: async (options, on) => (await import("@sixfold/cluster")).startCluster(options, on),
+  connect: async (endpoints) =>
+    ((await import("@sixfold/client")) as unknown as SdkModule).connect(endpoints),
+};
+
+const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
+  version: string;
+};
+process.exitCode = await run(platform, process.argv.slice(2), version);

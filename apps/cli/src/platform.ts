@@ -1,0 +1,26 @@
+/**
+ * What the command line needs of the world, handed in so that commands can be run whole in a test: processes
+ * to start, clients to connect, two streams to write to, and the wish to stop.
+ */
+import type { ClusterEvent, ClusterOptions, RunningCluster } from "@sixfold/cluster";
+import type { WorkloadDatabase } from "@sixfold/workload";
+
+export interface ConnectedDatabase extends WorkloadDatabase {
+  close(): Promise<void>;
+}
+
+export interface TextStream {
+  readonly isTTY: boolean;
+  write(text: string): void;
+}
+
+export interface Platform {
+  readonly stdout: TextStream;
+  readonly stderr: TextStream;
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Resolves when every node is healthy. */
+  startCluster(options: ClusterOptions, on: (event: ClusterEvent) => void): Promise<RunningCluster>;
+  connect(endpoints: readonly string[]): Promise<ConnectedDatabase>;
+}

@@ -1,0 +1,54 @@
+/** One invocation of the command line, from its words to its exit code. */
+import { CommanderError } from "commander";
+import { SixfoldError } from "@sixfold/model";
+import type { Platform } from "./platform.ts";
+import { makeProgram } from "./program.ts";
+import { CommandError, UsageError } from "./usage.ts";
+
+export const EXIT_OK = 0;
+export const EXIT_FAILED = 1;
+export const EXIT_USAGE = 2;
+
+/** `words`: what follows the program's name. Never throws. */
+export async function run(platform: Platform, words: readonly string[], version: string): Promise<number> {
+  const program = makeProgram(platform, version);
+  const name = program.commands
+    .find((command) => command.name() === words.find((word) => !word.startsWith("-")))
+    ?.name();
+  const say = (text: string): void =>
+    platform.stderr.write(`sixfold${name === undefined ? "" : ` ${name}`}: ${text}\n`);
+  try {
+    if (words.length === 0) {
+      platform.stderr.write(program.helpInformation());
+      return EXIT_USAGE;
+    }
+    await program.parseAsync(words, { from: "user" });
+    return EXIT_OK;
+  } catch (error) {
+    if (error instanceof CommanderError) return endOfParsing(error, name, say);
+    if (error instanceof UsageError) {
+      say(error.message);
+      return EXIT_USAGE;
+    }
+    if (platform.signal.aborted) say("interrupted");
+    // What a command or a node says in so many words needs no stack; anything else is a defect, and then it does.
+    else if (error instanceof CommandError || error instanceof SixfoldError || !(error instanceof Error))
+      say(String(messageOf(error)));
+    else say(error.stack ?? error.message);
+    return EXIT_FAILED;
+  }
+}
+
+function endOfParsing(error: CommanderError, name: string | undefined, say: (text: string) => void): number {
+  // Help or version was asked for, and given.
+  if (error.exitCode === 0) return EXIT_OK;
+  // commander puts its suggestions on lines of their own.
+  const what = error.message.replace(/^error: /, "").replaceAll(/\s*\n\s*/g, " ");
+  const help = name === undefined ? "sixfold --help" : `sixfold ${name} --help`;
+  say(`${what.replace(/[.\s]*$/, "")}. Right form: sixfold ${name ?? "<command>"} [options]; see ${help}`);
+  return EXIT_USAGE;
+}
+
+function messageOf(error: unknown): unknown {
+  return error instanceof Error ? error.message : error;
+}

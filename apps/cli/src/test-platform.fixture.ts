@@ -1,0 +1,113 @@
+/**
+ * A platform for tests: a cluster that is one `ReferenceDatabase`, streams that remember, and an HTTP server that
+ * answers GET /status as nodes do, with counters that follow the database.
+ */
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { ClusterNode, ClusterOptions } from "@sixfold/cluster";
+import { ReferenceDatabase, type ReferenceFault } from "@sixfold/workload";
+import type { Platform } from "./platform.ts";
+import { run } from "./run.ts";
+
+export interface TestPlatformOptions {
+  readonly fault?: ReferenceFault;
+  readonly terminal?: boolean;
+  /** Starting the n-th cluster (1, 2 …) fails. */
+  readonly failingStart?: number;
+}
+
+export class TestPlatform {
+  readonly started: ClusterOptions[] = [];
+  readonly interruption = new AbortController();
+  /** Called with the nodes of a cluster once it runs. */
+  onStart: (nodes: readonly ClusterNode[]) => void = () => undefined;
+  stdout = "";
+  stderr = "";
+  stopped = 0;
+  private readonly options: TestPlatformOptions;
+  private requests = 0;
+
+  constructor(options: TestPlatformOptions = {}) {
+    this.options = options;
+  }
+
+  run(...words: string[]): Promise<number> {
+    return run(this.platform(), words, "1.2.3");
+  }
+
+  /** The JSON objects on stdout. */
+  get objects(): Record<string, unknown>[] {
+    const lines = this.stdout.split("\n").filter((line) => line !== "");
+    return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+  }
+
+  private platform(): Platform {
+    const isTTY = this.options.terminal ?? false;
+    const databases = new Map<string, ReferenceDatabase>();
+    return {
+      stdout: { isTTY, write: (text) => void (this.stdout += text) },
+      stderr: { isTTY, write: (text) => void (this.stderr += text) },
+      signal: this.interruption.signal,
+      environment: { NO_COLOR: "1" },
+      startCluster: (options, on) => this.startCluster(options, on, databases),
+      connect: async (endpoints) => {
+        const db = databases.get(endpoints[0]!)!;
+        return Object.assign(Object.create(db) as ReferenceDatabase, { close: async () => undefined });
+      },
+    };
+  }
+
+  private async startCluster(
+    options: ClusterOptions,
+    on: Parameters<Platform["startCluster"]>[1],
+    databases: Map<string, ReferenceDatabase>,
+  ): ReturnType<Platform["startCluster"]> {
+    this.started.push(options);
+    if (this.started.length === this.options.failingStart) throw new Error("no port is free");
+    const server = await this.serveStatus();
+    const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const writers = Array.from({ length: options.writers }, (_, i) => node(`writer-${i + 1}`, "writer", url));
+    const nodes = [...writers, node("segment-a1", "segment", url)];
+    databases.set(url, new ReferenceDatabase(this.options.fault));
+    const endpoints = writers.map((writer) => writer.url);
+    on({ event: "ready", mode: options.mode, endpoints, nodes });
+    this.onStart(nodes);
+    return {
+      nodes,
+      endpoints,
+      stop: async () => {
+        this.stopped++;
+        await new Promise((resolve) => server.close(resolve));
+      },
+      kill: () => undefined,
+      start: async () => undefined,
+    };
+  }
+
+  private async serveStatus(): Promise<Server> {
+    const server = createServer((_, response) => {
+      const n = ++this.requests;
+      response.setHeader("connection", "close");
+      response.end(
+        JSON.stringify({
+          role: "writer",
+          mode: "multi",
+          state: "writing",
+          ready: true,
+          stream: 3,
+          durable: 1_700,
+          applied: { 3: 1_690 },
+          engine: { commits: 12_345, rowConflicts: 6, pageConflicts: 7 },
+          log: { syncs: n * 1_000 },
+          traffic: { bytesSent: n * 1_000_000 },
+        }),
+      );
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    return server;
+  }
+}
+
+function node(name: string, role: ClusterNode["role"], url: string): ClusterNode {
+  return { name, role, az: "a", pid: 4242, url };
+}

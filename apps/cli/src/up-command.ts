@@ -1,0 +1,95 @@
+/** `sixfold up`: a local cluster until Ctrl-C. */
+import { resolve } from "node:path";
+import Table from "cli-table3";
+import type { ClusterEvent, RunningCluster } from "@sixfold/cluster";
+import type { Conflicts, Mode } from "@sixfold/model";
+import type { ConsoleOutput } from "./console-output.ts";
+import type { Platform } from "./platform.ts";
+import { removeRunningFile, writeRunningFile } from "./running-file.ts";
+import { UsageError } from "./usage.ts";
+
+export interface UpFlags {
+  readonly mode: Mode;
+  /** Default: one in single mode, two in multi. */
+  readonly writers?: number;
+  readonly replicas: number;
+  readonly data: string;
+  readonly port: number;
+  readonly conflicts: Conflicts;
+  readonly injectConflicts: number;
+  readonly inProcess: boolean;
+  readonly azLatencyMs: number;
+  readonly restart: boolean;
+  readonly procedures?: string;
+}
+
+export async function up(platform: Platform, output: ConsoleOutput, flags: UpFlags): Promise<void> {
+  const writers = flags.writers ?? (flags.mode === "single" ? 1 : 2);
+  if (flags.mode === "single" && writers !== 1)
+    throw new UsageError(`--mode single has one writer; take --mode multi --writers ${writers}`);
+  const dataDir = resolve(flags.data);
+  // A pipe is read by a program: it gets the events as JSON even if it did not ask.
+  const events = output.json || !platform.stdout.isTTY;
+  output.progress("starting …");
+  const { mode, replicas, port, conflicts, injectConflicts, inProcess, azLatencyMs, restart } = flags;
+  const cluster = await platform.startCluster(
+    {
+      ...{
+        mode,
+        writers,
+        replicas,
+        port,
+        conflicts,
+        injectConflicts,
+        inProcess,
+        azLatencyMs,
+        restart,
+        dataDir,
+      },
+      ...(flags.procedures === undefined ? {} : { procedures: resolve(flags.procedures) }),
+    },
+    (event) => tell(output, event, events),
+  );
+  try {
+    await writeRunningFile(dataDir, cluster.nodes);
+    if (!events) output.text(describeCluster(cluster, mode, output));
+    await aborted(platform.signal);
+    output.progress("stopping …");
+  } finally {
+    await cluster.stop();
+    await removeRunningFile(dataDir);
+    output.clearProgress();
+  }
+}
+
+function tell(output: ConsoleOutput, event: ClusterEvent, events: boolean): void {
+  if (event.event === "log") {
+    if (event.level === "warn" || event.level === "error") output.note(`${event.name}: ${event.message}`);
+    return;
+  }
+  if (events) {
+    output.print(JSON.stringify(event));
+    return;
+  }
+  if (event.event === "exit") output.note(`${event.name} (pid ${event.pid}) died`);
+  if (event.event === "restart") output.note(`${event.name} runs again (pid ${event.pid})`);
+}
+
+function describeCluster(cluster: RunningCluster, mode: Mode, output: ConsoleOutput): string {
+  const { bold, dim, cyan } = output.colors;
+  const table = new Table({
+    head: ["node", "role", "AZ", "pid", "url"],
+    style: { head: ["bold"], compact: true },
+  });
+  for (const node of cluster.nodes) table.push([node.name, node.role, node.az, String(node.pid), node.url]);
+  return [
+    table.toString(),
+    `${bold("Sixfold")} is up, ${mode}-master. Clients connect to ${cluster.endpoints.map((url) => cyan(url)).join(", ")}`,
+    dim("Ctrl-C stops it; the data stays."),
+  ].join("\n");
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+}
