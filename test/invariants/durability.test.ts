@@ -19,10 +19,7 @@ describe("I1: an acknowledged commit survives the loss of every writer and of tw
     }
     for (const name of [...SURVIVORS, ...LOST]) world.crash(name, { tear: false });
     world.crash("writer-1");
-    for (const name of SURVIVORS) {
-      world.segments.get(name)!.disk.syncsByItself = true;
-      world.restart(name);
-    }
+    for (const name of SURVIVORS) world.restart(name);
     world.restart("writer-1");
     const rows = read(world, "writer-1", acknowledged, 5000);
     expect(acknowledged.length).toBeGreaterThanOrEqual(3);

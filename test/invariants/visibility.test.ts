@@ -20,7 +20,7 @@ describe("I4: an entry is visible whole or not at all", () => {
     const feed = world.direction("writer-1", "replica-1").queue;
     expect(feed.length, "several frames are on their way").toBeGreaterThanOrEqual(6);
     while (feed.length > 0) {
-      world.deliver("writer-1", "replica-1", 1);
+      world.deliver("writer-1", "replica-1");
       seen.push(sum(read(world, "replica-1", ["000", "zzz"], 500)));
     }
     if (tamper === undefined)

@@ -35,7 +35,7 @@ export class Scenario {
     run: () => this.world.run(),
     hold: (args) => this.eachDirection(args, (from, to) => this.world.setHeld(from, to, true)),
     release: (args) => this.eachDirection(args, (from, to) => this.world.setHeld(from, to, false)),
-    deliver: ([from, , to, count]) => this.world.deliver(from!, to!, Number(count ?? 1)),
+    deliver: (args) => this.eachDirection(args, (from, to) => this.world.deliver(from, to)),
     cut: (args) => this.eachDirection(args, (from, to) => this.world.cut(from, to)),
     heal: (args) => this.eachDirection(args, (from, to) => this.world.heal(from, to)),
     crash: ([name, ...how]) => this.crash(name, how),

@@ -113,10 +113,12 @@ export class World {
     }
   }
 
-  /** Delivers the first `count` frames of one direction, held or not, and ends the receiver's turn. */
-  deliver(from: string, to: string, count: number): void {
-    const queue = this.direction(from, to).queue;
-    for (let i = 0; i < count && queue.length > 0; i++) this.arrive(from, to, queue.shift()!);
+  /** Delivers the first frame of one direction, held or not, and ends the receiver's turn. */
+  deliver(from: string, to: string): void {
+    const next = this.direction(from, to).queue.shift();
+    if (next === undefined) throw new Error(`nothing is under way from ${from} to ${to}`);
+    if (next.kind === "frame") this.traced(from, to, decodeFrame(next.bytes, TAG), next.text, false);
+    this.arrive(from, to, next);
     this.endTurns();
   }
 
@@ -190,6 +192,7 @@ export class World {
   restart(name: string): void {
     const segment = this.segments.get(name);
     if (segment === undefined) return this.startNode(name);
+    segment.disk.syncsByItself = true;
     segment.start(this.now);
     this.connectAll([name, ...this.others(name).filter((other) => this.isRunning(other))], name);
   }
