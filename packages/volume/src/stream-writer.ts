@@ -306,12 +306,14 @@ export class StreamWriter {
     const pg = this.pgs.get(ack.pg);
     const member = pg === undefined ? -1 : pg.members.indexOf(from);
     if (pg === undefined || member < 0) return;
-    // The decisions that a fenced segment knows may be a recovery's, which are not those taken here.
-    const fenced = ack.state === "fenced";
-    if (fenced) this.fencedSince ??= now;
-    const moved = pg.acked(member, ack.scl, fenced ? lsn(0) : ack.decidedThrough, now);
+    if (ack.state === "fenced") {
+      // What it knows and has may by now be a recovery's doing, told by peers: decisions that were not taken here, slices it never voted on.
+      this.fencedSince ??= now;
+      return;
+    }
+    const moved = pg.acked(member, ack.scl, ack.decidedThrough, now);
     if (!this.exclusive) countAck(pg, member, ack, this.decider, now);
-    if (!fenced) this.decider.noteAborts(pg, member, ack);
+    this.decider.noteAborts(pg, member, ack);
     const bit = 1 << member;
     if ((pg.asked & bit) !== 0) {
       pg.asked &= ~bit;

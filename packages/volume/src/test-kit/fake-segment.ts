@@ -113,7 +113,7 @@ export class FakeSegment {
         return this.append(from, m);
       case "askVotes": {
         const here = this.stream(m.pg, m.stream);
-        const votes = m.lsns.flatMap((at): SliceVote[] => (here.slices.has(at) ? [{ lsn: at, vote: here.slices.get(at)!.vote }] : []));
+        const votes = m.lsns.flatMap((at): SliceVote[] => (here.slices.get(at)?.decision === undefined && here.slices.has(at) ? [{ lsn: at, vote: here.slices.get(at)!.vote }] : []));
         return this.reply(from, { type: "votes", request: m.request, pg: m.pg, stream: m.stream, votes });
       }
       case "fence":
@@ -241,10 +241,20 @@ export class FakeSegment {
         const here = this.stream(pg, s.id);
         // Who is not fenced yet may have been told things by the writer that its recovery overrules.
         if (here.fenced && s.closed === undefined) continue;
+        if (s.closed !== undefined && here.closed === undefined) {
+          here.fenced = true;
+          here.closed = s.closed;
+          for (const t of here.slices.values()) {
+            const truth = s.slices.get(t.slice.lsn)?.decision;
+            if (truth === undefined || truth === t.decision) continue;
+            here.aborts.delete(t.slice.lsn);
+            t.decision = undefined;
+          }
+        }
         for (const t of [...s.slices.values()].sort((a, b) => a.slice.lsn - b.slice.lsn)) {
           if (t.decision === undefined) continue;
           const mine = here.slices.get(t.slice.lsn);
-          if (mine === undefined) here.slices.set(t.slice.lsn, { slice: t.slice, vote: t.vote, decision: undefined, order: this.pg(pg).order++ });
+          if (mine === undefined) here.slices.set(t.slice.lsn, { slice: t.slice, vote: { kind: "hold" }, decision: undefined, order: this.pg(pg).order++ });
           this.decide(pg, here, t.slice.lsn, t.decision);
           if (t.slice.back <= here.scl && t.slice.lsn > here.scl) here.scl = t.slice.lsn;
         }
@@ -303,6 +313,9 @@ export class FakeSegment {
     taken.decision = decision;
     if (decision === "abort") return;
     const version = { stream: here.id, lsn: taken.slice.lsn };
+    for (const d of [...taken.slice.deltas, ...taken.slice.checks]) {
+      for (let v = d.base; !isNone(v); v = this.ancestry.baseOf(d.page, v)) if (v.stream !== here.id) this.learnBase(pg, here, v, d.page);
+    }
     for (const d of taken.slice.deltas) this.link(pg, d.page, version);
   }
 
