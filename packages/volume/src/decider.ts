@@ -6,10 +6,12 @@
  *     abort    in any order: a reject; an own base aborted; a yield; a committed rival that the
  *              node itself has met (`giveUp`)
  *
- * What a client may hear (I2): a commit at once. An abort at once if a committed rival is known,
- * or if nothing of the entry was ever sent: it can never commit. After a yield only when the abort is
- * durable on four of six segments of the entry's first PG, or an entry that supersedes it is
- * *committed*: until then a recovery may still commit it. The `told` effect says so.
+ * What a client may hear (I2): a commit at once. An abort at once if a committed rival is known that
+ * *changed a page this entry changes*, or if nothing of the entry was ever sent: it can never commit. A rival on a page that was only
+ * read proves less: a recovery may have committed this entry first, and the rival after it, without a
+ * trace of this entry on that page. So then, and after a yield, when the abort is durable on four of six
+ * segments of the entry's first PG, or an entry that supersedes it is *committed*: until then a
+ * recovery may still commit it. The `told` effect says so.
  */
 import { assert, OWNED_QUORUM, pageId, type EntryId, type Lsn, type StreamId, type Vote } from "@sixfold/model";
 import type { Ack } from "@sixfold/wire";
@@ -66,7 +68,10 @@ export class Decider implements VoteListener {
   // Votes
 
   refused(entry: InFlightEntry, vote: Extract<Vote, { kind: "reject" | "void" }>, now: number): void {
-    if (vote.kind === "reject") this.abort(entry, { winner: vote.winner, page: vote.page, phase: "storage-vote" }, now);
+    if (vote.kind === "reject") {
+      const cause: AbortCause = { winner: vote.winner, page: vote.page, phase: "storage-vote" };
+      this.abort(entry, entry.entry.deltas.some((d) => d.page === vote.page) ? cause : { ...cause, yielded: true }, now);
+    }
     // The segment knows of an aborted base; the abort of *this* entry is known to nobody yet.
     else this.abort(entry, { phase: "storage-vote", yielded: true }, now);
   }

@@ -14,7 +14,7 @@
  *        not accept it                                                 -> commit, else abort
  *
  * "Seen": besides the decisions told slice by slice, a segment knows all decisions up to its
- * `decidedThrough`; an LSN at or below the highest such position is committed unless somebody
+ * `decidedThrough`, and whatever a committed version was built on is committed too; an LSN at or below the highest such position is committed unless somebody
  * names it among the aborts.
  *
  * Entries that nobody has seen are aborted: with four of six fenced in each PG, none of them can
@@ -74,7 +74,7 @@ export interface RuleBreaks {
 }
 
 export function judge(stream: StreamId, exclusive: boolean, manifest: Manifest, fenced: FencedSegments, breaks: RuleBreaks = {}): Judgement {
-  const facts = gatherFacts(fenced);
+  const facts = gatherFacts(stream, fenced);
   const inManifest = new Map<Lsn, Outcome>();
   for (const o of manifest.outcomes) if (o.stream === stream) inManifest.set(o.lsn, o);
   for (const o of inManifest.values()) if (!facts.suspects.has(o.lsn)) facts.suspects.set(o.lsn, emptySuspect(o.lsn));
@@ -109,7 +109,7 @@ interface Facts {
   readonly tails: Map<PgId, Lsn>;
 }
 
-function gatherFacts(fenced: FencedSegments): Facts {
+function gatherFacts(stream: StreamId, fenced: FencedSegments): Facts {
   const suspects = new Map<Lsn, Suspect>();
   const aborts = new Set<Lsn>();
   const committed = new Map<PageId, CommittedVersion[]>();
@@ -136,6 +136,7 @@ function gatherFacts(fenced: FencedSegments): Facts {
       }
     }
   }
+  inferCommits(stream, suspects, committed);
   for (const s of suspects.values()) {
     for (const slice of s.slices.values()) {
       if (slice.supersedes === 0) continue;
@@ -144,6 +145,25 @@ function gatherFacts(fenced: FencedSegments): Facts {
     }
   }
   return { suspects, aborts, decidedThrough, committed, tails };
+}
+
+/** What a committed version was built on is committed (I3), and so are a committed entry's own bases (I5): their commits are seen through it. */
+function inferCommits(stream: StreamId, suspects: ReadonlyMap<Lsn, Suspect>, committed: ReadonlyMap<PageId, readonly CommittedVersion[]>): void {
+  const see = (v: PageVersion): void => {
+    const s = v.stream === stream ? suspects.get(v.lsn) : undefined;
+    if (s !== undefined) s.told = "commit";
+  };
+  for (const versions of committed.values())
+    for (const v of versions) {
+      see(v.version);
+      see(v.base);
+    }
+  // Bases are older than what is built on them: from the newest down, one pass finds all.
+  for (const s of [...suspects.values()].sort((a, b) => b.lsn - a.lsn)) {
+    if (s.told !== "commit") continue;
+    for (const base of ownBases(s)) see({ stream, lsn: base });
+    for (const slice of s.slices.values()) for (const use of [...slice.deltas, ...slice.checks]) see(use.base);
+  }
 }
 
 function emptySuspect(at: Lsn): Suspect {

@@ -73,6 +73,7 @@ export class StreamWriter {
   private readonly pending: PgProgress[] = [];
   private resends: { readonly pg: PgProgress; readonly member: number }[] = [];
   private fedThrough = lsn(0);
+  private stalledAt = { lsn: lsn(0), since: 0 };
   private lowWater = new ReadPoint(streamId(0));
   private builtOn = new ReadPoint(streamId(0));
 
@@ -440,9 +441,20 @@ export class StreamWriter {
       }
     }
     decider.log.prune(floor);
+    this.probeIfStalled(now);
     this.feedDurablePoint(now);
     decider.reconsider(now);
     this.advance(now);
+  }
+
+  /** Nothing moves although something is in flight: a vote was lost, or the stream is fenced and nobody had reason to say so. Asking finds out. */
+  private probeIfStalled(now: number): void {
+    const { first, length } = this.decider.inFlight;
+    const head = this.decider.inFlight.peek();
+    if (length === 0 || first !== this.stalledAt.lsn || head === undefined) this.stalledAt = { lsn: first, since: now };
+    if (now - this.stalledAt.since < 2 * this.settings.resendAfterMs || this.fencedSince !== undefined) return;
+    this.stalledAt.since = now;
+    for (const pg of head!.pgs) for (let i = 0; i < REPLICAS; i++) if (this.out.isUp(pg.members[i]!)) this.ask(pg, i, now);
   }
 
   /** Entries aborted before they were sent move the durable point without owing a segment anything, but followers must hear of it. */

@@ -369,7 +369,9 @@ export class Volume implements VolumeFace {
     const entry = own?.writer.decider.inFlight.get(lsn);
     if (own === undefined || entry === undefined) return;
     assert(!own.writer.exclusive, "an exclusive stream has no rivals");
-    own.writer.decider.abort(entry, { winner, phase: "delta" }, now);
+    // A rival on a page that was only read proves nothing (see decider): with checks, be careful.
+    const cause = { winner, phase: "delta" } as const;
+    own.writer.decider.abort(entry, entry.entry.checks.length > 0 ? { ...cause, yielded: true } : cause, now);
     own.writer.advance(now);
   }
 

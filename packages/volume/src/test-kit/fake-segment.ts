@@ -314,8 +314,12 @@ export class FakeSegment {
     if (decision === "abort") return;
     const version = { stream: here.id, lsn: taken.slice.lsn };
     for (const d of [...taken.slice.deltas, ...taken.slice.checks]) {
-      for (let v = d.base; !isNone(v); v = this.ancestry.baseOf(d.page, v)) if (v.stream !== here.id) this.learnBase(pg, here, v, d.page);
+      for (let v = d.base; !isNone(v); v = this.ancestry.baseOf(d.page, v)) {
+        this.decide(pg, this.stream(pg, v.stream), v.lsn, "commit");
+        this.link(pg, d.page, v);
+      }
     }
+    for (const base of taken.slice.ownBases) this.decide(pg, here, base, "commit");
     for (const d of taken.slice.deltas) this.link(pg, d.page, version);
   }
 
