@@ -4,19 +4,24 @@
  */
 import { SixfoldError } from "@sixfold/model";
 import type { DeadlineSweep, Sweepable } from "./deadline-sweep.ts";
-import { clientClosed } from "./node-pool.ts";
-import { cancelled } from "./retry.ts";
-import type { Transaction } from "./transaction.ts";
+import { cancelled, clientClosed } from "./endings.ts";
+
+/** What a guard needs of its transaction. */
+export interface Guarded {
+  readonly id: string;
+  /** Its commit was sent: it can no longer be given up without doubt. */
+  readonly isCommitting: boolean;
+}
 
 export class Guard {
   /** Never resolves. */
   readonly broken: Promise<never>;
   readonly deadlineMs: number;
-  private readonly tx: Transaction;
+  private readonly tx: Guarded;
   private readonly signal: AbortSignal | undefined;
   private reject: (error: SixfoldError) => void = () => undefined;
 
-  constructor(tx: Transaction, deadlineMs: number, signal: AbortSignal | undefined) {
+  constructor(tx: Guarded, deadlineMs: number, signal: AbortSignal | undefined) {
     this.tx = tx;
     this.deadlineMs = deadlineMs;
     this.signal = signal;
@@ -62,7 +67,7 @@ export class Guards implements Sweepable {
     deadlines.add(this);
   }
 
-  watch(tx: Transaction, deadlineMs: number, signal: AbortSignal | undefined): Guard {
+  watch(tx: Guarded, deadlineMs: number, signal: AbortSignal | undefined): Guard {
     const guard = new Guard(tx, deadlineMs, signal);
     this.guards.add(guard);
     this.deadlines.arm();

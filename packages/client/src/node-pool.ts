@@ -9,6 +9,7 @@ import { SixfoldError } from "@sixfold/model";
 import type { Timer } from "@sixfold/ports";
 import type { ClientPorts } from "./client-ports.ts";
 import type { DeadlineSweep } from "./deadline-sweep.ts";
+import { clientClosed } from "./endings.ts";
 import { NodeConnection, type ConnectionEvents, type Ending, type Introduction } from "./node-connection.ts";
 import type { NodeInfo } from "./options.ts";
 import { preference } from "./routing.ts";
@@ -242,10 +243,6 @@ export class NodePool implements ConnectionEvents {
     const reasons = this.refusals.map((r) => r.reason).join("; ");
     return new SixfoldError("unavailable", `${what} can be reached${reasons === "" ? "" : `: ${reasons}`}`);
   }
-}
-
-export function clientClosed(): SixfoldError {
-  return new SixfoldError("closed", "this client was closed");
 }
 
 function address(url: string, given: boolean): Address {

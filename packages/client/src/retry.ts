@@ -6,7 +6,7 @@
  */
 import { isRetryable, SixfoldError } from "@sixfold/model";
 import { pause, type ClientCore } from "./client-core.ts";
-import { clientClosed } from "./node-pool.ts";
+import { cancelled, clientClosed } from "./endings.ts";
 
 export interface RetryPolicy {
   readonly attempts: number;
@@ -50,10 +50,6 @@ export async function retrying<R>(
       if (pauseMs > 0) await pause(core, pauseMs);
     }
   }
-}
-
-export function cancelled(signal: AbortSignal): SixfoldError {
-  return new SixfoldError("cancelled", "the caller's signal was aborted", { cause: signal.reason });
 }
 
 type Verdict = "final" | "conflict" | "busy";
