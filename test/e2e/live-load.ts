@@ -48,7 +48,7 @@ export class LiveLoad {
     // Each client prefers its own writer, and may go to any other when that one is gone.
     const databases = await Promise.all(
       endpoints.map((_, i) =>
-        connect([...endpoints.slice(i), ...endpoints.slice(0, i)], { affinity: () => i }),
+        connect([...endpoints.slice(i), ...endpoints.slice(0, i)], { affinity: () => i, retryCalls: false }),
       ),
     );
     await workload.setup(databases[0]!);

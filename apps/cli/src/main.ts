@@ -1,11 +1,7 @@
 /** `sixfold`: the command line on the real platform. */
 import { readFileSync } from "node:fs";
-import type { ConnectedDatabase, Platform, TextStream } from "./platform.ts";
+import type { Platform, TextStream } from "./platform.ts";
 import { run } from "./run.ts";
-
-interface SdkModule {
-  connect(endpoints: readonly string[]): Promise<ConnectedDatabase>;
-}
 
 const interruption = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const)
@@ -33,8 +29,10 @@ const platform: Platform = {
   environment: process.env,
   // Loaded when needed: help and usage errors are quicker without.
   startCluster: async (options, on) => (await import("@sixfold/cluster")).startCluster(options, on),
-  connect: async (endpoints) =>
-    ((await import("@sixfold/client")) as unknown as SdkModule).connect(endpoints),
+  // Workloads count what the database aborts; the SDK must not run a lost procedure again by itself.
+  connect: async (endpoints, writer) =>
+    // Lost calls are run again by the workload, which counts them.
+    (await import("@sixfold/client")).connect(endpoints, { affinity: () => writer, retryCalls: false }),
 };
 
 const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {

@@ -140,7 +140,7 @@ class SegmentHost implements RunningSegment {
       role: "segment",
       ready: this.failure === undefined && !this.stopped,
       failure: this.failure?.message,
-      log: stats === undefined ? {} : { ...stats },
+      log: stats === undefined ? {} : { ...stats, syncs: stats.blocks },
       storedPages: this.pages.count(),
       counters: this.journal.counts(),
       ...this.machine.status(),
