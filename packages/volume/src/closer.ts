@@ -11,7 +11,18 @@
  * Any node may do it, several at once as well: all steps are idempotent. The node that closed a
  * stream does, and the writer of the oldest open stream does it for all, since who closed may be gone.
  */
-import { FENCE_QUORUM, lsn, pgId, REPLICAS, streamState, type ClosedStream, type Decisions, type Manifest, type NodeName, type StreamId } from "@sixfold/model";
+import {
+  FENCE_QUORUM,
+  lsn,
+  pgId,
+  REPLICAS,
+  streamState,
+  type ClosedStream,
+  type Decisions,
+  type Manifest,
+  type NodeName,
+  type StreamId,
+} from "@sixfold/model";
 import type { Closed } from "@sixfold/wire";
 import type { ManifestRegister } from "./manifest-register.ts";
 import type { Outbox } from "./outbox.ts";
@@ -36,7 +47,11 @@ export class Closer {
   private writing = false;
   private manifest: Manifest | undefined;
 
-  constructor(o: { readonly out: Outbox; readonly settings: VolumeSettings; readonly register: ManifestRegister }) {
+  constructor(o: {
+    readonly out: Outbox;
+    readonly settings: VolumeSettings;
+    readonly register: ManifestRegister;
+  }) {
     this.out = o.out;
     this.settings = o.settings;
     this.register = o.register;
@@ -57,7 +72,8 @@ export class Closer {
   adopt(stream: StreamId, now: number): void {
     const m = this.manifest;
     const state = m === undefined ? undefined : streamState(m, stream);
-    if (m === undefined || state?.state !== "closed" || this.closings.has(stream) || this.settled.has(stream)) return;
+    if (m === undefined || state?.state !== "closed" || this.closings.has(stream) || this.settled.has(stream))
+      return;
     const closing: Closing = {
       stream: state,
       decisions: decisionsOf(m, state),
@@ -105,7 +121,15 @@ export class Closer {
         if (complete.has(member) || (only !== undefined && only !== member)) continue;
         const tail = stream.tails.get(pgId(pg)) ?? lsn(0);
         const request = this.out.nextRequest();
-        this.out.send(member, { type: "close", request, pg: pgId(pg), stream: stream.id, final: stream.final, tail, decisions });
+        this.out.send(member, {
+          type: "close",
+          request,
+          pg: pgId(pg),
+          stream: stream.id,
+          final: stream.final,
+          tail,
+          decisions,
+        });
       }
     });
   }
@@ -129,10 +153,17 @@ export class Closer {
       (current) => {
         if (current === undefined) return undefined;
         const through = settledThrough(current, this.settled);
-        const gone = (id: StreamId): boolean => id <= through || (droppable.has(id) && streamState(current, id)?.state === "closed");
+        const gone = (id: StreamId): boolean =>
+          id <= through || (droppable.has(id) && streamState(current, id)?.state === "closed");
         const outcomes = current.outcomes.filter((o) => !gone(o.stream));
-        if (through === current.settledThrough && outcomes.length === current.outcomes.length) return undefined;
-        return { ...current, settledThrough: through, streams: current.streams.filter((s) => s.id > through), outcomes };
+        if (through === current.settledThrough && outcomes.length === current.outcomes.length)
+          return undefined;
+        return {
+          ...current,
+          settledThrough: through,
+          streams: current.streams.filter((s) => s.id > through),
+          outcomes,
+        };
       },
       () => {
         this.writing = false;

@@ -69,7 +69,8 @@ export class Courtesy {
 
   tick(now: number): void {
     if (this.holds.size > 0) this.release((hold) => now >= hold.until);
-    for (const [page, honoured] of this.honoured) if (now >= honoured.until && !this.holds.has(page)) this.honoured.delete(page);
+    for (const [page, honoured] of this.honoured)
+      if (now >= honoured.until && !this.holds.has(page)) this.honoured.delete(page);
   }
 
   /** The stream these pages were held by is gone. */

@@ -13,7 +13,15 @@
  * segments of the entry's first PG, or an entry that supersedes it is *committed*: until then a
  * recovery may still commit it. The `told` effect says so.
  */
-import { assert, OWNED_QUORUM, pageId, type EntryId, type Lsn, type StreamId, type Vote } from "@sixfold/model";
+import {
+  assert,
+  OWNED_QUORUM,
+  pageId,
+  type EntryId,
+  type Lsn,
+  type StreamId,
+  type Vote,
+} from "@sixfold/model";
 import type { Ack } from "@sixfold/wire";
 import type { DecisionLog } from "./decision-log.ts";
 import type { InFlight, InFlightEntry } from "./in-flight.ts";
@@ -70,7 +78,11 @@ export class Decider implements VoteListener {
   refused(entry: InFlightEntry, vote: Extract<Vote, { kind: "reject" | "void" }>, now: number): void {
     if (vote.kind === "reject") {
       const cause: AbortCause = { winner: vote.winner, page: vote.page, phase: "storage-vote" };
-      this.abort(entry, entry.entry.deltas.some((d) => d.page === vote.page) ? cause : { ...cause, yielded: true }, now);
+      this.abort(
+        entry,
+        entry.entry.deltas.some((d) => d.page === vote.page) ? cause : { ...cause, yielded: true },
+        now,
+      );
     }
     // The segment knows of an aborted base; the abort of *this* entry is known to nobody yet.
     else this.abort(entry, { phase: "storage-vote", yielded: true }, now);
@@ -123,7 +135,8 @@ export class Decider implements VoteListener {
       pg.hasNewAborts = true;
       this.markDirty(pg, now);
     }
-    if (wasSent && cause.yielded === true && !this.tellsEarly) this.untold.set(e.lsn, { firstPg: e.pgs[0]!, knownAt: 0 });
+    if (wasSent && cause.yielded === true && !this.tellsEarly)
+      this.untold.set(e.lsn, { firstPg: e.pgs[0]!, knownAt: 0 });
     else this.out.effects.push({ kind: "told", lsn: e.lsn });
   }
 
@@ -161,7 +174,10 @@ export class Decider implements VoteListener {
     const before = this.log.through;
     while (this.log.through < through) {
       const e = this.inFlight.peek();
-      assert(e !== undefined && (e.state === "sent" || e.state === "aborted"), "entries are sent before they are acked");
+      assert(
+        e !== undefined && (e.state === "sent" || e.state === "aborted"),
+        "entries are sent before they are acked",
+      );
       if (e.state === "aborted") this.passAborted(e, now);
       else this.commit(e, now);
       this.inFlight.shift();
@@ -174,7 +190,8 @@ export class Decider implements VoteListener {
   }
 
   private commit(e: InFlightEntry, now: number): void {
-    for (const base of e.entry.ownBases) assert(!this.log.isAborted(base), "own bases are committed before what was built on them (I5)");
+    for (const base of e.entry.ownBases)
+      assert(!this.log.isAborted(base), "own bases are committed before what was built on them (I5)");
     e.state = "committed";
     this.commits++;
     this.inFlightBytes -= e.bytes;

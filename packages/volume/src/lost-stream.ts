@@ -12,13 +12,22 @@ import type { InFlight } from "./in-flight.ts";
 import type { Outbox } from "./outbox.ts";
 
 /** Emits `decided` and `told` for every undecided entry whose outcome is known, commits in LSN order; returns the others. */
-export function settleLostStream(out: Outbox, inFlight: InFlight, closed: ClosedStream | undefined, manifest: Manifest, untold: ReadonlyMap<Lsn, unknown>): Lsn[] {
+export function settleLostStream(
+  out: Outbox,
+  inFlight: InFlight,
+  closed: ClosedStream | undefined,
+  manifest: Manifest,
+  untold: ReadonlyMap<Lsn, unknown>,
+): Lsn[] {
   const listed = new Map<Lsn, "commit" | "abort">();
   for (const o of manifest.outcomes) if (o.stream === closed?.id) listed.set(o.lsn, o.decision);
   const unknown: Lsn[] = [];
   for (let e = inFlight.peek(); e !== undefined; e = inFlight.peek()) {
     inFlight.shift();
-    const decision = closed !== undefined && e.lsn > closed.final ? "abort" : (listed.get(e.lsn) ?? (e.state === "manifest" || listed.size > 0 ? "commit" : undefined));
+    const decision =
+      closed !== undefined && e.lsn > closed.final
+        ? "abort"
+        : (listed.get(e.lsn) ?? (e.state === "manifest" || listed.size > 0 ? "commit" : undefined));
     if (e.state === "aborted") {
       // After a yield the recovery may have come to the other end; then the client never hears of the abort.
       if (decision === "abort" && untold.has(e.lsn)) out.effects.push({ kind: "told", lsn: e.lsn });

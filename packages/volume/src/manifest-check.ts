@@ -59,7 +59,8 @@ export class ManifestCheck {
 
   private ask(): void {
     for (const seat of this.seats) {
-      if (!this.check!.same.has(seat)) this.out.send(seat, { type: "manifestPeek", request: this.out.nextRequest() });
+      if (!this.check!.same.has(seat))
+        this.out.send(seat, { type: "manifestPeek", request: this.out.nextRequest() });
     }
   }
 }

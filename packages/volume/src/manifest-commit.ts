@@ -14,7 +14,16 @@
  *
  * Outcomes leave the manifest once durable on four of six segments of every PG concerned.
  */
-import { conflictsWithOutcome, OWNED_QUORUM, streamState, type Lsn, type Manifest, type NodeName, type Outcome, type PgId } from "@sixfold/model";
+import {
+  conflictsWithOutcome,
+  OWNED_QUORUM,
+  streamState,
+  type Lsn,
+  type Manifest,
+  type NodeName,
+  type Outcome,
+  type PgId,
+} from "@sixfold/model";
 import type { Votes } from "@sixfold/wire";
 import type { InFlightEntry } from "./in-flight.ts";
 import type { ManifestRegister } from "./manifest-register.ts";
@@ -56,7 +65,13 @@ export class ManifestCommit {
   private standing: { readonly lsn: Lsn; readonly pgs: readonly PgProgress[] }[] = [];
   commits = 0;
 
-  constructor(o: { readonly out: Outbox; readonly settings: VolumeSettings; readonly register: ManifestRegister; readonly writer: StreamWriter; readonly breaks?: ManifestCommitBreaks }) {
+  constructor(o: {
+    readonly out: Outbox;
+    readonly settings: VolumeSettings;
+    readonly register: ManifestRegister;
+    readonly writer: StreamWriter;
+    readonly breaks?: ManifestCommitBreaks;
+  }) {
     this.out = o.out;
     this.settings = o.settings;
     this.register = o.register;
@@ -112,7 +127,8 @@ export class ManifestCommit {
     this.state = "idle";
     const own = manifest === undefined ? undefined : streamState(manifest, this.writer.stream);
     if (manifest === undefined || own?.state !== "open") return;
-    if (this.breaks.noConflictCheck !== true) for (const e of this.findRun(now)) this.abortIfBeaten(e, manifest, now);
+    if (this.breaks.noConflictCheck !== true)
+      for (const e of this.findRun(now)) this.abortIfBeaten(e, manifest, now);
     this.writer.advance(now);
     const run = this.findRun(now);
     if (run.length === 0) return;
@@ -129,7 +145,13 @@ export class ManifestCommit {
     this.state = "asking";
     for (const [pg, list] of lsns)
       for (const member of pg.members)
-        this.out.send(member, { type: "askVotes", request: this.out.nextRequest(), pg: pg.pg, stream: this.writer.stream, lsns: list });
+        this.out.send(member, {
+          type: "askVotes",
+          request: this.out.nextRequest(),
+          pg: pg.pg,
+          stream: this.writer.stream,
+          lsns: list,
+        });
   }
 
   private abortIfBeaten(e: InFlightEntry, manifest: Manifest, now: number): void {
@@ -179,7 +201,8 @@ export class ManifestCommit {
     this.state = "idle";
     const { stream, decider } = this.writer;
     const standing = new Set<Lsn>();
-    for (const o of manifest?.outcomes ?? []) if (o.stream === stream && o.decision === "commit") standing.add(o.lsn);
+    for (const o of manifest?.outcomes ?? [])
+      if (o.stream === stream && o.decision === "commit") standing.add(o.lsn);
     this.standing = this.standing.filter((s) => standing.has(s.lsn));
     const isOpen = manifest !== undefined && streamState(manifest, stream)?.state === "open";
     for (const e of confirmed) {

@@ -32,7 +32,9 @@ interface Done {
 function life(seed: number, lossless = false): { readonly done: Done[]; readonly unfinished: number } {
   const random = new Random(seed);
   const ancestry = new Ancestry();
-  const seats = new Map<NodeName, FakeSegment>(SERVERS.map((s) => [s.name, new FakeSegment(s.name, ancestry)]));
+  const seats = new Map<NodeName, FakeSegment>(
+    SERVERS.map((s) => [s.name, new FakeSegment(s.name, ancestry)]),
+  );
   const wire: { readonly from: string; readonly to: string; readonly message: StorageMessage }[] = [];
   const done: Done[] = [];
   let clock = 0;
@@ -40,12 +42,20 @@ function life(seed: number, lossless = false): { readonly done: Done[]; readonly
   const proposers = ["p1", "p2", "p3"].map((name) => {
     const out = new Outbox();
     for (const s of SERVERS) out.linkUp(s.name);
-    const register = new ManifestRegister({ out, seats: SERVERS.map((s) => s.name), proposer: name, settings: DEFAULT_VOLUME_SETTINGS, random: random.fork(name), learn: () => {} });
+    const register = new ManifestRegister({
+      out,
+      seats: SERVERS.map((s) => s.name),
+      proposer: name,
+      settings: DEFAULT_VOLUME_SETTINGS,
+      random: random.fork(name),
+      learn: () => {},
+    });
     return { name, out, register, busy: false };
   });
   const drain = (): void => {
     for (const p of proposers) {
-      for (const e of p.out.effects) if (e.kind === "send") wire.push({ from: p.name, to: e.to, message: e.message });
+      for (const e of p.out.effects)
+        if (e.kind === "send") wire.push({ from: p.name, to: e.to, message: e.message });
       p.out.effects.length = 0;
     }
   };
@@ -57,7 +67,12 @@ function life(seed: number, lossless = false): { readonly done: Done[]; readonly
       p.busy = false;
       done.push({ began, ended: ++clock, change, revision });
     };
-    if (isChange) p.register.change((m) => ({ ...(m ?? FIRST) }), (r) => end(r.manifest!.revision, r.changed), now);
+    if (isChange)
+      p.register.change(
+        (m) => ({ ...(m ?? FIRST) }),
+        (r) => end(r.manifest!.revision, r.changed),
+        now,
+      );
     else p.register.read((r) => end(r.manifest?.revision ?? 0, false), now);
   };
   for (let i = 0; i < 3000; i++) {
@@ -75,11 +90,14 @@ function life(seed: number, lossless = false): { readonly done: Done[]; readonly
     const m = wire.splice(random.int(wire.length), 1)[0]!;
     if (!lossless && !stopping && random.chance(0.1)) continue;
     const seat = seats.get(nodeName(m.to));
-    if (seat !== undefined) for (const r of seat.receive(m.from, m.message)) wire.push({ from: m.to, to: r.to, message: r.message });
+    if (seat !== undefined)
+      for (const r of seat.receive(m.from, m.message))
+        wire.push({ from: m.to, to: r.to, message: r.message });
     else {
       const p = proposers.find((x) => x.name === m.to)!;
       if (m.message.type === "manifestPromise") p.register.onPromise(m.from as NodeName, m.message, now);
-      else if (m.message.type === "manifestAccepted") p.register.onAccepted(m.from as NodeName, m.message, now);
+      else if (m.message.type === "manifestAccepted")
+        p.register.onAccepted(m.from as NodeName, m.message, now);
     }
   }
   return { done, unfinished: proposers.filter((p) => p.busy).length };
@@ -98,7 +116,10 @@ describe("the manifest register", () => {
         for (const b of done) {
           if (a.ended >= b.began) continue;
           const inOrder = b.change ? b.revision > a.revision : b.revision >= a.revision;
-          expect(inOrder, `seed ${seed}: revision ${a.revision} was seen before ${b.revision} was asked for`).toBe(true);
+          expect(
+            inOrder,
+            `seed ${seed}: revision ${a.revision} was seen before ${b.revision} was asked for`,
+          ).toBe(true);
         }
     }
     expect(changes).toBeGreaterThan(300);

@@ -49,8 +49,24 @@ type Accepted = { readonly ballot: Ballot; readonly value: Manifest } | undefine
 type Phase =
   | { readonly kind: "idle" }
   | { readonly kind: "pause"; readonly until: number }
-  | { readonly kind: "prepare"; readonly ballot: Ballot; readonly since: number; readonly promises: Map<NodeName, Accepted>; readonly refused: Set<NodeName>; readonly first: number }
-  | { readonly kind: "accept"; readonly ballot: Ballot; readonly since: number; readonly value: Manifest; readonly changed: boolean; readonly granted: Set<NodeName>; readonly refused: Set<NodeName>; readonly first: number };
+  | {
+      readonly kind: "prepare";
+      readonly ballot: Ballot;
+      readonly since: number;
+      readonly promises: Map<NodeName, Accepted>;
+      readonly refused: Set<NodeName>;
+      readonly first: number;
+    }
+  | {
+      readonly kind: "accept";
+      readonly ballot: Ballot;
+      readonly since: number;
+      readonly value: Manifest;
+      readonly changed: boolean;
+      readonly granted: Set<NodeName>;
+      readonly refused: Set<NodeName>;
+      readonly first: number;
+    };
 
 export class ManifestRegister {
   private readonly out: Outbox;
@@ -109,7 +125,8 @@ export class ManifestRegister {
     const phase = this.phase;
     if (!this.seats.includes(server)) return;
     if (phase.kind === "prepare" && !phase.promises.has(server)) this.sendPrepare(server, phase.ballot);
-    if (phase.kind === "accept" && !phase.granted.has(server)) this.sendAccept(server, phase.ballot, phase.value);
+    if (phase.kind === "accept" && !phase.granted.has(server))
+      this.sendAccept(server, phase.ballot, phase.value);
   }
 
   tick(now: number): void {
@@ -162,7 +179,8 @@ export class ManifestRegister {
 
   private decideValue(ballot: Ballot, promises: readonly Accepted[], now: number): void {
     let newest: Accepted;
-    for (const p of promises) if (p !== undefined && (newest === undefined || isHigher(p.ballot, newest.ballot))) newest = p;
+    for (const p of promises)
+      if (p !== undefined && (newest === undefined || isHigher(p.ballot, newest.ballot))) newest = p;
     const current = newest?.value;
     const operation = this.queue[0];
     assert(operation !== undefined, "a round runs for an operation");
@@ -170,7 +188,8 @@ export class ManifestRegister {
     if (next === undefined) {
       // Nothing was ever chosen: four seats have accepted nothing, and now promise to refuse older ballots.
       if (newest === undefined) return this.finish({ manifest: undefined, changed: false }, now);
-      const chosen = promises.filter((p) => p !== undefined && sameBallot(p.ballot, newest.ballot)).length >= MAJORITY;
+      const chosen =
+        promises.filter((p) => p !== undefined && sameBallot(p.ballot, newest.ballot)).length >= MAJORITY;
       if (chosen) return this.finish({ manifest: newest.value, changed: false }, now);
       return this.startAccept(ballot, newest.value, false, now);
     }
@@ -179,7 +198,16 @@ export class ManifestRegister {
 
   private startAccept(ballot: Ballot, value: Manifest, changed: boolean, now: number): void {
     const first = this.out.nextRequest();
-    this.phase = { kind: "accept", ballot, since: now, value, changed, granted: new Set(), refused: new Set(), first };
+    this.phase = {
+      kind: "accept",
+      ballot,
+      since: now,
+      value,
+      changed,
+      granted: new Set(),
+      refused: new Set(),
+      first,
+    };
     for (const seat of this.seats) this.sendAccept(seat, ballot, value);
   }
 

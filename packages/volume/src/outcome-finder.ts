@@ -53,7 +53,11 @@ export class OutcomeFinder {
   /** What each search has asked: segments answer several searches of one stream at once. */
   private readonly requests = new Map<Search, Set<number>>();
 
-  constructor(o: { readonly out: Outbox; readonly settings: VolumeSettings; readonly register: ManifestRegister }) {
+  constructor(o: {
+    readonly out: Outbox;
+    readonly settings: VolumeSettings;
+    readonly register: ManifestRegister;
+  }) {
     this.out = o.out;
     this.settings = o.settings;
     this.register = o.register;
@@ -114,12 +118,17 @@ export class OutcomeFinder {
       for (const member of search.manifest.pgs[pg]!) {
         if (search.answers[pg]!.has(member)) continue;
         const request = this.out.nextRequest();
-        if (this.out.send(member, { type: "findTransaction", request, pg: pgId(pg), stream, transaction })) requests.add(request);
+        if (this.out.send(member, { type: "findTransaction", request, pg: pgId(pg), stream, transaction }))
+          requests.add(request);
       }
   }
 
   private judge(search: Search): void {
-    const outcome = judgeOutcome(search.stream, search.manifest, search.answers.map((a) => [...a.values()]));
+    const outcome = judgeOutcome(
+      search.stream,
+      search.manifest,
+      search.answers.map((a) => [...a.values()]),
+    );
     if (outcome === undefined) return;
     this.requests.delete(search);
     this.searches.delete(search);
@@ -132,17 +141,24 @@ export class OutcomeFinder {
 }
 
 /** The verdict on what was heard so far; undefined while more must be heard. */
-export function judgeOutcome(stream: StreamId, manifest: Manifest, answers: readonly (readonly TransactionFound[])[]): FoundOutcome | undefined {
+export function judgeOutcome(
+  stream: StreamId,
+  manifest: Manifest,
+  answers: readonly (readonly TransactionFound[])[],
+): FoundOutcome | undefined {
   const attempts = new Map<Lsn, "commit" | "abort" | undefined>();
   for (const perPg of answers)
     for (const { attempts: found } of perPg)
       for (const a of found) attempts.set(a.lsn, attempts.get(a.lsn) ?? a.decision);
-  for (const o of manifest.outcomes) if (o.stream === stream && attempts.has(o.lsn)) attempts.set(o.lsn, o.decision);
+  for (const o of manifest.outcomes)
+    if (o.stream === stream && attempts.has(o.lsn)) attempts.set(o.lsn, o.decision);
   if ([...attempts.values()].includes("commit")) return "committed";
   const state = streamState(manifest, stream);
   const closed = state?.state === "closed" ? state : undefined;
   // What a recovery committed may be on two segments only until gossip has spread it: those who lack it say nothing.
-  const heard = answers.every((perPg, pg) => perPg.filter((a) => a.scl >= (closed?.tails.get(pgId(pg)) ?? 0)).length >= HEARD);
+  const heard = answers.every(
+    (perPg, pg) => perPg.filter((a) => a.scl >= (closed?.tails.get(pgId(pg)) ?? 0)).length >= HEARD,
+  );
   if (!heard) return undefined;
   const settled = stream <= manifest.settledThrough;
   const merged = answers.some((perPg) => perPg.some((a) => a.mergedThrough > 0));

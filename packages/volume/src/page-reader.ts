@@ -5,7 +5,15 @@
  * `behind`. With three of six out of reach reading goes on (I7). Of the own stream the writer knows
  * from acks which segments are far enough; those in the own zone come first, others take turns.
  */
-import { pgOf, type Manifest, type NodeName, type PageId, type PgId, type ReadPoint, type StreamId } from "@sixfold/model";
+import {
+  pgOf,
+  type Manifest,
+  type NodeName,
+  type PageId,
+  type PgId,
+  type ReadPoint,
+  type StreamId,
+} from "@sixfold/model";
 import type { PageRead } from "@sixfold/wire";
 import type { Outbox } from "./outbox.ts";
 import type { VolumeSettings } from "./settings.ts";
@@ -38,7 +46,12 @@ export class PageReader {
   hedges = 0;
   behinds = 0;
 
-  constructor(o: { readonly out: Outbox; readonly settings: VolumeSettings; readonly tails: TailHistory; readonly az: string | undefined }) {
+  constructor(o: {
+    readonly out: Outbox;
+    readonly settings: VolumeSettings;
+    readonly tails: TailHistory;
+    readonly az: string | undefined;
+  }) {
     this.out = o.out;
     this.settings = o.settings;
     this.tails = o.tails;
@@ -75,7 +88,8 @@ export class PageReader {
     this.byRequest.delete(m.request);
     reading.open--;
     const { answer } = m;
-    if (answer.kind === "page" || answer.kind === "empty" || answer.kind === "too-old") return this.finish(reading, answer);
+    if (answer.kind === "page" || answer.kind === "empty" || answer.kind === "too-old")
+      return this.finish(reading, answer);
     this.behinds++;
     if (reading.open === 0) this.askNext(reading, writer, now);
   }
@@ -87,7 +101,8 @@ export class PageReader {
         continue;
       }
       const waited = now - reading.askedAt;
-      if (reading.open > 0 && waited >= this.settings.hedgeAfterMs && this.askNext(reading, writer, now)) this.hedges++;
+      if (reading.open > 0 && waited >= this.settings.hedgeAfterMs && this.askNext(reading, writer, now))
+        this.hedges++;
       else if (waited >= this.settings.readRetryMs) {
         // Everyone was asked: begin anew. Late answers to the old questions still count.
         reading.asked = 0;
@@ -114,12 +129,25 @@ export class PageReader {
     const request = this.out.nextRequest();
     reading.requests.push(request);
     this.byRequest.set(request, reading);
-    this.out.send(m.pgs[pg]![member]!, { type: "readPage", request, pg, page: reading.page, readPoint: reading.readPoint, need });
+    this.out.send(m.pgs[pg]![member]!, {
+      type: "readPage",
+      request,
+      pg,
+      page: reading.page,
+      readPoint: reading.readPoint,
+      need,
+    });
     return true;
   }
 
   /** The best member not yet asked: with a link, known to be far enough, in the own zone; else in turn. -1 if all were asked. */
-  private choose(m: Manifest, pg: PgId, need: readonly (readonly [StreamId, number])[], asked: number, writer: StreamWriter | undefined): number {
+  private choose(
+    m: Manifest,
+    pg: PgId,
+    need: readonly (readonly [StreamId, number])[],
+    asked: number,
+    writer: StreamWriter | undefined,
+  ): number {
     const members = m.pgs[pg]!;
     const progress = writer?.pgs.get(pg);
     const own = writer === undefined ? 0 : (need.find(([stream]) => stream === writer.stream)?.[1] ?? 0);
@@ -130,7 +158,8 @@ export class PageReader {
       const i = (this.turn + k) % members.length;
       if ((asked & (1 << i)) !== 0 || !this.out.isUp(members[i]!)) continue;
       let score = 0;
-      if (progress === undefined || (progress.scl[i]! >= own && progress.decidedThrough[i]! >= own)) score += 2;
+      if (progress === undefined || (progress.scl[i]! >= own && progress.decidedThrough[i]! >= own))
+        score += 2;
       if (this.az !== undefined && this.zoneOf(m, members[i]!) === this.az) score += 1;
       if (score > bestScore) {
         best = i;

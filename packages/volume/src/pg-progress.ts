@@ -8,7 +8,15 @@
  *
  * Segments are numbered 0 … 5 in the order of the manifest's members.
  */
-import { assert, OWNED_QUORUM, REPLICAS, type Lsn, type NodeName, type PgId, type Slice } from "@sixfold/model";
+import {
+  assert,
+  OWNED_QUORUM,
+  REPLICAS,
+  type Lsn,
+  type NodeName,
+  type PgId,
+  type Slice,
+} from "@sixfold/model";
 import { RetainedSlices } from "./retained.ts";
 
 export const ALL_MEMBERS = (1 << REPLICAS) - 1;

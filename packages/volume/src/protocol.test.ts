@@ -9,7 +9,7 @@ const C2 = SERVERS[5]!.name;
 
 /** Delivers whatever passes the filter until nothing does. */
 function runLinks(c: TestCluster, filter: (from: string, to: string) => boolean): void {
-  for (let progress = true; progress; ) {
+  for (let progress = true; progress;) {
     progress = false;
     for (const key of [...c.links.keys()]) {
       const [from, to] = key.split(">") as [string, string];
@@ -51,7 +51,9 @@ describe("commit through the manifest", () => {
       const b1 = c.segments.get(SERVERS[2]!.name)!.stream(pgId(0), streamId(1)).slices.get(lsn(1))!;
       b1.vote = { kind: "hold" };
       c.run(100, 10);
-      expect(c.nodes.get("w1")!.decisions().get(lsn(1)), `planted: ${oldVotesCount}`).toBe(oldVotesCount ? "commit" : undefined);
+      expect(c.nodes.get("w1")!.decisions().get(lsn(1)), `planted: ${oldVotesCount}`).toBe(
+        oldVotesCount ? "commit" : undefined,
+      );
     }
   });
 
@@ -64,7 +66,11 @@ describe("commit through the manifest", () => {
       c.drain("w2");
       // w2 has read the manifest and fenced b1, b2, c1, c2; their answers are still on the way.
       const fencing = (from: string, to: string): boolean => from === "w2" && !to.includes("-a");
-      runLinks(c, (from, to) => fencing(from, to) || (to === "w2" && c.links.get(`${from}>w2`)![0]!.message.type !== "fenced"));
+      runLinks(
+        c,
+        (from, to) =>
+          fencing(from, to) || (to === "w2" && c.links.get(`${from}>w2`)![0]!.message.type !== "fenced"),
+      );
       for (let i = 0; i < 100; i++) {
         c.now += 1;
         c.nodes.get("w1")!.volume.tick(c.now);
@@ -72,9 +78,15 @@ describe("commit through the manifest", () => {
         runLinks(c, (from, to) => from === "w1" || to === "w1");
       }
       expect(c.nodes.get("w1")!.decisions().get(lsn(1))).toBe("commit");
-      runLinks(c, (from, to) => (from === "w2" && !to.includes("-a")) || (to === "w2" && !from.includes("-a")));
+      runLinks(
+        c,
+        (from, to) => (from === "w2" && !to.includes("-a")) || (to === "w2" && !from.includes("-a")),
+      );
       c.run(20, 50);
-      const truth = c.segments.get(SERVERS[2]!.name)!.stream(pgId(0), streamId(1)).slices.get(lsn(1))!.decision;
+      const truth = c.segments
+        .get(SERVERS[2]!.name)!
+        .stream(pgId(0), streamId(1))
+        .slices.get(lsn(1))!.decision;
       expect(truth, `planted: ${noCompareAndSet}`).toBe(noCompareAndSet ? "abort" : "commit");
     }
   });
@@ -115,7 +127,10 @@ describe("decisions", () => {
     runLinks(c, (from) => from === "w2");
     for (const s of SERVERS.slice(0, 2)) c.deliver(`${s.name}>w2`);
     // Two wait for a higher stream: four may still accept, and five are needed.
-    expect(w2.of("decided")[0]).toMatchObject({ decision: "abort", cause: { winner: at(1, 1), yielded: true } });
+    expect(w2.of("decided")[0]).toMatchObject({
+      decision: "abort",
+      cause: { winner: at(1, 1), yielded: true },
+    });
     expect(w2.of("told")).toEqual([]);
     expect(w2.volume.abortTold(lsn(1))).toBe(false);
     runLinks(c, () => true);

@@ -73,24 +73,34 @@ export interface RuleBreaks {
   readonly noConflictCheck?: boolean;
 }
 
-export function judge(stream: StreamId, exclusive: boolean, manifest: Manifest, fenced: FencedSegments, breaks: RuleBreaks = {}): Judgement {
+export function judge(
+  stream: StreamId,
+  exclusive: boolean,
+  manifest: Manifest,
+  fenced: FencedSegments,
+  breaks: RuleBreaks = {},
+): Judgement {
   const facts = gatherFacts(stream, fenced);
   const inManifest = new Map<Lsn, Outcome>();
   for (const o of manifest.outcomes) if (o.stream === stream) inManifest.set(o.lsn, o);
-  for (const o of inManifest.values()) if (!facts.suspects.has(o.lsn)) facts.suspects.set(o.lsn, emptySuspect(o.lsn));
+  for (const o of inManifest.values())
+    if (!facts.suspects.has(o.lsn)) facts.suspects.set(o.lsn, emptySuspect(o.lsn));
 
   const others = manifest.outcomes.filter((o) => o.stream !== stream);
   const committedHere: CommittedVersion[] = [];
   const decided = new Map<Lsn, Decision>();
   const suspects = [...facts.suspects.values()].sort((a, b) => a.lsn - b.lsn);
-  const decisionOfBase = (base: Lsn): Decision => decided.get(base) ?? (base <= facts.decidedThrough && !facts.aborts.has(base) ? "commit" : "abort");
+  const decisionOfBase = (base: Lsn): Decision =>
+    decided.get(base) ?? (base <= facts.decidedThrough && !facts.aborts.has(base) ? "commit" : "abort");
   for (const s of suspects) {
-    const seen: Decision | undefined = s.told ?? (s.lsn <= facts.decidedThrough && !facts.aborts.has(s.lsn) ? "commit" : undefined);
+    const seen: Decision | undefined =
+      s.told ?? (s.lsn <= facts.decidedThrough && !facts.aborts.has(s.lsn) ? "commit" : undefined);
     let decision: Decision;
     if (inManifest.has(s.lsn)) decision = inManifest.get(s.lsn)!.decision;
     else if (seen === "commit") decision = "commit";
     else if (seen === "abort" || facts.aborts.has(s.lsn) || s.superseded) decision = "abort";
-    else if (breaks.noConflictCheck !== true && conflicts(stream, s, others, facts.committed, committedHere)) decision = "abort";
+    else if (breaks.noConflictCheck !== true && conflicts(stream, s, others, facts.committed, committedHere))
+      decision = "abort";
     else if (ownBases(s).some((base) => decisionOfBase(base) === "abort")) decision = "abort";
     else decision = acceptedByEnough(s, fenced, breaks) ? "commit" : "abort";
     decided.set(s.lsn, decision);
@@ -148,7 +158,11 @@ function gatherFacts(stream: StreamId, fenced: FencedSegments): Facts {
 }
 
 /** What a committed version was built on is committed (I3), and so are a committed entry's own bases (I5): their commits are seen through it. */
-function inferCommits(stream: StreamId, suspects: ReadonlyMap<Lsn, Suspect>, committed: ReadonlyMap<PageId, readonly CommittedVersion[]>): void {
+function inferCommits(
+  stream: StreamId,
+  suspects: ReadonlyMap<Lsn, Suspect>,
+  committed: ReadonlyMap<PageId, readonly CommittedVersion[]>,
+): void {
   const see = (v: PageVersion): void => {
     const s = v.stream === stream ? suspects.get(v.lsn) : undefined;
     if (s !== undefined) s.told = "commit";
@@ -162,7 +176,8 @@ function inferCommits(stream: StreamId, suspects: ReadonlyMap<Lsn, Suspect>, com
   for (const s of [...suspects.values()].sort((a, b) => b.lsn - a.lsn)) {
     if (s.told !== "commit") continue;
     for (const base of ownBases(s)) see({ stream, lsn: base });
-    for (const slice of s.slices.values()) for (const use of [...slice.deltas, ...slice.checks]) see(use.base);
+    for (const slice of s.slices.values())
+      for (const use of [...slice.deltas, ...slice.checks]) see(use.base);
   }
 }
 
@@ -234,11 +249,20 @@ function summarize(
   const outcomes: Outcome[] = [];
   const first = suspects.find((s) => s.lsn <= final)?.lsn;
   if (first === undefined) return { final, tails, outcomes };
-  const abort = (at: Lsn): Outcome => ({ stream, lsn: at, decision: "abort", pgs: [], changes: [], checks: [] });
+  const abort = (at: Lsn): Outcome => ({
+    stream,
+    lsn: at,
+    decision: "abort",
+    pgs: [],
+    changes: [],
+    checks: [],
+  });
   const aborted = new Set<Lsn>();
   for (const s of suspects) if (s.lsn <= final && decided.get(s.lsn) === "abort") aborted.add(s.lsn);
-  for (const at of facts.aborts) if (at > first && at <= final && decided.get(at) !== "commit") aborted.add(at);
-  for (let at = lsn(facts.decidedThrough + 1); at <= final; at = lsn(at + 1)) if (!decided.has(at)) aborted.add(at);
+  for (const at of facts.aborts)
+    if (at > first && at <= final && decided.get(at) !== "commit") aborted.add(at);
+  for (let at = lsn(facts.decidedThrough + 1); at <= final; at = lsn(at + 1))
+    if (!decided.has(at)) aborted.add(at);
   for (const at of aborted) outcomes.push(abort(at));
   for (const s of suspects) {
     if (s.lsn > final || decided.get(s.lsn) !== "commit") continue;

@@ -10,7 +10,17 @@
  *
  * Works with at most two segments of a PG out of reach (I7); with more it waits for them.
  */
-import { FENCE_QUORUM, pgId, streamState, type ClosedStream, type Lsn, type Manifest, type NodeName, type PgId, type StreamId } from "@sixfold/model";
+import {
+  FENCE_QUORUM,
+  pgId,
+  streamState,
+  type ClosedStream,
+  type Lsn,
+  type Manifest,
+  type NodeName,
+  type PgId,
+  type StreamId,
+} from "@sixfold/model";
 import type { Fenced } from "@sixfold/wire";
 import { sortOutcomes } from "./manifest-commit.ts";
 import type { ManifestRegister } from "./manifest-register.ts";
@@ -24,7 +34,13 @@ export interface RecoveryBreaks extends RuleBreaks {
 
 type State =
   | { readonly kind: "reading" }
-  | { readonly kind: "fencing"; readonly manifest: Manifest; readonly firstRequest: number; readonly answers: Map<PgId, Map<NodeName, Fenced>>; askedAt: number }
+  | {
+      readonly kind: "fencing";
+      readonly manifest: Manifest;
+      readonly firstRequest: number;
+      readonly answers: Map<PgId, Map<NodeName, Fenced>>;
+      askedAt: number;
+    }
   | { readonly kind: "writing" }
   | { readonly kind: "done" };
 
@@ -86,20 +102,34 @@ export class Recovery {
     if (known === undefined || known.state === "closed") return this.finish(known?.final, now);
     const answers = new Map<PgId, Map<NodeName, Fenced>>();
     manifest!.pgs.forEach((_, pg) => answers.set(pgId(pg), new Map()));
-    this.state = { kind: "fencing", manifest: manifest!, firstRequest: this.out.nextRequest(), answers, askedAt: now };
+    this.state = {
+      kind: "fencing",
+      manifest: manifest!,
+      firstRequest: this.out.nextRequest(),
+      answers,
+      askedAt: now,
+    };
     this.fence(manifest!, answers);
     // A volume without a PG has no entries either.
     if (answers.size === 0) this.judgeAndWrite(manifest!, answers, now);
   }
 
-  private fence(manifest: Manifest, answers: ReadonlyMap<PgId, ReadonlyMap<NodeName, Fenced>>, only?: NodeName): void {
+  private fence(
+    manifest: Manifest,
+    answers: ReadonlyMap<PgId, ReadonlyMap<NodeName, Fenced>>,
+    only?: NodeName,
+  ): void {
     for (const [pg, answered] of answers)
       for (const member of manifest.pgs[pg]!)
         if (!answered.has(member) && (only === undefined || only === member))
           this.out.send(member, { type: "fence", request: this.out.nextRequest(), pg, stream: this.stream });
   }
 
-  private judgeAndWrite(read: Manifest, answers: ReadonlyMap<PgId, ReadonlyMap<NodeName, Fenced>>, now: number): void {
+  private judgeAndWrite(
+    read: Manifest,
+    answers: ReadonlyMap<PgId, ReadonlyMap<NodeName, Fenced>>,
+    now: number,
+  ): void {
     const open = streamState(read, this.stream)!;
     const judgement = judge(this.stream, open.exclusive, read, answers, this.breaks);
     this.state = { kind: "writing" };
@@ -128,7 +158,14 @@ export class Recovery {
 export function closeStream(m: Manifest, stream: StreamId, judgement: Judgement): Manifest {
   const streams = m.streams.map((s): Manifest["streams"][number] => {
     if (s.id !== stream) return s;
-    const closed: ClosedStream = { state: "closed", id: s.id, node: s.node, exclusive: s.exclusive, final: judgement.final, tails: judgement.tails };
+    const closed: ClosedStream = {
+      state: "closed",
+      id: s.id,
+      node: s.node,
+      exclusive: s.exclusive,
+      final: judgement.final,
+      tails: judgement.tails,
+    };
     return closed;
   });
   const outcomes = sortOutcomes([...m.outcomes.filter((o) => o.stream !== stream), ...judgement.outcomes]);

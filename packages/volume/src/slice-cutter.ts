@@ -60,7 +60,13 @@ export interface CutPlace {
 }
 
 /** The slice of `entry` in `pgs[index]`. */
-export function cutSlice(entry: Entry, pgs: readonly PgId[], index: number, back: Lsn, place: CutPlace): Slice {
+export function cutSlice(
+  entry: Entry,
+  pgs: readonly PgId[],
+  index: number,
+  back: Lsn,
+  place: CutPlace,
+): Slice {
   const pg = pgs[index]!;
   const whole = pgs.length === 1;
   const deltas = whole ? entry.deltas : within(entry.deltas, pg, place.geometry);
@@ -86,7 +92,10 @@ function within<T extends { readonly page: PageId }>(uses: readonly T[], pg: PgI
   return uses.filter((u) => pgId(Math.floor(u.page / perPg)) === pg);
 }
 
-function ownsAll(stream: StreamId, uses: readonly { readonly page: PageId; readonly base: PageVersion }[]): boolean {
+function ownsAll(
+  stream: StreamId,
+  uses: readonly { readonly page: PageId; readonly base: PageVersion }[],
+): boolean {
   for (const { page, base } of uses) {
     if (base.stream === stream) continue;
     if (base.stream !== 0 || page < RESERVED_PAGES) return false;

@@ -13,7 +13,12 @@ import { LIMITS, openStreams, streamId, type Manifest, type NodeName, type Strea
 import type { ManifestRegister } from "./manifest-register.ts";
 
 export type OpenResult =
-  | { readonly kind: "opened"; readonly stream: StreamId; readonly exclusive: boolean; readonly manifest: Manifest }
+  | {
+      readonly kind: "opened";
+      readonly stream: StreamId;
+      readonly exclusive: boolean;
+      readonly manifest: Manifest;
+    }
   | { readonly kind: "refused"; readonly reason: "too-many-writers" | "no-volume" };
 
 export class StreamOpener {
@@ -65,7 +70,11 @@ export class StreamOpener {
         if (manifest !== undefined && mine !== undefined) {
           return this.done({ kind: "opened", stream: mine.id, exclusive: mine.exclusive, manifest }, at);
         }
-        if (manifest !== undefined && this.toClose(manifest).length === 0 && openStreams(manifest).length >= LIMITS.writers) {
+        if (
+          manifest !== undefined &&
+          this.toClose(manifest).length === 0 &&
+          openStreams(manifest).length >= LIMITS.writers
+        ) {
           return this.done({ kind: "refused", reason: "too-many-writers" }, at);
         }
         this.start(at);

@@ -150,7 +150,11 @@ export class StreamWriter {
     this.lowWater = lowWater;
     this.builtOn = builtOn;
     while (this.nextToSend < this.decider.inFlight.next && this.wantsPgs === 0) {
-      if (this.batches.length >= this.settings.batchesInFlightMax && this.decider.queuedBytes < this.settings.batchBytes) break;
+      if (
+        this.batches.length >= this.settings.batchesInFlightMax &&
+        this.decider.queuedBytes < this.settings.batchBytes
+      )
+        break;
       this.sendBatch(now);
     }
     if (this.decider.dirty.length > 0 || this.resends.length > 0) this.sendDecisions(now);
@@ -192,7 +196,11 @@ export class StreamWriter {
     }
     const progress = pgs.length === 1 ? this.progress(last).alone : pgs.map((pg) => this.progress(pg));
     const slices: SentSlice[] = [];
-    const place = { geometry: manifest.geometry, epoch: manifest.epoch, ownsAll: this.exclusive || this.breaks.transferredOnFour === true };
+    const place = {
+      geometry: manifest.geometry,
+      epoch: manifest.epoch,
+      ownsAll: this.exclusive || this.breaks.transferredOnFour === true,
+    };
     for (let i = 0; i < pgs.length; i++) {
       const pg = progress[i]!;
       const slice = cutSlice(item.entry, pgs, i, pg.lastSlice, place);
@@ -200,7 +208,16 @@ export class StreamWriter {
       pg.outgoing.push(slice);
       pg.lastSlice = slice.lsn;
       this.tails.note(this.stream, pg.pg, slice.lsn);
-      const sent: SentSlice = { slice, lsn: slice.lsn, bytes: slice.bytes.length, entry: item, pg, accepts: 0, waits: 0, blockers: undefined };
+      const sent: SentSlice = {
+        slice,
+        lsn: slice.lsn,
+        bytes: slice.bytes.length,
+        entry: item,
+        pg,
+        accepts: 0,
+        waits: 0,
+        blockers: undefined,
+      };
       pg.kept.push(sent);
       this.keptBytes += sent.bytes;
       if (!this.exclusive) slices.push(sent);
@@ -335,7 +352,13 @@ export class StreamWriter {
       if (sent.entry.state === "sent") lsns.push(sent.lsn);
     }
     if (lsns.length === 0) return;
-    this.out.send(pg.members[member]!, { type: "askVotes", request: this.out.nextRequest(), pg: pg.pg, stream: this.stream, lsns });
+    this.out.send(pg.members[member]!, {
+      type: "askVotes",
+      request: this.out.nextRequest(),
+      pg: pg.pg,
+      stream: this.stream,
+      lsns,
+    });
   }
 
   onVotes(from: NodeName, m: Votes, now: number): void {
@@ -451,10 +474,13 @@ export class StreamWriter {
   private probeIfStalled(now: number): void {
     const { first, length } = this.decider.inFlight;
     const head = this.decider.inFlight.peek();
-    if (length === 0 || first !== this.stalledAt.lsn || head === undefined) this.stalledAt = { lsn: first, since: now };
-    if (now - this.stalledAt.since < 2 * this.settings.resendAfterMs || this.fencedSince !== undefined) return;
+    if (length === 0 || first !== this.stalledAt.lsn || head === undefined)
+      this.stalledAt = { lsn: first, since: now };
+    if (now - this.stalledAt.since < 2 * this.settings.resendAfterMs || this.fencedSince !== undefined)
+      return;
     this.stalledAt.since = now;
-    for (const pg of head!.pgs) for (let i = 0; i < REPLICAS; i++) if (this.out.isUp(pg.members[i]!)) this.ask(pg, i, now);
+    for (const pg of head!.pgs)
+      for (let i = 0; i < REPLICAS; i++) if (this.out.isUp(pg.members[i]!)) this.ask(pg, i, now);
   }
 
   /** Entries aborted before they were sent move the durable point without owing a segment anything, but followers must hear of it. */

@@ -7,7 +7,14 @@
  * tails stand in the manifest. Only recent positions are kept; for an older read point the oldest
  * one kept is used: asking for more than is needed may cost a wait, never a wrong page.
  */
-import { streamState, type Lsn, type Manifest, type PgId, type ReadPoint, type StreamId } from "@sixfold/model";
+import {
+  streamState,
+  type Lsn,
+  type Manifest,
+  type PgId,
+  type ReadPoint,
+  type StreamId,
+} from "@sixfold/model";
 
 /** Positions kept per stream and PG: some seconds of writing. Dropped by halves. */
 const KEPT_MAX = 4096;
@@ -50,14 +57,16 @@ export class TailHistory {
 
   learnManifest(manifest: Manifest): void {
     this.manifest = manifest;
-    for (const stream of this.streams.keys()) if (stream <= manifest.settledThrough) this.streams.delete(stream);
+    for (const stream of this.streams.keys())
+      if (stream <= manifest.settledThrough) this.streams.delete(stream);
   }
 
   /** The last LSN at or below `at` with a slice there, as far as known; 0 if none. */
   at(stream: StreamId, pg: PgId, at: Lsn): Lsn {
     const known = this.streams.get(stream)?.get(pg);
     const state = this.manifest === undefined ? undefined : streamState(this.manifest, stream);
-    if (state?.state === "closed" && (at >= state.final || known === undefined)) return state.tails.get(pg) ?? (0 as Lsn);
+    if (state?.state === "closed" && (at >= state.final || known === undefined))
+      return state.tails.get(pg) ?? (0 as Lsn);
     if (known === undefined) return 0 as Lsn;
     const { lsns } = known;
     let low = 0;

@@ -19,7 +19,13 @@ export interface VoteListener {
 }
 
 /** Takes the votes of an ack: accepts by range, others one by one. */
-export function countAck(pg: PgProgress, member: number, ack: Ack, listener: VoteListener, now: number): void {
+export function countAck(
+  pg: PgProgress,
+  member: number,
+  ack: Ack,
+  listener: VoteListener,
+  now: number,
+): void {
   const bit = 1 << member;
   const kept = pg.kept;
   for (let i = kept.indexAfter(ack.acceptedFrom); ; i++) {
@@ -32,7 +38,13 @@ export function countAck(pg: PgProgress, member: number, ack: Ack, listener: Vot
 }
 
 /** Takes single votes; each replaces what this segment said of the slice before. */
-export function countVotes(pg: PgProgress, member: number, votes: readonly SliceVote[], listener: VoteListener, now: number): void {
+export function countVotes(
+  pg: PgProgress,
+  member: number,
+  votes: readonly SliceVote[],
+  listener: VoteListener,
+  now: number,
+): void {
   const bit = 1 << member;
   for (const { lsn, vote } of votes) {
     const sent = pg.kept.find(lsn);
@@ -57,10 +69,16 @@ export function hasQuorum(entry: InFlightEntry): boolean {
  * The blocker to yield to: of a higher (older) stream, in a PG where fewer than `q` segments accept or may yet answer.
  * `silent` tells the mask of the PG's segments of which no answer to the entry is to be expected.
  */
-export function blockerToYieldTo(entry: InFlightEntry, own: StreamId, silent: (pg: PgProgress) => number): Blocker | undefined {
+export function blockerToYieldTo(
+  entry: InFlightEntry,
+  own: StreamId,
+  silent: (pg: PgProgress) => number,
+): Blocker | undefined {
   for (const sent of entry.slices) {
     if (sent.waits === 0) continue;
-    const higher = sent.blockers?.find((b, i) => b !== undefined && (sent.waits & (1 << i)) !== 0 && b.stream < own);
+    const higher = sent.blockers?.find(
+      (b, i) => b !== undefined && (sent.waits & (1 << i)) !== 0 && b.stream < own,
+    );
     if (higher === undefined) continue;
     const unanswered = ALL_MEMBERS & ~(sent.accepts | sent.waits) & ~silent(sent.pg);
     if (countBits(sent.accepts | unanswered) < quorumFor(sent.slice.owned)) return higher;

@@ -64,7 +64,8 @@ export interface AbortCause {
 }
 
 /** What a page read came to. `unavailable`: no segment could answer within the time limit. */
-export type ReadAnswer = Extract<PageAnswer, { kind: "page" | "empty" | "too-old" }> | { readonly kind: "unavailable" };
+export type ReadAnswer =
+  Extract<PageAnswer, { kind: "page" | "empty" | "too-old" }> | { readonly kind: "unavailable" };
 
 /** `absent`: storage has no trace of it and its stream is open: whoever writes the stream can say that it shall never come. */
 export type FoundOutcome = TransactionOutcome | "absent";
@@ -72,15 +73,30 @@ export type FoundOutcome = TransactionOutcome | "absent";
 export type VolumeEffect =
   | { readonly kind: "send"; readonly to: NodeName; readonly message: StorageMessage }
   /** Encode once, send to all of `to`; `feed`: also to the nodes that follow this one. `to` may be empty. */
-  | { readonly kind: "append"; readonly to: readonly NodeName[]; readonly feed: boolean; readonly message: Append }
+  | {
+      readonly kind: "append";
+      readonly to: readonly NodeName[];
+      readonly feed: boolean;
+      readonly message: Append;
+    }
   /** Own entry: commits strictly in LSN order, aborts in any. A commit may be told at once; an abort only after its `told`. `cause` is there for aborts. */
-  | { readonly kind: "decided"; readonly lsn: Lsn; readonly decision: Decision; readonly cause: AbortCause | undefined }
+  | {
+      readonly kind: "decided";
+      readonly lsn: Lsn;
+      readonly decision: Decision;
+      readonly cause: AbortCause | undefined;
+    }
   /** The abort of this entry may now be told to its client (once per aborted entry, never before its `decided`). */
   | { readonly kind: "told"; readonly lsn: Lsn }
   /** Every own entry up to here is decided, the committed ones durable in all their PGs. Comes after their `decided`. */
   | { readonly kind: "durable"; readonly through: Lsn }
   /** `readPoint` is the object of the request. */
-  | { readonly kind: "page"; readonly page: PageId; readonly readPoint: ReadPoint; readonly answer: ReadAnswer }
+  | {
+      readonly kind: "page";
+      readonly page: PageId;
+      readonly readPoint: ReadPoint;
+      readonly answer: ReadAnswer;
+    }
   /**
    * Answer to `pullSlices`: slices in (after, reached], in LSN order, with what is known of their fate. `reached < through`
    * if no segment has more yet: ask again. `gone`: merged away up to there, copy pages instead.
@@ -111,7 +127,12 @@ export type VolumeEffect =
   | { readonly kind: "fenced"; readonly stream: StreamId; readonly undecided: readonly Lsn[] }
   | { readonly kind: "hold"; readonly pages: readonly PageId[] }
   | { readonly kind: "release"; readonly pages: readonly PageId[] }
-  | { readonly kind: "log"; readonly level: "info" | "warn" | "error"; readonly event: string; readonly fields: Readonly<Record<string, unknown>> };
+  | {
+      readonly kind: "log";
+      readonly level: "info" | "warn" | "error";
+      readonly event: string;
+      readonly fields: Readonly<Record<string, unknown>>;
+    };
 
 /** The whole face, for owners who want to name it. `Volume` implements it. */
 export interface VolumeFace {

@@ -75,7 +75,10 @@ export class Volume implements VolumeFace {
   private readonly finder: OutcomeFinder;
   private readonly tails = new TailHistory();
   private readonly courtesy: Courtesy;
-  private readonly recoveries = new Map<StreamId, { readonly recovery: Recovery; readonly waiters: ((now: number) => void)[] }>();
+  private readonly recoveries = new Map<
+    StreamId,
+    { readonly recovery: Recovery; readonly waiters: ((now: number) => void)[] }
+  >();
   private opener: StreamOpener | undefined;
   private own: Own | undefined;
   private current: Manifest | undefined;
@@ -207,7 +210,12 @@ export class Volume implements VolumeFace {
   changeMode(mode: Mode, now: number): void {
     this.register.change(
       (m) => (m === undefined || m.mode === mode || openStreams(m).length > 0 ? undefined : { ...m, mode }),
-      ({ manifest }) => this.out.effects.push({ kind: "modeChanged", mode: manifest?.mode ?? mode, changed: manifest?.mode === mode }),
+      ({ manifest }) =>
+        this.out.effects.push({
+          kind: "modeChanged",
+          mode: manifest?.mode ?? mode,
+          changed: manifest?.mode === mode,
+        }),
       now,
     );
   }
@@ -233,7 +241,8 @@ export class Volume implements VolumeFace {
     this.own?.writer.learnManifest(m);
     this.out.effects.push({ kind: "manifest", manifest: m });
     const { own } = this;
-    if (own !== undefined && own.closing !== "writing" && streamState(m, own.writer.stream)?.state !== "open") this.loseStream(own, m, now);
+    if (own !== undefined && own.closing !== "writing" && streamState(m, own.writer.stream)?.state !== "open")
+      this.loseStream(own, m, now);
   }
 
   // Streams
@@ -257,9 +266,23 @@ export class Volume implements VolumeFace {
     }
     const { out, settings, register, breaks, tails } = this;
     const { stream, exclusive, manifest } = result;
-    const writer = new StreamWriter({ out, settings, stream, exclusive, manifest: this.current ?? manifest, tails, breaks });
+    const writer = new StreamWriter({
+      out,
+      settings,
+      stream,
+      exclusive,
+      manifest: this.current ?? manifest,
+      tails,
+      breaks,
+    });
     const manifestCommit = new ManifestCommit({ out, settings, register, writer, breaks });
-    this.own = { writer, manifestCommit, closing: "no", growing: false, fenceCheckedAt: Number.NEGATIVE_INFINITY };
+    this.own = {
+      writer,
+      manifestCommit,
+      closing: "no",
+      growing: false,
+      fenceCheckedAt: Number.NEGATIVE_INFINITY,
+    };
     out.effects.push({ kind: "opened", stream, exclusive });
     out.log("info", "stream opened", { stream, exclusive });
     this.closer.adoptAll(now);
@@ -277,7 +300,14 @@ export class Volume implements VolumeFace {
     }
     const { out, settings, register, breaks } = this;
     out.log("info", "recovery begins", { stream });
-    const recovery = new Recovery({ out, settings, register, stream, breaks, done: (final, at) => this.recoveryDone(stream, final, at) });
+    const recovery = new Recovery({
+      out,
+      settings,
+      register,
+      stream,
+      breaks,
+      done: (final, at) => this.recoveryDone(stream, final, at),
+    });
     this.recoveries.set(stream, { recovery, waiters: [done] });
     recovery.start(now);
   }
@@ -310,7 +340,10 @@ export class Volume implements VolumeFace {
     own.closing = "writing";
     const judgement = { final: writer.durable, tails: writer.committedTails(), outcomes: [] };
     this.register.change(
-      (m) => (m === undefined || streamState(m, writer.stream)?.state !== "open" ? undefined : closeStream(m, writer.stream, judgement)),
+      (m) =>
+        m === undefined || streamState(m, writer.stream)?.state !== "open"
+          ? undefined
+          : closeStream(m, writer.stream, judgement),
       ({ manifest }, at) => {
         const state = manifest === undefined ? undefined : streamState(manifest, writer.stream);
         this.dropOwn();
@@ -332,19 +365,27 @@ export class Volume implements VolumeFace {
     }
     const since = own.writer.fencedSince;
     const { stream } = own.writer;
-    if (since !== undefined && now - since >= this.settings.fencedPatienceMs && !this.recoveries.has(stream)) this.recover(stream, now);
+    if (since !== undefined && now - since >= this.settings.fencedPatienceMs && !this.recoveries.has(stream))
+      this.recover(stream, now);
   }
 
   private loseStream(own: Own, m: Manifest, now: number): void {
     const { writer } = own;
     const state = streamState(m, writer.stream);
     const { inFlight, untold } = writer.decider;
-    const undecided = settleLostStream(this.out, inFlight, state?.state === "closed" ? state : undefined, m, untold);
+    const undecided = settleLostStream(
+      this.out,
+      inFlight,
+      state?.state === "closed" ? state : undefined,
+      m,
+      untold,
+    );
     this.dropOwn();
     this.closer.adopt(writer.stream, now);
     this.out.effects.push({ kind: "fenced", stream: writer.stream, undecided });
     this.out.log("warn", "own stream lost", { stream: writer.stream, undecided: undecided.length });
-    if (own.closing === "deciding" && state?.state === "closed") this.out.effects.push({ kind: "closed", stream: writer.stream, final: state.final });
+    if (own.closing === "deciding" && state?.state === "closed")
+      this.out.effects.push({ kind: "closed", stream: writer.stream, final: state.final });
   }
 
   private dropOwn(): void {

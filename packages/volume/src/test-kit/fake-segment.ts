@@ -113,7 +113,11 @@ export class FakeSegment {
         return this.append(from, m);
       case "askVotes": {
         const here = this.stream(m.pg, m.stream);
-        const votes = m.lsns.flatMap((at): SliceVote[] => (here.slices.get(at)?.decision === undefined && here.slices.has(at) ? [{ lsn: at, vote: here.slices.get(at)!.vote }] : []));
+        const votes = m.lsns.flatMap((at): SliceVote[] =>
+          here.slices.get(at)?.decision === undefined && here.slices.has(at)
+            ? [{ lsn: at, vote: here.slices.get(at)!.vote }]
+            : [],
+        );
         return this.reply(from, { type: "votes", request: m.request, pg: m.pg, stream: m.stream, votes });
       }
       case "fence":
@@ -125,15 +129,25 @@ export class FakeSegment {
         here.closed = { final: m.final, tail: m.tail };
         this.overrule(m.pg, here, m.decisions);
         this.learnDecisions(m.pg, here, m.decisions);
-        for (const t of here.slices.values()) if (t.slice.lsn > m.final) this.decide(m.pg, here, t.slice.lsn, "abort");
+        for (const t of here.slices.values())
+          if (t.slice.lsn > m.final) this.decide(m.pg, here, t.slice.lsn, "abort");
         this.revote(m.pg);
-        return this.reply(from, { type: "closed", request: m.request, pg: m.pg, stream: m.stream, complete: this.isComplete(here) });
+        return this.reply(from, {
+          type: "closed",
+          request: m.request,
+          pg: m.pg,
+          stream: m.stream,
+          complete: this.isComplete(here),
+        });
       }
       case "readPage": {
         const behind = m.need.some(([id, need]) => {
           const s = this.stream(m.pg, id);
           if (s.scl < need && !this.isComplete(s)) return true;
-          return [...s.slices.values()].some((t) => t.slice.lsn <= need && t.decision === undefined) || !this.knows(s, need);
+          return (
+            [...s.slices.values()].some((t) => t.slice.lsn <= need && t.decision === undefined) ||
+            !this.knows(s, need)
+          );
         });
         const seen = this.newestFirst(m.pg, m.page).find((v) => m.readPoint.includes(v));
         const answer = behind
@@ -146,22 +160,52 @@ export class FakeSegment {
       case "pullSlices": {
         const here = this.stream(m.pg, m.stream);
         const through = lsn(Math.min(m.through, here.decidedThrough));
-        const slices = [...here.slices.values()].map((t) => t.slice).filter((s) => s.lsn > m.after && s.lsn <= through);
+        const slices = [...here.slices.values()]
+          .map((t) => t.slice)
+          .filter((s) => s.lsn > m.after && s.lsn <= through);
         const aborts = [...here.aborts].filter((a) => a > m.after && a <= through).sort((a, b) => a - b);
-        const decisions = { from: m.after, through: lsn(Math.max(through, m.after)), aborts, earlyAborts: [] };
-        return this.reply(from, { type: "pulledSlices", request: m.request, pg: m.pg, stream: m.stream, slices, decisions, mergedThrough: lsn(0), closed: here.closed });
+        const decisions = {
+          from: m.after,
+          through: lsn(Math.max(through, m.after)),
+          aborts,
+          earlyAborts: [],
+        };
+        return this.reply(from, {
+          type: "pulledSlices",
+          request: m.request,
+          pg: m.pg,
+          stream: m.stream,
+          slices,
+          decisions,
+          mergedThrough: lsn(0),
+          closed: here.closed,
+        });
       }
       case "findTransaction": {
         const here = this.stream(m.pg, m.stream);
         const attempts = [...here.slices.values()]
           .filter((t) => t.slice.transaction === m.transaction)
           .map((t) => ({ lsn: t.slice.lsn, decision: t.decision }));
-        return this.reply(from, { type: "transactionFound", request: m.request, pg: m.pg, stream: m.stream, attempts, mergedThrough: lsn(0), scl: here.scl });
+        return this.reply(from, {
+          type: "transactionFound",
+          request: m.request,
+          pg: m.pg,
+          stream: m.stream,
+          attempts,
+          mergedThrough: lsn(0),
+          scl: here.scl,
+        });
       }
       case "manifestPrepare": {
         const granted = this.promised === undefined || higher(m.ballot, this.promised);
         if (granted) this.promised = m.ballot;
-        return this.reply(from, { type: "manifestPromise", request: m.request, granted, promised: this.promised!, accepted: this.accepted });
+        return this.reply(from, {
+          type: "manifestPromise",
+          request: m.request,
+          granted,
+          promised: this.promised!,
+          accepted: this.accepted,
+        });
       }
       case "manifestAccept": {
         const granted = this.promised === undefined || !higher(this.promised, m.ballot);
@@ -169,10 +213,20 @@ export class FakeSegment {
           this.promised = m.ballot;
           this.accepted = { ballot: m.ballot, value: m.value };
         }
-        return this.reply(from, { type: "manifestAccepted", request: m.request, granted, promised: this.promised! });
+        return this.reply(from, {
+          type: "manifestAccepted",
+          request: m.request,
+          granted,
+          promised: this.promised!,
+        });
       }
       case "manifestPeek":
-        return this.reply(from, { type: "manifestPeeked", request: m.request, promised: this.promised, value: this.accepted?.value });
+        return this.reply(from, {
+          type: "manifestPeeked",
+          request: m.request,
+          promised: this.promised,
+          value: this.accepted?.value,
+        });
       default:
         throw new Error(`a segment is not sent ${m.type}`);
     }
@@ -186,17 +240,25 @@ export class FakeSegment {
     if (here.fenced) return this.reply(from, this.ack(m.pg, here, before, []));
     this.learnDecisions(m.pg, here, m.decisions);
     for (const slice of m.slices) {
-      for (const d of slice.deltas) this.ancestry.note(d.page, { stream: slice.stream, lsn: slice.lsn }, d.base);
+      for (const d of slice.deltas)
+        this.ancestry.note(d.page, { stream: slice.stream, lsn: slice.lsn }, d.base);
       if (here.slices.has(slice.lsn) || slice.lsn <= here.scl) continue;
       if (slice.back !== here.scl) break;
-      const taken: Taken = { slice, vote: { kind: "hold" }, decision: undefined, order: this.pg(m.pg).order++ };
+      const taken: Taken = {
+        slice,
+        vote: { kind: "hold" },
+        decision: undefined,
+        order: this.pg(m.pg).order++,
+      };
       here.slices.set(slice.lsn, taken);
       here.scl = slice.lsn;
       if (here.commits.has(slice.lsn)) this.settle(m.pg, here, taken, "commit");
       else if (here.aborts.has(slice.lsn)) this.settle(m.pg, here, taken, "abort");
     }
     this.revote(m.pg, from, here);
-    const votes = [...here.slices.values()].filter((t) => t.slice.lsn > before && t.vote.kind !== "accept").map((t) => ({ lsn: t.slice.lsn, vote: t.vote }));
+    const votes = [...here.slices.values()]
+      .filter((t) => t.slice.lsn > before && t.vote.kind !== "accept")
+      .map((t) => ({ lsn: t.slice.lsn, vote: t.vote }));
     this.reply(from, this.ack(m.pg, here, before, votes));
   }
 
@@ -204,19 +266,50 @@ export class FakeSegment {
     const waiting: ForeignWait[] = [];
     for (const other of this.pg(pg).streams.values())
       for (const t of other.slices.values())
-        if (other.id !== here.id && t.decision === undefined && t.vote.kind === "wait" && t.vote.blocker.stream === here.id)
+        if (
+          other.id !== here.id &&
+          t.decision === undefined &&
+          t.vote.kind === "wait" &&
+          t.vote.blocker.stream === here.id
+        )
           waiting.push({ stream: other.id, lsn: t.slice.lsn, page: t.vote.page });
     const { scl, decidedThrough } = here;
     const abortsKnown = [...here.aborts].filter((a) => a > decidedThrough).sort((a, b) => a - b);
-    return { type: "ack", pg, stream: here.id, scl, acceptedFrom, votes, decidedThrough, abortsKnown, waiting, state: here.fenced ? "fenced" : "ok" };
+    return {
+      type: "ack",
+      pg,
+      stream: here.id,
+      scl,
+      acceptedFrom,
+      votes,
+      decidedThrough,
+      abortsKnown,
+      waiting,
+      state: here.fenced ? "fenced" : "ok",
+    };
   }
 
   private fencedAnswer(pg: PgId, stream: StreamId, request: number): Fenced {
     const here = this.stream(pg, stream);
-    const slices = [...here.slices.values()].filter((t) => t.slice.lsn > here.decidedThrough).sort((a, b) => a.slice.lsn - b.slice.lsn);
-    const tail = lsn(Math.max(0, ...[...here.slices.values()].filter((t) => t.slice.lsn <= here.decidedThrough && t.decision === "commit").map((t) => t.slice.lsn)));
+    const slices = [...here.slices.values()]
+      .filter((t) => t.slice.lsn > here.decidedThrough)
+      .sort((a, b) => a.slice.lsn - b.slice.lsn);
+    const tail = lsn(
+      Math.max(
+        0,
+        ...[...here.slices.values()]
+          .filter((t) => t.slice.lsn <= here.decidedThrough && t.decision === "commit")
+          .map((t) => t.slice.lsn),
+      ),
+    );
     const pages = new Set(slices.flatMap((t) => [...t.slice.deltas, ...t.slice.checks].map((d) => d.page)));
-    const committed = [...pages].flatMap((page) => this.newestFirst(pg, page).map((version) => ({ page, base: this.ancestry.baseOf(page, version), version })));
+    const committed = [...pages].flatMap((page) =>
+      this.newestFirst(pg, page).map((version) => ({
+        page,
+        base: this.ancestry.baseOf(page, version),
+        version,
+      })),
+    );
     const sorted = [...here.aborts].sort((a, b) => a - b);
     return {
       type: "fenced",
@@ -254,7 +347,13 @@ export class FakeSegment {
         for (const t of [...s.slices.values()].sort((a, b) => a.slice.lsn - b.slice.lsn)) {
           if (t.decision === undefined) continue;
           const mine = here.slices.get(t.slice.lsn);
-          if (mine === undefined) here.slices.set(t.slice.lsn, { slice: t.slice, vote: { kind: "hold" }, decision: undefined, order: this.pg(pg).order++ });
+          if (mine === undefined)
+            here.slices.set(t.slice.lsn, {
+              slice: t.slice,
+              vote: { kind: "hold" },
+              decision: undefined,
+              order: this.pg(pg).order++,
+            });
           this.decide(pg, here, t.slice.lsn, t.decision);
           if (t.slice.back <= here.scl && t.slice.lsn > here.scl) here.scl = t.slice.lsn;
         }
@@ -267,12 +366,15 @@ export class FakeSegment {
   }
 
   private isComplete(s: StreamHere): boolean {
-    return s.closed !== undefined && (s.closed.tail === 0 || (s.slices.has(s.closed.tail) && this.hasChain(s, s.closed.tail)));
+    return (
+      s.closed !== undefined &&
+      (s.closed.tail === 0 || (s.slices.has(s.closed.tail) && this.hasChain(s, s.closed.tail)))
+    );
   }
 
   /** Every committed slice back from `at` is here. */
   private hasChain(s: StreamHere, at: Lsn): boolean {
-    for (let lsnAt = at; lsnAt !== 0; ) {
+    for (let lsnAt = at; lsnAt !== 0;) {
       const t = s.slices.get(lsnAt);
       if (t === undefined) return s.aborts.has(lsnAt);
       lsnAt = t.slice.back;
@@ -288,7 +390,8 @@ export class FakeSegment {
     for (const at of d.aborts) this.decide(pg, here, at, "abort");
     for (const at of d.earlyAborts) this.decide(pg, here, at, "abort");
     const aborts = new Set(d.aborts);
-    for (let at = d.from + 1; at <= d.through; at++) if (!aborts.has(lsn(at))) this.decide(pg, here, lsn(at), "commit");
+    for (let at = d.from + 1; at <= d.through; at++)
+      if (!aborts.has(lsn(at))) this.decide(pg, here, lsn(at), "commit");
     if (d.from <= here.decidedThrough && d.through > here.decidedThrough) here.decidedThrough = d.through;
   }
 
@@ -339,7 +442,8 @@ export class FakeSegment {
   private revote(pg: PgId, replyingTo?: string, answered?: StreamHere): void {
     const news = new Map<StreamHere, SliceVote[]>();
     const all: { readonly s: StreamHere; readonly t: Taken }[] = [];
-    for (const s of this.pg(pg).streams.values()) for (const t of s.slices.values()) if (t.decision === undefined) all.push({ s, t });
+    for (const s of this.pg(pg).streams.values())
+      for (const t of s.slices.values()) if (t.decision === undefined) all.push({ s, t });
     all.sort((a, b) => a.t.order - b.t.order);
     for (const { s, t } of all) {
       if (t.decision !== undefined) continue; // learned meanwhile
@@ -352,7 +456,16 @@ export class FakeSegment {
     }
     for (const [s, votes] of news) {
       if (s.writer === undefined) continue;
-      if (s === answered && s.writer === replyingTo) this.reply(s.writer, this.ack(pg, s, s.scl, votes.filter((v) => v.lsn <= s.scl)));
+      if (s === answered && s.writer === replyingTo)
+        this.reply(
+          s.writer,
+          this.ack(
+            pg,
+            s,
+            s.scl,
+            votes.filter((v) => v.lsn <= s.scl),
+          ),
+        );
       else this.reply(s.writer, this.ack(pg, s, s.scl, votes));
     }
   }
@@ -372,26 +485,41 @@ export class FakeSegment {
     for (const use of uses) {
       if (use.base.stream === s.id && !s.commits.has(use.base.lsn)) {
         const base = s.slices.get(use.base.lsn);
-        if (base === undefined || base.decision === "abort" || (base.vote.kind !== "accept" && base.vote.kind !== "wait")) return { kind: "hold" };
+        if (
+          base === undefined ||
+          base.decision === "abort" ||
+          (base.vote.kind !== "accept" && base.vote.kind !== "wait")
+        )
+          return { kind: "hold" };
       }
     }
     for (const d of slice.deltas) {
-      const pending = [...s.slices.values()].filter((o) => o !== t && o.decision === undefined && o.slice.lsn < slice.lsn && changes(o.slice, d.page) && (o.vote.kind === "accept" || o.vote.kind === "wait"));
+      const pending = [...s.slices.values()].filter(
+        (o) =>
+          o !== t &&
+          o.decision === undefined &&
+          o.slice.lsn < slice.lsn &&
+          changes(o.slice, d.page) &&
+          (o.vote.kind === "accept" || o.vote.kind === "wait"),
+      );
       const newest = pending.sort((a, b) => a.slice.lsn - b.slice.lsn).pop();
-      if (newest !== undefined && !(d.base.stream === s.id && d.base.lsn === newest.slice.lsn)) return { kind: "hold" };
+      if (newest !== undefined && !(d.base.stream === s.id && d.base.lsn === newest.slice.lsn))
+        return { kind: "hold" };
     }
     for (const other of this.pg(pg).streams.values()) {
       if (other.id === s.id) continue;
       for (const o of other.slices.values()) {
         if (o.decision !== undefined || o.vote.kind !== "accept") continue;
         const page = claimsAgainst(slice, o.slice);
-        if (page !== undefined) return { kind: "wait", page, blocker: { stream: other.id, lsn: o.slice.lsn } };
+        if (page !== undefined)
+          return { kind: "wait", page, blocker: { stream: other.id, lsn: o.slice.lsn } };
       }
     }
     // Whoever builds on an own entry that waits has to wait with it.
     for (const use of uses) {
       const base = use.base.stream === s.id ? s.slices.get(use.base.lsn) : undefined;
-      if (base !== undefined && base.decision === undefined && base.vote.kind === "wait") return { kind: "wait", page: use.page, blocker: base.vote.blocker };
+      if (base !== undefined && base.decision === undefined && base.vote.kind === "wait")
+        return { kind: "wait", page: use.page, blocker: base.vote.blocker };
     }
     return { kind: "accept" };
   }

@@ -6,7 +6,18 @@
  * A writer here is a crude engine: per page it knows the newest version, own undecided ones on
  * top of committed ones; what others commit reaches it late, in one order for all.
  */
-import { NONE, nodeName, pageId, sameVersion, type Entry, type Lsn, type PageId, type PageVersion, type Random, type StreamId } from "@sixfold/model";
+import {
+  NONE,
+  nodeName,
+  pageId,
+  sameVersion,
+  type Entry,
+  type Lsn,
+  type PageId,
+  type PageVersion,
+  type Random,
+  type StreamId,
+} from "@sixfold/model";
 import type { VolumeBreaks } from "../volume.ts";
 import type { SegmentBreaks } from "./fake-segment.ts";
 import { delta, entry, GEOMETRY, SERVERS, TestCluster, type TestNode } from "./test-cluster.ts";
@@ -46,7 +57,9 @@ class SimWriter {
 
   head(page: PageId): PageVersion {
     let best = this.committed.get(page) ?? NONE;
-    for (const a of this.attempts.values()) if (a.state === "undecided" && a.pages.includes(page)) best = { stream: a.entry.stream, lsn: a.entry.lsn };
+    for (const a of this.attempts.values())
+      if (a.state === "undecided" && a.pages.includes(page))
+        best = { stream: a.entry.stream, lsn: a.entry.lsn };
     return best;
   }
 }
@@ -75,14 +88,18 @@ export class Simulation {
   run(): string | undefined {
     for (let i = 0; i < 2 + this.random.int(2); i++) this.addWriter();
     this.cluster.run(3);
-    if (this.random.chance(0.5)) for (const s of this.random.shuffle([...SERVERS]).slice(0, 2)) this.sendAway(s.name);
+    if (this.random.chance(0.5))
+      for (const s of this.random.shuffle([...SERVERS]).slice(0, 2)) this.sendAway(s.name);
     for (let i = 0; i < this.o.steps; i++) this.step();
     return this.finish() ?? this.verify();
   }
 
   private addWriter(): void {
     const name = `w${++this.names}`;
-    const node = this.cluster.addNode(name, { settings: { fencedPatienceMs: 300 }, ...(this.o.breaks ? { breaks: this.o.breaks } : {}) });
+    const node = this.cluster.addNode(name, {
+      settings: { fencedPatienceMs: 300 },
+      ...(this.o.breaks ? { breaks: this.o.breaks } : {}),
+    });
     for (const s of this.away) this.cluster.disconnect(name, nodeName(s));
     const w = new SimWriter(name, node);
     this.writers.set(name, w);
@@ -109,14 +126,29 @@ export class Simulation {
   private submit(w: SimWriter, supersedes: number, pages?: readonly PageId[]): void {
     const stream = w.node.volume.stream;
     if (stream === undefined || w.opening) return;
-    const chosen = pages ?? this.random.shuffle([...PAGES]).slice(0, 1 + this.random.int(2)).map(pageId);
+    const chosen =
+      pages ??
+      this.random
+        .shuffle([...PAGES])
+        .slice(0, 1 + this.random.int(2))
+        .map(pageId);
     const sorted = [...chosen].sort((a, b) => a - b);
     const deltas = sorted.map((p) => delta(p, w.head(p)));
     const free = PAGES.map(pageId).filter((p) => !sorted.includes(p));
-    const checks = this.random.chance(0.25) ? [this.random.pick(free)].map((page) => ({ page, base: w.head(page) })) : [];
+    const checks = this.random.chance(0.25)
+      ? [this.random.pick(free)].map((page) => ({ page, base: w.head(page) }))
+      : [];
     const at = w.next++;
-    const isOwn = (v: PageVersion): boolean => v.stream === stream && w.attempts.get(v.lsn)?.state === "undecided";
-    const ownBases = [...new Set([...deltas, ...checks].map((d) => d.base).filter(isOwn).map((v) => v.lsn))].sort((a, b) => a - b);
+    const isOwn = (v: PageVersion): boolean =>
+      v.stream === stream && w.attempts.get(v.lsn)?.state === "undecided";
+    const ownBases = [
+      ...new Set(
+        [...deltas, ...checks]
+          .map((d) => d.base)
+          .filter(isOwn)
+          .map((v) => v.lsn),
+      ),
+    ].sort((a, b) => a - b);
     const e = entry(stream, at, deltas, { checks, ownBases, supersedes });
     const attempt: Attempt = { entry: e, pages: sorted, state: "undecided", told: false };
     w.attempts.set(e.lsn, attempt);
@@ -138,7 +170,12 @@ export class Simulation {
       w.applied++;
       if (version.stream === w.node.volume.stream) continue;
       for (const a of w.attempts.values()) {
-        if (a.state !== "undecided" || !a.pages.some((p) => pages.includes(p)) || w.node.volume.stream === undefined) continue;
+        if (
+          a.state !== "undecided" ||
+          !a.pages.some((p) => pages.includes(p)) ||
+          w.node.volume.stream === undefined
+        )
+          continue;
         w.node.volume.giveUp(a.entry.lsn, version, this.cluster.now);
       }
       for (const p of pages) w.committed.set(p, version);
@@ -171,7 +208,8 @@ export class Simulation {
 
   private suspect(w: SimWriter): void {
     const others = [...this.writers.keys()].filter((n) => n !== w.name);
-    if (w.node.volume.stream !== undefined && others.length > 0) this.recover(this.random.pick(others), w.node.volume.stream);
+    if (w.node.volume.stream !== undefined && others.length > 0)
+      this.recover(this.random.pick(others), w.node.volume.stream);
   }
 
   private recover(by: string, stream: StreamId): void {
@@ -196,7 +234,8 @@ export class Simulation {
       const a = w.attempts.get(e.lsn)!;
       a.state = e.decision;
       if (e.decision === "commit") this.logCommit(a, w);
-      else if (this.random.chance(0.6) && w.node.volume.stream === a.entry.stream) this.submit(w, a.entry.lsn, a.pages);
+      else if (this.random.chance(0.6) && w.node.volume.stream === a.entry.stream)
+        this.submit(w, a.entry.lsn, a.pages);
     } else if (e.kind === "told") w.attempts.get(e.lsn)!.told = true;
     else if (e.kind === "fenced") {
       w.opening = true;
@@ -216,8 +255,11 @@ export class Simulation {
 
   /** A stream was closed: what its recovery committed is applied by everybody, in LSN order. */
   private logClosed(stream: StreamId): void {
-    const value = [...this.cluster.segments.values()].map((s) => s.accepted?.value).sort((a, b) => (b?.revision ?? 0) - (a?.revision ?? 0))[0];
-    for (const o of value?.outcomes ?? []) if (o.stream === stream && o.decision === "commit") this.logCommit(this.all.get(key(o))!);
+    const value = [...this.cluster.segments.values()]
+      .map((s) => s.accepted?.value)
+      .sort((a, b) => (b?.revision ?? 0) - (a?.revision ?? 0))[0];
+    for (const o of value?.outcomes ?? [])
+      if (o.stream === stream && o.decision === "commit") this.logCommit(this.all.get(key(o))!);
   }
 
   /** Heals everything, lets everything be decided, closes all streams. */
@@ -238,14 +280,18 @@ export class Simulation {
     for (const s of open) if (![...this.writers.keys()].includes(s.node)) this.recover(first.name, s.id);
     settle(20);
     for (const w of this.writers.values()) {
-      const stuck = [...w.attempts.values()].find((a) => a.state === "undecided" && a.entry.stream === w.node.volume.stream);
+      const stuck = [...w.attempts.values()].find(
+        (a) => a.state === "undecided" && a.entry.stream === w.node.volume.stream,
+      );
       if (stuck !== undefined) return `liveness: ${key(stuck.entry)} is never decided`;
       w.node.volume.closeOwn(cluster.now);
       cluster.flush(w.name);
     }
     settle(10);
     settle(60);
-    for (const w of this.writers.values()) if (w.node.volume.stream !== undefined) return `liveness: stream ${w.node.volume.stream} of ${w.name} does not close`;
+    for (const w of this.writers.values())
+      if (w.node.volume.stream !== undefined)
+        return `liveness: stream ${w.node.volume.stream} of ${w.name} does not close`;
     return undefined;
   }
 
@@ -277,28 +323,41 @@ export class Simulation {
     }
     for (const a of committed) {
       const { stream, supersedes, ownBases, deltas, checks } = a.entry;
-      if (supersedes !== 0 && done.has(key({ stream, lsn: supersedes }))) return `I2: ${key(a.entry)} and the attempt it supersedes are both committed`;
-      for (const b of ownBases) if (!done.has(key({ stream, lsn: b }))) return `I5: ${key(a.entry)} is committed without its base ${b}`;
-      for (const u of [...deltas, ...checks]) if (u.base.stream !== 0 && !done.has(key(u.base))) return `I3: ${key(a.entry)} builds on ${key(u.base)}, which is not committed`;
+      if (supersedes !== 0 && done.has(key({ stream, lsn: supersedes })))
+        return `I2: ${key(a.entry)} and the attempt it supersedes are both committed`;
+      for (const b of ownBases)
+        if (!done.has(key({ stream, lsn: b })))
+          return `I5: ${key(a.entry)} is committed without its base ${b}`;
+      for (const u of [...deltas, ...checks])
+        if (u.base.stream !== 0 && !done.has(key(u.base)))
+          return `I3: ${key(a.entry)} builds on ${key(u.base)}, which is not committed`;
     }
     for (const a of committed)
       for (const b of committed) {
         if (a === b) continue;
-        const overwrites = (uses: Entry["checks"]): boolean => uses.some((u) => b.entry.deltas.some((d) => d.page === u.page && sameVersion(d.base, u.base)));
-        if (overwrites(a.entry.deltas)) return `I3: ${key(a.entry)} and ${key(b.entry)} are committed on one base`;
-        const back = b.entry.checks.some((u) => a.entry.deltas.some((d) => d.page === u.page && sameVersion(d.base, u.base)));
-        if (overwrites(a.entry.checks) && back) return `write skew between ${key(a.entry)} and ${key(b.entry)}`;
+        const overwrites = (uses: Entry["checks"]): boolean =>
+          uses.some((u) => b.entry.deltas.some((d) => d.page === u.page && sameVersion(d.base, u.base)));
+        if (overwrites(a.entry.deltas))
+          return `I3: ${key(a.entry)} and ${key(b.entry)} are committed on one base`;
+        const back = b.entry.checks.some((u) =>
+          a.entry.deltas.some((d) => d.page === u.page && sameVersion(d.base, u.base)),
+        );
+        if (overwrites(a.entry.checks) && back)
+          return `write skew between ${key(a.entry)} and ${key(b.entry)}`;
       }
     return undefined;
   }
 }
 
 /** The first seed of `seeds` with a violation, and which. */
-export function firstViolation(o: Omit<SimulationOptions, "seed">, seeds: number, from = 1): { readonly seed: number; readonly what: string } | undefined {
+export function firstViolation(
+  o: Omit<SimulationOptions, "seed">,
+  seeds: number,
+  from = 1,
+): { readonly seed: number; readonly what: string } | undefined {
   for (let seed = from; seed < from + seeds; seed++) {
     const what = new Simulation({ ...o, seed }).run();
     if (what !== undefined) return { seed, what };
   }
   return undefined;
 }
-

@@ -76,9 +76,21 @@ export class TestCluster {
     for (const s of SERVERS) this.segments.set(s.name, new FakeSegment(s.name, ancestry, breaks));
   }
 
-  addNode(name: string, o: { readonly settings?: Partial<VolumeSettings>; readonly breaks?: VolumeBreaks } = {}): TestNode {
+  addNode(
+    name: string,
+    o: { readonly settings?: Partial<VolumeSettings>; readonly breaks?: VolumeBreaks } = {},
+  ): TestNode {
     const seed = ++this.incarnations;
-    const volume = new Volume({ node: nodeName(name), volume: "test", servers: SERVERS, seed, ...(o.settings ? { settings: o.settings } : {}) }, o.breaks);
+    const volume = new Volume(
+      {
+        node: nodeName(name),
+        volume: "test",
+        servers: SERVERS,
+        seed,
+        ...(o.settings ? { settings: o.settings } : {}),
+      },
+      o.breaks,
+    );
     const node = new TestNode(volume);
     this.nodes.set(name, node);
     for (const s of SERVERS) if (!this.isCut(name, s.name)) volume.serverUp(s.name, this.now);
@@ -200,7 +212,11 @@ export class TestCluster {
 export function openCluster(
   mode: "single" | "multi",
   names: readonly string[],
-  o: { readonly seed?: number; readonly settings?: Partial<VolumeSettings>; readonly breaks?: VolumeBreaks } = {},
+  o: {
+    readonly seed?: number;
+    readonly settings?: Partial<VolumeSettings>;
+    readonly breaks?: VolumeBreaks;
+  } = {},
 ): TestCluster {
   const cluster = new TestCluster(o.seed ?? 1);
   for (const name of names) {
@@ -222,7 +238,12 @@ export function entry(
   stream: number,
   at: number,
   deltas: readonly Delta[],
-  o: { readonly checks?: readonly ReadCheck[]; readonly ownBases?: readonly number[]; readonly supersedes?: number; readonly transaction?: string } = {},
+  o: {
+    readonly checks?: readonly ReadCheck[];
+    readonly ownBases?: readonly number[];
+    readonly supersedes?: number;
+    readonly transaction?: string;
+  } = {},
 ): Entry {
   return {
     stream: streamId(stream),
@@ -235,4 +256,7 @@ export function entry(
   };
 }
 
-export const at = (stream: number, n: number): PageVersion => ({ stream: streamId(stream) as StreamId, lsn: lsn(n) });
+export const at = (stream: number, n: number): PageVersion => ({
+  stream: streamId(stream) as StreamId,
+  lsn: lsn(n),
+});
