@@ -31,7 +31,6 @@ const platform: Platform = {
   startCluster: async (options, on) => (await import("@sixfold/cluster")).startCluster(options, on),
   // Workloads count what the database aborts; the SDK must not run a lost procedure again by itself.
   connect: async (endpoints, writer) =>
-    // Lost calls are run again by the workload, which counts them.
     (await import("@sixfold/client")).connect(endpoints, { affinity: () => writer, retryCalls: false }),
 };
 

@@ -22,5 +22,6 @@ export interface Platform {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Resolves when every node is healthy. */
   startCluster(options: ClusterOptions, on: (event: ClusterEvent) => void): Promise<RunningCluster>;
-  connect(endpoints: readonly string[]): Promise<ConnectedDatabase>;
+  /** A client that sends everything to the `writer`-th writer (0, 1 …), and reports lost calls instead of repeating them. */
+  connect(endpoints: readonly string[], writer: number): Promise<ConnectedDatabase>;
 }

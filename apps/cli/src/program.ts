@@ -97,9 +97,31 @@ Examples:
 }
 
 function addCompare(program: Command, platform: Platform): void {
-  program
+  const command = program
     .command("compare")
-    .description("Compare one master with several under contention, on real local clusters; write a report.")
+    .description("Compare one master with several under contention, on real local clusters; write a report.");
+  addSweepOptions(command)
+    .addHelpText(
+      "after",
+      `
+single is one master. multi is several, and a lost race for a page is rebuilt by the writer, so that only a conflict on a
+row reaches a client. multi-page reports the lost page race to the client, as Aurora Multi-Master did.
+
+Transactions are interactive by default: the client reads, computes and commits, and the SDK retries when it is told of
+a conflict, so that clients feel each mode as programs do. With --as procedure they run whole at the writer, one message each.
+
+Every run checks an invariant (no money lost, no update lost, no row torn). Exit code 1 if one is broken.
+
+Examples:
+  sixfold compare --quick
+  sixfold compare --workload hot --modes single,multi --writers 2,4
+  sixfold compare --workload ycsb-a,ycsb-b,ycsb-f --as procedure --out ycsb-report`,
+    )
+    .action((flags: CompareFlags & JsonFlag) => compare(platform, outputOf(platform, flags), flags));
+}
+
+function addSweepOptions(command: Command): Command {
+  return command
     .option("--quick", "fewer and shorter runs: about a minute in all")
     .addOption(
       new Option("--modes <list>", `of ${COMPARED_MODES.join(", ")} (default: all)`).argParser(
@@ -157,24 +179,7 @@ function addCompare(program: Command, platform: Platform): void {
         .argParser(numberIn({ min: 0, max: 2 ** 31 }))
         .default(1),
     )
-    .option("--out <dir>", "where report.json and report.html go", "sixfold-report")
-    .addHelpText(
-      "after",
-      `
-single is one master. multi is several, and a lost race for a page is rebuilt by the writer, so that only a conflict on a
-row reaches a client. multi-page reports the lost page race to the client, as Aurora Multi-Master did.
-
-Transactions are interactive by default: the client reads, computes and commits, and the SDK retries when it is told of
-a conflict, so that clients feel each mode as programs do. With --as procedure they run whole at the writer, one message each.
-
-Every run checks an invariant (no money lost, no update lost, no row torn). Exit code 1 if one is broken.
-
-Examples:
-  sixfold compare --quick
-  sixfold compare --workload hot --modes single,multi --writers 2,4
-  sixfold compare --workload ycsb-a,ycsb-b,ycsb-f --as procedure --out ycsb-report`,
-    )
-    .action((flags: CompareFlags & JsonFlag) => compare(platform, outputOf(platform, flags), flags));
+    .option("--out <dir>", "where report.json and report.html go", "sixfold-report");
 }
 
 function addStatus(program: Command, platform: Platform): void {

@@ -70,7 +70,9 @@ async function connectPools(
   const clientsPerWriter = Math.ceil(point.clients / writers.length);
   const connections = Math.max(1, Math.ceil(clientsPerWriter / CLIENTS_PER_CONNECTION));
   return Promise.all(
-    writers.map(({ url }) => Promise.all(Array.from({ length: connections }, () => platform.connect([url])))),
+    writers.map(({ url }, writer) =>
+      Promise.all(Array.from({ length: connections }, () => platform.connect([url], writer))),
+    ),
   );
 }
 
@@ -202,7 +204,7 @@ class Meter implements RunContext {
       p50Ms: percentileMs(50),
       p95Ms: percentileMs(95),
       p99Ms: percentileMs(99),
-      storageWritesPerCommit: perCommit(after.growth(before, "syncs", ["segment"])),
+      storageWritesPerCommit: perCommit(after.growth(before, "blocks", ["segment"])),
       networkBytesPerCommit: perCommit(after.growth(before, "bytesSent", ["writer"])),
     };
   }

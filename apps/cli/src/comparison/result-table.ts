@@ -14,7 +14,7 @@ const HEAD = [
   "p50 ms",
   "p95 ms",
   "p99 ms",
-  "syncs/commit",
+  "writes/commit",
   "net B/commit",
   "invariant",
 ];
