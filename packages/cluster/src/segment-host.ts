@@ -189,6 +189,7 @@ class SegmentHost implements RunningSegment {
   // --- links ----------------------------------------------------------------------------------
 
   private up(channel: Channel): void {
+    if (this.failure !== undefined) return channel.close(this.failureCode(), this.failure.message);
     const link = this.nextLink++;
     this.channels.set(link, channel);
     this.numbers.set(channel, link);
@@ -201,7 +202,7 @@ class SegmentHost implements RunningSegment {
 
   private message(channel: Channel, message: AnyMessage): void {
     const link = this.numbers.get(channel);
-    if (link === undefined) return;
+    if (link === undefined || this.failure !== undefined) return;
     this.machine.receive(link, message as StorageMessage, this.clock.nowMs());
     this.turn();
   }
@@ -235,6 +236,7 @@ class SegmentHost implements RunningSegment {
   }
 
   private carryOut(effects: readonly SegmentEffect[]): void {
+    if (this.failure !== undefined) return;
     const records: LogRecord[] = [];
     const then: SegmentEffect[] = [];
     for (const effect of effects) {
@@ -267,7 +269,7 @@ class SegmentHost implements RunningSegment {
   /** Appends to the log; `then` follows once that is durable. Without records it follows what is under way already. */
   private persist(records: readonly LogRecord[], then: readonly SegmentEffect[]): void {
     const { log } = this;
-    if (log === undefined || this.failure !== undefined) return;
+    if (log === undefined) return;
     if (records.length === 0) {
       if (this.lastPersist === undefined) this.carryOut(then);
       else this.lastPersist.push(...then);
@@ -295,15 +297,19 @@ class SegmentHost implements RunningSegment {
     this.log?.append(encodeRecords([this.machine.checkpoint(file)]), () => this.turn());
   }
 
-  /** The disk failed or is full: this server takes nothing more and says so; its peers go on (I7). */
+  /**
+   * The disk failed or is full: nothing that was not synced may ever be spoken of, so this server says why, closes
+   * every link and takes no more (STYLE 20). Its health and status tell the reason; its peers go on (I7).
+   */
   private failed(error: Error): void {
     if (this.failure !== undefined) return;
     this.failure = error;
-    this.journal.say("error", error instanceof DiskFullError ? "disk-full" : "disk-failed", {
-      reason: error.message,
-    });
-    this.machine.diskFull(true);
-    this.turn();
+    this.journal.say("error", this.failureCode(), { reason: error.message });
+    for (const channel of [...this.channels.values()]) channel.close(this.failureCode(), error.message);
+  }
+
+  private failureCode(): string {
+    return this.failure instanceof DiskFullError ? "disk-full" : "disk-failed";
   }
 }
 
