@@ -315,10 +315,12 @@ const PROCEDURES: ReadonlyMap<string, Procedure> = new Map<string, Procedure>([
   ["add", add],
 ]);
 
-function transfer(tx: ProcedureTx, from: string, to: string, amount: number): number {
+/** With a receipt, a row of that name tells afterwards whether it was done. */
+function transfer(tx: ProcedureTx, from: string, to: string, amount: number, receipt?: string): number {
   const left = (tx.get<number>("accounts", from) ?? 0) - amount;
   tx.put("accounts", from, left);
   tx.put("accounts", to, (tx.get<number>("accounts", to) ?? 0) + amount);
+  if (receipt !== undefined) tx.put("accounts", receipt, 1);
   return left;
 }
 
