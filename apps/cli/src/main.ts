@@ -29,6 +29,7 @@ const platform: Platform = {
   environment: process.env,
   // Loaded when needed: help and usage errors are quicker without.
   startCluster: async (options, on) => (await import("@sixfold/cluster")).startCluster(options, on),
+  startRawLog: async (options, on) => (await import("@sixfold/cluster")).startRawLog(options, on),
   // Workloads count what the database aborts; the SDK must not run a lost procedure again by itself.
   connect: async (endpoints, writer) =>
     (await import("@sixfold/client")).connect(endpoints, { affinity: () => writer, retryCalls: false }),

@@ -2,7 +2,7 @@
  * What the command line needs of the world, handed in so that commands can be run whole in a test: processes
  * to start, clients to connect, two streams to write to, and the wish to stop.
  */
-import type { ClusterEvent, ClusterOptions, RunningCluster } from "@sixfold/cluster";
+import type { ClusterEvent, ClusterOptions, RawLog, RawLogOptions, RunningCluster } from "@sixfold/cluster";
 import type { WorkloadDatabase } from "@sixfold/workload";
 
 export interface ConnectedDatabase extends WorkloadDatabase {
@@ -24,4 +24,6 @@ export interface Platform {
   startCluster(options: ClusterOptions, on: (event: ClusterEvent) => void): Promise<RunningCluster>;
   /** A client that sends everything to the `writer`-th writer (0, 1 …), and reports lost calls instead of repeating them. */
   connect(endpoints: readonly string[], writer: number): Promise<ConnectedDatabase>;
+  /** Resolves when the log's segment servers are healthy and its stream is open. */
+  startRawLog(options: RawLogOptions, on: (event: ClusterEvent) => void): Promise<RawLog>;
 }

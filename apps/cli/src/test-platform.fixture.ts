@@ -6,6 +6,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { ClusterNode, ClusterOptions } from "@sixfold/cluster";
 import { ReferenceDatabase, type ReferenceFault } from "@sixfold/workload";
+import * as benchProcedures from "./bench/procedures.ts";
 import type { ConnectedDatabase, Platform } from "./platform.ts";
 import { run } from "./run.ts";
 
@@ -24,6 +25,7 @@ export class TestPlatform {
   stdout = "";
   stderr = "";
   stopped = 0;
+  rawStarted = 0;
   private readonly options: TestPlatformOptions;
   private requests = 0;
 
@@ -50,6 +52,7 @@ export class TestPlatform {
       signal: this.interruption.signal,
       environment: { NO_COLOR: "1" },
       startCluster: (options, on) => this.startCluster(options, on, databases),
+      startRawLog: () => this.startRawLog(),
       connect: async (endpoints) => remote(databases.get(endpoints[0]!)!),
     };
   }
@@ -65,7 +68,7 @@ export class TestPlatform {
     const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
     const writers = Array.from({ length: options.writers }, (_, i) => node(`writer-${i + 1}`, "writer", url));
     const nodes = [...writers, node("segment-a1", "segment", url)];
-    databases.set(url, new ReferenceDatabase(this.options.fault));
+    databases.set(url, new ReferenceDatabase(this.options.fault, benchProcedures));
     const endpoints = writers.map((writer) => writer.url);
     on({ event: "ready", mode: options.mode, endpoints, nodes });
     this.onStart(nodes);
@@ -78,6 +81,28 @@ export class TestPlatform {
       },
       kill: () => undefined,
       start: async () => undefined,
+    };
+  }
+
+  /** Every record is durable in the next turn of the event loop. */
+  private async startRawLog(): ReturnType<Platform["startRawLog"]> {
+    this.rawStarted++;
+    const server = await this.serveStatus();
+    const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    let bytesSent = 0;
+    return {
+      nodes: [node("segment-a1", "segment", url)],
+      get bytesSent() {
+        return bytesSent;
+      },
+      append: (done) => {
+        bytesSent += 1_200;
+        setImmediate(done);
+      },
+      stop: async () => {
+        this.stopped++;
+        await new Promise((resolve) => server.close(resolve));
+      },
     };
   }
 

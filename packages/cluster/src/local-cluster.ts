@@ -40,6 +40,21 @@ export async function startCluster(
   on: (event: ClusterEvent) => void = () => undefined,
 ): Promise<RunningCluster> {
   checkOptions(options);
+  return startOn(options, on);
+}
+
+/** The six segment servers alone, a process each, on free ports: storage for a writer that is no database node. */
+export function startSegmentServers(
+  dataDir: string,
+  on: (event: ClusterEvent) => void = () => undefined,
+): Promise<RunningCluster> {
+  const none = { writers: 0, replicas: 0, injectConflicts: 0, azLatencyMs: 0 };
+  const alone = { mode: "single", conflicts: "row", port: 0, inProcess: false, restart: false } as const;
+  return startOn({ ...none, ...alone, dataDir }, on);
+}
+
+/** Holds the directory from the start to the end of the cluster. */
+async function startOn(options: ClusterOptions, on: (event: ClusterEvent) => void): Promise<RunningCluster> {
   mkdirSync(options.dataDir, { recursive: true });
   const unlock = lockDirectory(options.dataDir);
   try {

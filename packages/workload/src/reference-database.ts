@@ -28,9 +28,12 @@ interface Row {
 }
 
 type Procedure = (tx: ProcedureTransaction, ...args: unknown[]) => unknown;
+interface Procedures {
+  readonly [name: string]: Procedure | undefined;
+}
 
 // The arguments are whatever the caller sends, as on a node.
-const PROCEDURES = { ...procedures } as unknown as { readonly [name: string]: Procedure | undefined };
+const PROCEDURES = { ...procedures } as unknown as Procedures;
 
 /** Every how many commits (or reads) the fault strikes. */
 const FAULT_PERIOD = 5;
@@ -38,11 +41,14 @@ const FAULT_PERIOD = 5;
 export class ReferenceDatabase implements WorkloadDatabase {
   private readonly tables = new Map<string, Map<string, Row>>();
   private readonly fault: ReferenceFault | undefined;
+  private readonly procedures: Procedures;
   private version = 0;
   private strikes = 0;
 
-  constructor(fault?: ReferenceFault) {
+  /** `procedures`: further ones, as a module's exports. */
+  constructor(fault?: ReferenceFault, procedures: object = {}) {
     this.fault = fault;
+    this.procedures = { ...PROCEDURES, ...(procedures as Procedures) };
   }
 
   async createTable(table: string): Promise<void> {
@@ -66,12 +72,13 @@ export class ReferenceDatabase implements WorkloadDatabase {
   }
 
   async call(procedure: string, ...args: unknown[]): Promise<unknown> {
-    const run = PROCEDURES[procedure];
+    const run = this.procedures[procedure];
     if (run === undefined) throw new SixfoldError("unknown-procedure", `no procedure ${procedure}`);
     const attempt = new Attempt();
-    const tx: ProcedureTransaction = {
+    const tx: ProcedureTransaction & { scan(table: string, range: ScanRange): unknown } = {
       get: <T>(table: string, key: RowKey) => this.read(attempt, table, key) as T | undefined,
       put: (table, key, value) => attempt.write(table, key, value),
+      scan: (table, range) => this.rowsOf(table, range),
     };
     const result: unknown = run(tx, ...args);
     this.commit(attempt);

@@ -27,7 +27,7 @@ export function renderResultTable(results: readonly PointResult[], colors: Color
     head: HEAD.map((name) => colors.bold(name)),
     colAligns: HEAD.map((_, i) => (i >= FIRST_NUMBER && i < FIRST_NUMBER + NUMBERS ? "right" : "left")),
     style: { head: [], border: [], compact: true },
-    chars: PLAIN,
+    chars: PLAIN_TABLE,
   });
   for (const result of results) table.push(rowOf(result, colors));
   return table.toString();
@@ -78,7 +78,7 @@ export function formatOptional(value: number | null, format: (value: number) => 
 }
 
 /** One rule under the head and blanks between columns: the figures are the picture. */
-const PLAIN = {
+export const PLAIN_TABLE = {
   top: "",
   "top-mid": "",
   "top-left": "",
