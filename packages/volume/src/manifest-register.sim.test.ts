@@ -4,7 +4,8 @@ import type { StorageMessage } from "@sixfold/wire";
 import { ManifestRegister } from "./manifest-register.ts";
 import { Outbox } from "./outbox.ts";
 import { DEFAULT_VOLUME_SETTINGS } from "./settings.ts";
-import { Ancestry, FakeSegment } from "./test-kit/fake-segment.ts";
+import { Ancestry } from "./test-kit/ancestry.ts";
+import { FakeSegment } from "./test-kit/fake-segment.ts";
 import { GEOMETRY, SERVERS } from "./test-kit/test-cluster.ts";
 
 const FIRST: Manifest = {

@@ -34,6 +34,7 @@ import { InFlight, NO_PGS, NO_SLICES, type InFlightEntry } from "./in-flight.ts"
 import type { Outbox } from "./outbox.ts";
 import { PgProgress } from "./pg-progress.ts";
 import type { SentSlice } from "./retained.ts";
+import { SegmentCare, type FrameContext } from "./segment-care.ts";
 import type { VolumeSettings } from "./settings.ts";
 import { cutSlice, pgsOfEntry, sizeOf } from "./slice-cutter.ts";
 import { countAck, countVotes } from "./tally.ts";
@@ -71,11 +72,9 @@ export class StreamWriter {
   private readonly batches: Batch[] = [];
   /** PGs with slices that no write quorum has (exclusive volumes). */
   private readonly pending: PgProgress[] = [];
-  private resends: { readonly pg: PgProgress; readonly member: number }[] = [];
   private fedThrough = lsn(0);
-  private stalledAt = { lsn: lsn(0), since: 0 };
-  private lowWater = new ReadPoint(streamId(0));
-  private builtOn = new ReadPoint(streamId(0));
+  private readonly context: FrameContext;
+  private readonly care: SegmentCare;
 
   constructor(o: {
     readonly out: Outbox;
@@ -101,6 +100,10 @@ export class StreamWriter {
       isSilent: (pg, entry, now) => this.silentMask(pg, entry, now),
       tellsEarly: o.breaks?.toldEarly === true,
     });
+    const nothing = new ReadPoint(streamId(0));
+    this.context = { stream: o.stream, exclusive: o.exclusive, lowWater: nothing, builtOn: nothing };
+    const { out, settings, context, pgs, decider } = this;
+    this.care = new SegmentCare({ out, settings, context, pgs, decider });
   }
 
   get durable(): Lsn {
@@ -147,8 +150,8 @@ export class StreamWriter {
 
   /** End of turn: sends what is due. */
   flush(lowWater: ReadPoint, builtOn: ReadPoint, now: number): void {
-    this.lowWater = lowWater;
-    this.builtOn = builtOn;
+    this.context.lowWater = lowWater;
+    this.context.builtOn = builtOn;
     while (this.nextToSend < this.decider.inFlight.next && this.wantsPgs === 0) {
       if (
         this.batches.length >= this.settings.batchesInFlightMax &&
@@ -157,8 +160,8 @@ export class StreamWriter {
         break;
       this.sendBatch(now);
     }
-    if (this.decider.dirty.length > 0 || this.resends.length > 0) this.sendDecisions(now);
-    if (this.resends.length > 0) this.sendResends(now);
+    if (this.decider.dirty.length > 0 || this.care.resends.length > 0) this.sendDecisions(now);
+    if (this.care.resends.length > 0) this.sendResends(now);
   }
 
   private sendBatch(now: number): void {
@@ -270,8 +273,8 @@ export class StreamWriter {
         stream: this.stream,
         exclusive: this.exclusive,
         decisions: this.decider.log.forPg(pg),
-        lowWater: this.lowWater,
-        builtOn: this.builtOn,
+        lowWater: this.context.lowWater,
+        builtOn: this.context.builtOn,
         slices,
       },
     });
@@ -286,7 +289,7 @@ export class StreamWriter {
     const { dirty, log } = this.decider;
     const batchDue = this.nextToSend < this.decider.inFlight.next && this.wantsPgs === 0;
     const patience = batchDue || this.exclusive ? this.settings.decisionDelayMs : 0;
-    const mustFeed = this.resends.length > 0 && log.through > this.fedThrough;
+    const mustFeed = this.care.resends.length > 0 && log.through > this.fedThrough;
     let left = 0;
     for (const pg of dirty) {
       if (pg.dirtySince === undefined) continue;
@@ -302,7 +305,7 @@ export class StreamWriter {
   }
 
   private sendResends(now: number): void {
-    for (const { pg, member } of this.resends) {
+    for (const { pg, member } of this.care.resends) {
       const bit = 1 << member;
       if (!this.out.isUp(pg.members[member]!)) continue;
       const slices: Slice[] = [];
@@ -315,7 +318,7 @@ export class StreamWriter {
       pg.live |= bit;
       if (slices.length > 0) this.forFrames(slices, (part) => this.append(pg, bit, false, part, now));
     }
-    this.resends = [];
+    this.care.resends = [];
   }
 
   // Answers
@@ -332,33 +335,10 @@ export class StreamWriter {
     const moved = pg.acked(member, ack.scl, ack.decidedThrough, now);
     if (!this.exclusive) countAck(pg, member, ack, this.decider, now);
     this.decider.noteAborts(pg, member, ack);
-    const bit = 1 << member;
-    if ((pg.asked & bit) !== 0) {
-      pg.asked &= ~bit;
-      this.resends.push({ pg, member });
-      if (!this.exclusive) this.askVotes(pg, member);
-    }
+    this.care.answered(pg, member);
     if (moved) this.completeBatches();
     this.advance(now);
     this.dropKept(pg);
-  }
-
-  /** Votes that came or changed while the link was down were told to nobody. */
-  private askVotes(pg: PgProgress, member: number): void {
-    const lsns: Lsn[] = [];
-    for (let i = pg.kept.indexAfter(this.decider.log.through); ; i++) {
-      const sent = pg.kept.at(i);
-      if (sent === undefined || sent.lsn > pg.scl[member]!) break;
-      if (sent.entry.state === "sent") lsns.push(sent.lsn);
-    }
-    if (lsns.length === 0) return;
-    this.out.send(pg.members[member]!, {
-      type: "askVotes",
-      request: this.out.nextRequest(),
-      pg: pg.pg,
-      stream: this.stream,
-      lsns,
-    });
   }
 
   onVotes(from: NodeName, m: Votes, now: number): void {
@@ -411,40 +391,12 @@ export class StreamWriter {
     }
   }
 
-  // Segments coming and going
-
   serverUp(server: NodeName, now: number): void {
-    for (const pg of this.pgs.values()) {
-      const member = pg.members.indexOf(server);
-      if (member >= 0) this.ask(pg, member, now);
-    }
+    this.care.serverUp(server, now);
   }
 
   serverDown(server: NodeName): void {
-    for (const pg of this.pgs.values()) {
-      const member = pg.members.indexOf(server);
-      if (member < 0) continue;
-      pg.live &= ~(1 << member);
-      pg.asked &= ~(1 << member);
-    }
-  }
-
-  /** An empty append without decisions: the ack tells where the segment stands. */
-  private ask(pg: PgProgress, member: number, now: number): void {
-    const bit = 1 << member;
-    pg.live &= ~bit;
-    pg.asked |= bit;
-    pg.movedAt[member] = now;
-    this.out.send(pg.members[member]!, {
-      type: "append",
-      pg: pg.pg,
-      stream: this.stream,
-      exclusive: this.exclusive,
-      decisions: { from: lsn(0), through: lsn(0), aborts: [], earlyAborts: [] },
-      lowWater: this.lowWater,
-      builtOn: this.builtOn,
-      slices: [],
-    });
+    this.care.serverDown(server);
   }
 
   tick(now: number): void {
@@ -458,29 +410,12 @@ export class StreamWriter {
         pg.hasNewAborts = decider.untold.size > 0;
         decider.markDirty(pg, now);
       }
-      for (let i = 0; i < REPLICAS; i++) {
-        if (pg.scl[i]! >= pg.lastSlice || now - pg.movedAt[i]! < settings.resendAfterMs) continue;
-        if (this.fencedSince === undefined && this.out.isUp(pg.members[i]!)) this.ask(pg, i, now);
-      }
     }
     decider.log.prune(floor);
-    this.probeIfStalled(now);
+    if (this.fencedSince === undefined) this.care.tick(now);
     this.feedDurablePoint(now);
     decider.reconsider(now);
     this.advance(now);
-  }
-
-  /** Nothing moves although something is in flight: a vote was lost, or the stream is fenced and nobody had reason to say so. Asking finds out. */
-  private probeIfStalled(now: number): void {
-    const { first, length } = this.decider.inFlight;
-    const head = this.decider.inFlight.peek();
-    if (length === 0 || first !== this.stalledAt.lsn || head === undefined)
-      this.stalledAt = { lsn: first, since: now };
-    if (now - this.stalledAt.since < 2 * this.settings.resendAfterMs || this.fencedSince !== undefined)
-      return;
-    this.stalledAt.since = now;
-    for (const pg of head!.pgs)
-      for (let i = 0; i < REPLICAS; i++) if (this.out.isUp(pg.members[i]!)) this.ask(pg, i, now);
   }
 
   /** Entries aborted before they were sent move the durable point without owing a segment anything, but followers must hear of it. */

@@ -1,7 +1,7 @@
 /**
  * The computing side of storage for one database node: the volume as seen by a writer or a replica.
  *
- *     Volume ── StreamWriter ── Decider, DecisionLog, InFlight, PgProgress     own stream, while open
+ *     Volume ── OwnStream ── StreamWriter ── Decider, DecisionLog, InFlight, PgProgress, SegmentCare
  *        │          └─ ManifestCommit                                          commits that votes cannot make
  *        ├── ManifestRegister, ManifestCheck                                   the manifest
  *        ├── StreamOpener, Recovery (one per stream), Closer                   streams coming and going
@@ -36,12 +36,13 @@ import { Closer } from "./closer.ts";
 import { Courtesy } from "./courtesy.ts";
 import { settleLostStream } from "./lost-stream.ts";
 import { ManifestCheck } from "./manifest-check.ts";
-import { ManifestCommit, type ManifestCommitBreaks } from "./manifest-commit.ts";
+import type { ManifestCommitBreaks } from "./manifest-commit.ts";
 import { ManifestRegister } from "./manifest-register.ts";
+import { OwnStream } from "./own-stream.ts";
 import { Outbox } from "./outbox.ts";
 import { OutcomeFinder } from "./outcome-finder.ts";
 import { PageReader } from "./page-reader.ts";
-import { closeStream, Recovery, type RecoveryBreaks } from "./recovery.ts";
+import { Recovery, type RecoveryBreaks } from "./recovery.ts";
 import { DEFAULT_VOLUME_SETTINGS, type VolumeSettings } from "./settings.ts";
 import { SlicePuller } from "./slice-puller.ts";
 import { StreamOpener, type OpenResult } from "./stream-opener.ts";
@@ -51,16 +52,6 @@ import type { InitialManifest, VolumeEffect, VolumeFace, VolumeOptions } from ".
 
 /** Rules that tests break on purpose, to see that each is needed. */
 export type VolumeBreaks = WriterBreaks & ManifestCommitBreaks & RecoveryBreaks;
-
-interface Own {
-  readonly writer: StreamWriter;
-  readonly manifestCommit: ManifestCommit;
-  /** `closeOwn` was called; then its write is under way. */
-  closing: "no" | "deciding" | "writing";
-  growing: boolean;
-  /** When the manifest was last read on account of a fence; infinite while that read is under way. */
-  fenceCheckedAt: number;
-}
 
 export class Volume implements VolumeFace {
   private readonly options: VolumeOptions;
@@ -80,7 +71,7 @@ export class Volume implements VolumeFace {
     { readonly recovery: Recovery; readonly waiters: ((now: number) => void)[] }
   >();
   private opener: StreamOpener | undefined;
-  private own: Own | undefined;
+  private own: OwnStream | undefined;
   private current: Manifest | undefined;
   private housekeptAt = 0;
 
@@ -145,7 +136,7 @@ export class Volume implements VolumeFace {
         if (own === undefined || message.stream !== own.writer.stream) return;
         own.writer.onAck(server, message, now);
         if (message.waiting.length > 0) this.courtesy.waiting(message.waiting, now);
-        if (message.state === "fenced") this.checkFence(own, now);
+        if (message.state === "fenced") own.checkFence(now);
         return;
       }
       case "pageRead":
@@ -241,8 +232,7 @@ export class Volume implements VolumeFace {
     this.own?.writer.learnManifest(m);
     this.out.effects.push({ kind: "manifest", manifest: m });
     const { own } = this;
-    if (own !== undefined && own.closing !== "writing" && streamState(m, own.writer.stream)?.state !== "open")
-      this.loseStream(own, m, now);
+    if (own !== undefined && own.isLostIn(m)) this.loseStream(own, m, now);
   }
 
   // Streams
@@ -275,14 +265,17 @@ export class Volume implements VolumeFace {
       tails,
       breaks,
     });
-    const manifestCommit = new ManifestCommit({ out, settings, register, writer, breaks });
-    this.own = {
+    this.own = new OwnStream({
+      out,
+      settings,
+      register,
       writer,
-      manifestCommit,
-      closing: "no",
-      growing: false,
-      fenceCheckedAt: Number.NEGATIVE_INFINITY,
-    };
+      breaks,
+      closed: (final, at) => this.ownClosed(stream, final, at),
+      recover: (at) => {
+        if (!this.recoveries.has(stream)) this.recover(stream, at);
+      },
+    });
     out.effects.push({ kind: "opened", stream, exclusive });
     out.log("info", "stream opened", { stream, exclusive });
     this.closer.adoptAll(now);
@@ -324,52 +317,16 @@ export class Volume implements VolumeFace {
   }
 
   closeOwn(now: number): void {
-    const { own } = this;
-    if (own === undefined || own.closing !== "no") return;
-    own.closing = "deciding";
-    this.closeIfQuiet(own, now);
+    this.own?.close(now);
   }
 
-  /**
-   * No fence is needed: this node is the stream's only author, sends nothing more, has decided everything, and its decisions are
-   * durable on four of six segments of each PG. A rival recovery comes to the same end, and the compare-and-set lets one of the two be first.
-   */
-  private closeIfQuiet(own: Own, now: number): void {
-    const { writer } = own;
-    if (own.closing !== "deciding" || !writer.isQuiet() || !own.manifestCommit.isIdle) return;
-    own.closing = "writing";
-    const judgement = { final: writer.durable, tails: writer.committedTails(), outcomes: [] };
-    this.register.change(
-      (m) =>
-        m === undefined || streamState(m, writer.stream)?.state !== "open"
-          ? undefined
-          : closeStream(m, writer.stream, judgement),
-      ({ manifest }, at) => {
-        const state = manifest === undefined ? undefined : streamState(manifest, writer.stream);
-        this.dropOwn();
-        const final = state?.state === "closed" ? state.final : judgement.final;
-        this.closer.adopt(writer.stream, at);
-        this.out.effects.push({ kind: "closed", stream: writer.stream, final });
-      },
-      now,
-    );
+  private ownClosed(stream: StreamId, final: Lsn, now: number): void {
+    this.dropOwn();
+    this.closer.adopt(stream, now);
+    this.out.effects.push({ kind: "closed", stream, final });
   }
 
-  /** A segment says "fenced": the manifest tells whether the stream is lost. If not even after a while, its recovery has died on the way; finish it. */
-  private checkFence(own: Own, now: number): void {
-    if (now - own.fenceCheckedAt >= this.settings.askAgainMs) {
-      own.fenceCheckedAt = Number.POSITIVE_INFINITY;
-      this.register.read((_, at) => {
-        own.fenceCheckedAt = at;
-      }, now);
-    }
-    const since = own.writer.fencedSince;
-    const { stream } = own.writer;
-    if (since !== undefined && now - since >= this.settings.fencedPatienceMs && !this.recoveries.has(stream))
-      this.recover(stream, now);
-  }
-
-  private loseStream(own: Own, m: Manifest, now: number): void {
+  private loseStream(own: OwnStream, m: Manifest, now: number): void {
     const { writer } = own;
     const state = streamState(m, writer.stream);
     const { inFlight, untold } = writer.decider;
@@ -427,25 +384,7 @@ export class Volume implements VolumeFace {
     const { own } = this;
     if (own === undefined) return;
     own.writer.flush(lowWater, builtOn, now);
-    if (own.writer.wantsPgs > 0 && !own.growing) this.grow(own, own.writer.wantsPgs, now);
-    this.closeIfQuiet(own, now);
-  }
-
-  /** The volume grows by protection groups, on the same six servers. */
-  private grow(own: Own, count: number, now: number): void {
-    own.growing = true;
-    this.register.change(
-      (m) => {
-        if (m === undefined || m.pgs.length >= count) return undefined;
-        const pgs = [...m.pgs];
-        while (pgs.length < count) pgs.push(m.servers.map((s) => s.name));
-        return { ...m, pgs };
-      },
-      () => {
-        own.growing = false;
-      },
-      now,
-    );
+    own.flushed(now);
   }
 
   // Reading
@@ -493,18 +432,10 @@ export class Volume implements VolumeFace {
     this.reader.tick(this.own?.writer, now);
     this.puller.tick(now);
     this.finder.tick(now);
-    const { own } = this;
-    if (own !== undefined) this.tickOwn(own, now);
+    this.own?.tick(now);
+    this.courtesy.tick(now);
     this.closer.tick(now);
     if (now - this.housekeptAt >= this.settings.housekeepingMs) this.housekeep(now);
-  }
-
-  private tickOwn(own: Own, now: number): void {
-    own.writer.tick(now);
-    own.manifestCommit.tick(now);
-    this.courtesy.tick(now);
-    this.closeIfQuiet(own, now);
-    if (own.writer.fencedSince !== undefined) this.checkFence(own, now);
   }
 
   /** The writer of the oldest open stream completes the closes of all. */

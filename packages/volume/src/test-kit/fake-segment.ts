@@ -8,7 +8,6 @@
 import {
   isNone,
   lsn,
-  NONE,
   sameVersion,
   type Decision,
   type EntryId,
@@ -17,63 +16,13 @@ import {
   type PageId,
   type PageVersion,
   type PgId,
-  type Slice,
   type StreamId,
   type Vote,
 } from "@sixfold/model";
-import type { Ack, Append, Ballot, Fenced, ForeignWait, SliceVote, StorageMessage } from "@sixfold/wire";
-import type { Manifest } from "@sixfold/model";
-
-interface Taken {
-  readonly slice: Slice;
-  vote: Vote;
-  decision: Decision | undefined;
-  readonly order: number;
-}
-
-interface StreamHere {
-  readonly id: StreamId;
-  exclusive: boolean;
-  scl: Lsn;
-  decidedThrough: Lsn;
-  readonly slices: Map<Lsn, Taken>;
-  readonly aborts: Set<Lsn>;
-  readonly commits: Set<Lsn>;
-  fenced: boolean;
-  closed: { readonly final: Lsn; readonly tail: Lsn } | undefined;
-  writer: string | undefined;
-}
-
-interface Pg {
-  readonly streams: Map<StreamId, StreamHere>;
-  /** Versions known to be committed, per page. */
-  readonly chains: Map<PageId, PageVersion[]>;
-  order: number;
-}
-
-/**
- * Which version each version of a page was built on, of all slices ever sent in the test's world. A real segment
- * works this out from the slices that it has; here it is known to all, so that rule 2 can be taken by its word.
- */
-export class Ancestry {
-  private readonly bases = new Map<string, PageVersion>();
-
-  note(page: PageId, version: PageVersion, base: PageVersion): void {
-    this.bases.set(`${page}|${version.stream}:${version.lsn}`, base);
-  }
-
-  baseOf(page: PageId, version: PageVersion): PageVersion {
-    return this.bases.get(`${page}|${version.stream}:${version.lsn}`) ?? NONE;
-  }
-
-  /** Is `old` the same as `young`, or one that it was built on? */
-  reaches(page: PageId, young: PageVersion, old: PageVersion): boolean {
-    for (let v = young; ; v = this.baseOf(page, v)) {
-      if (sameVersion(v, old)) return true;
-      if (isNone(v)) return false;
-    }
-  }
-}
+import type { Ancestry } from "./ancestry.ts";
+import { FakeSeat } from "./fake-seat.ts";
+import { changes, claimsAgainst, newStream, type Pg, type StreamHere, type Taken } from "./fake-state.ts";
+import type { Ack, Append, Fenced, ForeignWait, SliceVote, StorageMessage } from "@sixfold/wire";
 
 export type Reply = { readonly to: string; readonly message: StorageMessage };
 
@@ -85,8 +34,7 @@ export interface SegmentBreaks {
 export class FakeSegment {
   readonly name: NodeName;
   readonly pgs = new Map<PgId, Pg>();
-  promised: Ballot | undefined;
-  accepted: { readonly ballot: Ballot; readonly value: Manifest } | undefined;
+  readonly seat = new FakeSeat();
   private readonly ancestry: Ancestry;
   private readonly breaks: SegmentBreaks;
   private replies: Reply[] = [];
@@ -140,6 +88,13 @@ export class FakeSegment {
           complete: this.isComplete(here),
         });
       }
+      default:
+        return this.handleReads(from, m);
+    }
+  }
+
+  private handleReads(from: string, m: StorageMessage): void {
+    switch (m.type) {
       case "readPage": {
         const behind = m.need.some(([id, need]) => {
           const s = this.stream(m.pg, id);
@@ -196,40 +151,15 @@ export class FakeSegment {
           scl: here.scl,
         });
       }
-      case "manifestPrepare": {
-        const granted = this.promised === undefined || higher(m.ballot, this.promised);
-        if (granted) this.promised = m.ballot;
-        return this.reply(from, {
-          type: "manifestPromise",
-          request: m.request,
-          granted,
-          promised: this.promised!,
-          accepted: this.accepted,
-        });
-      }
-      case "manifestAccept": {
-        const granted = this.promised === undefined || !higher(this.promised, m.ballot);
-        if (granted) {
-          this.promised = m.ballot;
-          this.accepted = { ballot: m.ballot, value: m.value };
-        }
-        return this.reply(from, {
-          type: "manifestAccepted",
-          request: m.request,
-          granted,
-          promised: this.promised!,
-        });
-      }
-      case "manifestPeek":
-        return this.reply(from, {
-          type: "manifestPeeked",
-          request: m.request,
-          promised: this.promised,
-          value: this.accepted?.value,
-        });
       default:
-        throw new Error(`a segment is not sent ${m.type}`);
+        return this.handleSeat(from, m);
     }
+  }
+
+  private handleSeat(from: string, m: StorageMessage): void {
+    const answer = this.seat.answer(m);
+    if (answer === undefined) throw new Error(`a segment is not sent ${m.type}`);
+    this.reply(from, answer);
   }
 
   private append(from: string, m: Append): void {
@@ -547,35 +477,9 @@ export class FakeSegment {
     const { streams } = this.pg(pg);
     let found = streams.get(id);
     if (found === undefined) {
-      found = {
-        id,
-        exclusive: false,
-        scl: lsn(0),
-        decidedThrough: lsn(0),
-        slices: new Map(),
-        aborts: new Set(),
-        commits: new Set(),
-        fenced: false,
-        closed: undefined,
-        writer: undefined,
-      };
+      found = newStream(id);
       streams.set(id, found);
     }
     return found;
   }
-}
-
-function changes(slice: Slice, page: PageId): boolean {
-  return slice.deltas.some((d) => d.page === page);
-}
-
-/** A page on which the two cannot both hold a claim: deltas claim alone, checks share. */
-function claimsAgainst(a: Slice, b: Slice): PageId | undefined {
-  for (const d of a.deltas) if (changes(b, d.page) || b.checks.some((c) => c.page === d.page)) return d.page;
-  for (const c of a.checks) if (changes(b, c.page)) return c.page;
-  return undefined;
-}
-
-function higher(a: Ballot, b: Ballot): boolean {
-  return a.round !== b.round ? a.round > b.round : a.proposer > b.proposer;
 }

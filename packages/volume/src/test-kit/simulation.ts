@@ -256,7 +256,7 @@ export class Simulation {
   /** A stream was closed: what its recovery committed is applied by everybody, in LSN order. */
   private logClosed(stream: StreamId): void {
     const value = [...this.cluster.segments.values()]
-      .map((s) => s.accepted?.value)
+      .map((s) => s.seat.accepted?.value)
       .sort((a, b) => (b?.revision ?? 0) - (a?.revision ?? 0))[0];
     for (const o of value?.outcomes ?? [])
       if (o.stream === stream && o.decision === "commit") this.logCommit(this.all.get(key(o))!);

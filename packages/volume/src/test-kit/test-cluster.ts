@@ -26,7 +26,8 @@ import type { StorageMessage } from "@sixfold/wire";
 import type { VolumeEffect } from "../volume-api.ts";
 import { Volume, type VolumeBreaks } from "../volume.ts";
 import type { VolumeSettings } from "../settings.ts";
-import { Ancestry, FakeSegment, type SegmentBreaks } from "./fake-segment.ts";
+import { Ancestry } from "./ancestry.ts";
+import { FakeSegment, type SegmentBreaks } from "./fake-segment.ts";
 
 export const SERVERS: readonly SegmentServerInfo[] = ["a1", "a2", "b1", "b2", "c1", "c2"].map((s) => ({
   name: nodeName(`segment-${s}`),
