@@ -92,21 +92,41 @@ export class Decider {
     for (const { page, base } of taken.slice.checks) this.state.pages.at(page).undecided.push({ taken, base, writes: false });
   }
 
-  /** Votes again on what waits or holds on pages that changed this turn. */
+  /**
+   * Votes again on what waits or holds on pages that changed this turn: always the earliest arrival whose pages have
+   * changed, so that the outcome does not depend on the order in which pages became dirty.
+   */
   revote(turn: Turn): void {
     const { dirty } = this.state;
-    while (dirty.size > 0) {
-      const again = new Set<Taken>();
-      for (const chain of dirty) for (const u of chain.undecided) if (u.taken.vote.kind === "wait" || u.taken.vote.kind === "hold") again.add(u.taken);
-      dirty.clear();
-      for (const taken of [...again].sort((a, b) => a.arrival - b.arrival)) {
-        if (taken.phase !== "pending" || (taken.log.isFenced && !this.state.planted.has("fenced-revote"))) continue;
-        const kind = taken.vote.kind;
-        if (kind !== "wait" && kind !== "hold") continue;
-        this.counters.votes += 1;
-        this.setVote(taken, voteOn(this.state, taken), turn);
-      }
+    if (dirty.size === 0) return;
+    /** By arrival, the earliest last. */
+    const queue: Taken[] = [];
+    const queued = new Set<Taken>();
+    for (;;) {
+      this.queueWaiters(queue, queued);
+      const taken = queue.pop();
+      if (taken === undefined) return;
+      queued.delete(taken);
+      const { kind } = taken.vote;
+      if (taken.phase !== "pending" || (kind !== "wait" && kind !== "hold")) continue;
+      if (taken.log.isFenced && !this.state.planted.has("fenced-revote")) continue;
+      this.counters.votes += 1;
+      this.setVote(taken, voteOn(this.state, taken), turn);
     }
+  }
+
+  private queueWaiters(queue: Taken[], queued: Set<Taken>): void {
+    const { dirty } = this.state;
+    if (dirty.size === 0) return;
+    const before = queue.length;
+    for (const chain of dirty)
+      for (const { taken } of chain.undecided) {
+        if ((taken.vote.kind !== "wait" && taken.vote.kind !== "hold") || queued.has(taken)) continue;
+        queued.add(taken);
+        queue.push(taken);
+      }
+    dirty.clear();
+    if (queue.length > before) queue.sort((a, b) => b.arrival - a.arrival);
   }
 
   /** A base of another stream was committed, or it would not have been built on. */

@@ -1,0 +1,243 @@
+/**
+ * A segment server on a bench: a log and a page store in memory, with syncs by hand.
+ *
+ * What is written but not synced is lost by `crash`; what rides on a persist effect is heard only after its sync. The
+ * log may be torn behind any block. Records pass through their bytes, as on a disk.
+ */
+import {
+  epoch,
+  lsn,
+  nodeName,
+  NONE,
+  OpsWriter,
+  pageId,
+  pgId,
+  ReadPoint,
+  streamId,
+  transactionId,
+  type Decisions,
+  type PageId,
+  type PageVersion,
+  type Slice,
+} from "@sixfold/model";
+import { decodeRecords, encodeRecords, encodeSlice, type Ack, type Append, type LogRecord, type PageAnswer, type StorageMessage } from "@sixfold/wire";
+import type { PlantedBreak, SegmentEffect, SegmentSettings } from "../segment-api.ts";
+import { SegmentServer } from "../segment-server.ts";
+
+export const PG = pgId(0);
+export const GEOMETRY = { pageBytes: 4096, segmentBytes: 4096 * 64 * 4 };
+export const v = (stream: number, at: number): PageVersion => (stream === 0 ? NONE : { stream: streamId(stream), lsn: lsn(at) });
+
+export interface SliceSpec {
+  readonly stream: number;
+  readonly lsn: number;
+  readonly back?: number;
+  /** Page, base: changes. */
+  readonly writes?: readonly (readonly [number, PageVersion])[];
+  readonly checks?: readonly (readonly [number, PageVersion])[];
+  readonly ownBases?: readonly number[];
+  readonly transaction?: string;
+  readonly pg?: number;
+}
+
+/** Each change writes its own mark into the page, so that images tell which versions made them. */
+export function mark(stream: number, at: number): Uint8Array {
+  const ops = new OpsWriter();
+  ops.set(((stream * 131 + at) % 400) * 8, Uint8Array.of(stream, at & 255, (at >> 8) & 255));
+  ops.set(4000, Uint8Array.of(stream, at & 255, (at >> 8) & 255));
+  return ops.finish().slice();
+}
+
+export function slice(s: SliceSpec): Slice {
+  const pg = pgId(s.pg ?? 0);
+  return encodeSlice({
+    stream: streamId(s.stream),
+    lsn: lsn(s.lsn),
+    pg,
+    back: lsn(s.back ?? s.lsn - 1),
+    supersedes: lsn(0),
+    owned: false,
+    epoch: epoch(1),
+    pgs: [pg],
+    ownBases: (s.ownBases ?? []).map(lsn),
+    transaction: transactionId(s.transaction ?? ""),
+    deltas: (s.writes ?? []).map(([page, base]) => ({ page: pageId(page), base, ops: mark(s.stream, s.lsn) })),
+    checks: (s.checks ?? []).map(([page, base]) => ({ page: pageId(page), base })),
+  });
+}
+
+export function decided(from: number, through: number, aborts: readonly number[] = [], early: readonly number[] = []): Decisions {
+  return { from: lsn(from), through: lsn(through), aborts: aborts.map(lsn), earlyAborts: early.map(lsn) };
+}
+
+export const point = (...at: readonly (readonly [number, number])[]): ReadPoint => new ReadPoint(streamId(0), at.map(([s, l]) => [streamId(s), lsn(l)] as const));
+
+export class BenchSegment {
+  server: SegmentServer;
+  now = 0;
+  /** Messages that left, by link, oldest first. */
+  readonly heard: { to: number; message: StorageMessage }[] = [];
+  readonly refused: string[] = [];
+  readonly said: string[] = [];
+  readonly trims: number[] = [];
+  readonly pages = new Map<PageId, Uint8Array>();
+  /** Synced blocks. */
+  readonly blocks: { file: number; bytes: Uint8Array }[] = [];
+  file = 1;
+  autoSync = true;
+  private unsynced: { file: number; bytes: Uint8Array }[] = [];
+  private waiting: SegmentEffect[] = [];
+  private readonly name: string;
+  private readonly settings: Partial<SegmentSettings>;
+  private readonly planted: readonly PlantedBreak[];
+
+  constructor(o: { name?: string; settings?: Partial<SegmentSettings>; planted?: readonly PlantedBreak[] } = {}) {
+    this.name = o.name ?? "segment-a1";
+    this.settings = { geometry: GEOMETRY, mergeAboveBytes: -1, ...o.settings };
+    this.planted = o.planted ?? [];
+    this.server = this.boot();
+  }
+
+  /** Power lost: the machine, what was not synced, and all links are gone. `keep` blocks of the log are left. */
+  crash(keep = this.blocks.length): void {
+    this.blocks.length = keep;
+    this.unsynced = [];
+    this.waiting = [];
+    this.server = this.boot();
+  }
+
+  say(link: number, message: StorageMessage): StorageMessage[] {
+    const before = this.heard.length;
+    this.server.receive(link, message, this.now);
+    this.drain();
+    return this.heard.slice(before).map((h) => h.message);
+  }
+
+  tick(ms = 20): StorageMessage[] {
+    const before = this.heard.length;
+    this.now += ms;
+    this.server.tick(this.now);
+    this.drain();
+    return this.heard.slice(before).map((h) => h.message);
+  }
+
+  append(slices: readonly Slice[], o: Partial<Append> & { stream?: never; link?: number; of?: number } = {}): Ack[] {
+    const stream = slices[0]?.stream ?? streamId(o.of ?? 1);
+    const { link, of: _, ...rest } = o;
+    const message: Append = {
+      type: "append", pg: PG, stream, exclusive: false, decisions: decided(0, 0), lowWater: point(), builtOn: point(), slices, ...rest,
+    };
+    return this.say(link ?? stream, message).filter((m) => m.type === "ack");
+  }
+
+  decide(stream: number, d: Decisions, o: Partial<Append> = {}): Ack[] {
+    return this.append([], { ...o, of: stream, decisions: d } as never);
+  }
+
+  /** The vote on a slice as this segment stands to it now. */
+  vote(stream: number, at: number): string {
+    const [answer] = this.say(stream, { type: "askVotes", request: 1, pg: PG, stream: streamId(stream), lsns: [lsn(at)] });
+    if (answer?.type !== "votes") throw new Error("no votes");
+    const found = answer.votes[0]?.vote;
+    if (found === undefined) return "absent";
+    if (found.kind === "wait") return `wait ${found.blocker.stream}:${found.blocker.lsn}`;
+    if (found.kind === "reject") return `reject ${found.winner.stream}:${found.winner.lsn}`;
+    if (found.kind === "void") return `void ${found.base}`;
+    return found.kind;
+  }
+
+  read(page: number, readPoint: ReadPoint, need: readonly (readonly [number, number])[] = []): PageAnswer {
+    const [answer] = this.say(1, {
+      type: "readPage", request: 1, pg: PG, page: pageId(page), readPoint, need: need.map(([s, l]) => [streamId(s), lsn(l)] as const),
+    });
+    if (answer?.type !== "pageRead") throw new Error("no page");
+    return answer.answer;
+  }
+
+  fence(stream: number): Extract<StorageMessage, { type: "fenced" }> {
+    const [answer] = this.say(9, { type: "fence", request: 1, pg: PG, stream: streamId(stream) });
+    if (answer?.type !== "fenced") throw new Error("not fenced");
+    return answer;
+  }
+
+  close(stream: number, final: number, tail: number, d: Decisions): boolean {
+    const [answer] = this.say(9, { type: "close", request: 1, pg: PG, stream: streamId(stream), final: lsn(final), tail: lsn(tail), decisions: d });
+    if (answer?.type !== "closed") throw new Error("not closed");
+    return answer.complete;
+  }
+
+  rotate(): void {
+    this.file += 1;
+    this.write([this.server.checkpoint(this.file)], []);
+  }
+
+  sync(): void {
+    this.blocks.push(...this.unsynced);
+    this.unsynced = [];
+    const then = this.waiting;
+    this.waiting = [];
+    for (const effect of then) this.carryOut(effect);
+    if (this.server.effects.length > 0) this.drain();
+  }
+
+  drain(): void {
+    while (this.server.effects.length > 0) for (const effect of this.server.effects.splice(0)) this.carryOut(effect);
+  }
+
+  private carryOut(effect: SegmentEffect): void {
+    switch (effect.kind) {
+      case "persist":
+        return this.write(effect.records, effect.then);
+      case "send":
+        this.heard.push({ to: effect.to, message: effect.message });
+        return;
+      case "storePages":
+        for (const [page, stored] of effect.pages) this.pages.set(page, stored.slice());
+        this.server.pagesStored(effect.token, this.now);
+        return;
+      case "trimLog":
+        this.trims.push(effect.beforeFile);
+        while (this.blocks.length > 0 && this.blocks[0]!.file < effect.beforeFile) this.blocks.shift();
+        return;
+      case "disconnect":
+        this.refused.push(effect.reason);
+        return;
+      case "log":
+        this.said.push(effect.event);
+    }
+  }
+
+  private write(records: readonly LogRecord[], then: readonly SegmentEffect[]): void {
+    if (records.length > 0) {
+      const bytes = encodeRecords(records).map((c) => c.slice());
+      this.unsynced.push({ file: this.file, bytes: concat(bytes) });
+    }
+    this.waiting.push(...then);
+    if (this.autoSync) this.sync();
+  }
+
+  private boot(): SegmentServer {
+    const server = new SegmentServer({
+      name: nodeName(this.name),
+      volume: "bench",
+      seed: 1,
+      pages: {
+        get: (page) => this.pages.get(page)?.slice(),
+        pages: (from, limit) => [...this.pages.keys()].filter((p) => p >= from).sort((a, b) => a - b).slice(0, limit),
+      },
+      settings: this.settings,
+      planted: new Set(this.planted),
+    });
+    for (const { bytes, file } of this.blocks) server.recover(decodeRecords(bytes), file);
+    server.ready(this.now);
+    for (let link = 1; link <= 9; link++) server.peerUp({ link, role: "node", name: nodeName(`node-${link}`) }, this.now);
+    return server;
+  }
+}
+
+function concat(chunks: readonly Uint8Array[]): Uint8Array {
+  const out = new Uint8Array(chunks.reduce((n, c) => n + c.length, 0));
+  let at = 0;
+  for (const c of chunks) (out.set(c, at), (at += c.length));
+  return out;
+}
