@@ -1,9 +1,9 @@
 /** `sixfold up`: a local cluster until Ctrl-C. */
 import { resolve } from "node:path";
-import Table from "cli-table3";
 import type { ClusterEvent, RunningCluster } from "@sixfold/cluster";
 import type { Conflicts, Mode } from "@sixfold/model";
 import type { ConsoleOutput } from "./console-output.ts";
+import { makePlainTable } from "./plain-table.ts";
 import type { Platform } from "./platform.ts";
 import { removeRunningFile, writeRunningFile } from "./running-file.ts";
 import { UsageError } from "./usage.ts";
@@ -77,10 +77,7 @@ function tell(output: ConsoleOutput, event: ClusterEvent, events: boolean): void
 
 function describeCluster(cluster: RunningCluster, mode: Mode, output: ConsoleOutput): string {
   const { bold, dim, cyan } = output.colors;
-  const table = new Table({
-    head: ["node", "role", "AZ", "pid", "url"],
-    style: { head: ["bold"], compact: true },
-  });
+  const table = makePlainTable(["node", "role", "AZ", "pid", "url"], output.colors);
   for (const node of cluster.nodes) table.push([node.name, node.role, node.az, String(node.pid), node.url]);
   return [
     table.toString(),

@@ -62,19 +62,20 @@ describe("zipfian", () => {
           const deviation = Math.sqrt(draws * p * (1 - p));
           expect(Math.abs((counts.get(rank) ?? 0) - draws * p)).toBeLessThan(5 * deviation);
         }
-        // The tail is approximated: the mass of each decade of ranks within a tenth.
-        for (const [from, to] of [
-          [2, 10],
-          [10, 100],
-          [100, 1_000],
+        // Beyond them the generator inverts the integral instead of the sum. Its error, solved for 1,000 ranks, is
+        // part of the published distribution: 8 % too many in the first decade, some too few in the others.
+        for (const [from, to, error] of [
+          [2, 10, 0.0845],
+          [10, 100, -0.0172],
+          [100, 1_000, -0.0339],
         ] as const) {
-          let expected = 0;
+          let share = 0;
           let actual = 0;
           for (let rank = from; rank < to; rank++) {
-            expected += draws / ((rank + 1) ** YCSB_THETA * total);
+            share += (1 + error) / ((rank + 1) ** YCSB_THETA * total);
             actual += counts.get(rank) ?? 0;
           }
-          expect(Math.abs(actual / expected - 1)).toBeLessThan(0.1);
+          expect(Math.abs(actual - draws * share)).toBeLessThan(5 * Math.sqrt(draws * share * (1 - share)));
         }
       }),
       { numRuns: 10 },

@@ -3,7 +3,8 @@
  *
  * `Zipfian` draws ranks 0, 1, 2 … with probability proportional to 1 / (rank + 1)^theta, by the
  * constant-time approximation of Gray et al., "Quickly Generating Billion-Record Synthetic
- * Databases" (SIGMOD 1994, section 3.2): exact for the two first ranks, inverted integral beyond.
+ * Databases" (SIGMOD 1994, section 3.2): exact for the two first ranks, inverted integral beyond
+ * (with 1,000 ranks, ranks 3 to 10 come 8 % too often).
  *
  * `ScrambledZipfian` scatters the popular ranks over the key space as the YCSB does (Cooper et
  * al., SoCC 2010, section 5.3): a rank out of 10^10 is hashed by 64-bit FNV-1a and taken modulo the

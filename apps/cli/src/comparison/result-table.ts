@@ -1,6 +1,6 @@
 /** The comparison as a table for a terminal. */
-import Table from "cli-table3";
 import type { Colors } from "../console-output.ts";
+import { makePlainTable } from "../plain-table.ts";
 import { isRun, type PointResult } from "./result.ts";
 
 const HEAD = [
@@ -18,17 +18,11 @@ const HEAD = [
   "net B/commit",
   "invariant",
 ];
-/** The first of the columns that hold numbers, and how many of these there are. */
-const FIRST_NUMBER = 2;
-const NUMBERS = 10;
+const TEXTS = ["workload", "mode", "invariant"];
 
 export function renderResultTable(results: readonly PointResult[], colors: Colors): string {
-  const table = new Table({
-    head: HEAD.map((name) => colors.bold(name)),
-    colAligns: HEAD.map((_, i) => (i >= FIRST_NUMBER && i < FIRST_NUMBER + NUMBERS ? "right" : "left")),
-    style: { head: [], border: [], compact: true },
-    chars: PLAIN_TABLE,
-  });
+  const numbers = HEAD.filter((name) => !TEXTS.includes(name));
+  const table = makePlainTable(HEAD, colors, numbers);
   for (const result of results) table.push(rowOf(result, colors));
   return table.toString();
 }
@@ -76,22 +70,3 @@ export function formatMs(value: number): string {
 export function formatOptional(value: number | null, format: (value: number) => string): string {
   return value === null ? "–" : format(value);
 }
-
-/** One rule under the head and blanks between columns: the figures are the picture. */
-export const PLAIN_TABLE = {
-  top: "",
-  "top-mid": "",
-  "top-left": "",
-  "top-right": "",
-  bottom: "",
-  "bottom-mid": "",
-  "bottom-left": "",
-  "bottom-right": "",
-  left: "",
-  "left-mid": "",
-  mid: "",
-  "mid-mid": "",
-  right: "",
-  "right-mid": "",
-  middle: " ",
-};

@@ -21,7 +21,7 @@ import {
 import { findingsOf } from "./findings.ts";
 import { escapeText, renderChart, renderMarker, type Series } from "./line-chart.ts";
 import { REPORT_STYLE } from "./report-style.ts";
-import type { Report } from "./report.ts";
+import type { Report } from "./report-format.ts";
 
 const MODE_MEANINGS: Readonly<Record<ComparedMode, string>> = {
   single: "one master",
@@ -147,12 +147,17 @@ const COLUMNS: readonly (readonly [head: string, cell: (run: RunResult) => strin
 ];
 
 function renderTable(results: readonly PointResult[]): string {
+  const texts = (names: readonly string[], attributes = "") =>
+    names.map((name) => `<th scope="col"${attributes}>${name}</th>`);
   const head = [
-    ...["workload", "mode"].map((name) => `<th scope="col">${name}</th>`),
-    ...["writers", "shared", ...COLUMNS.map(([name]) => name)].map(
-      (name) => `<th scope="col" class="n">${name}</th>`,
+    ...texts(["workload", "mode"]),
+    ...texts(["writers", "shared"], ' class="n"'),
+    ...texts(["invariant"]),
+    ...texts(
+      COLUMNS.map(([name]) => name),
+      ' class="n"',
     ),
-    ...["aborted by", "invariant"].map((name) => `<th scope="col">${name}</th>`),
+    ...texts(["aborted by"]),
   ];
   return `<div class="scroll" tabindex="0"><table>
 <thead><tr>${head.join("")}</tr></thead>
@@ -169,7 +174,7 @@ function renderRow(result: PointResult): string {
   const cells = COLUMNS.map(([, cell]) => `<td class="n">${cell(result)}</td>`);
   const aborts = Object.entries(result.abortedBy).map(([code, n]) => `${code} ${formatCount(n)}`);
   const verdict = `<td class="wrap ${result.invariant === "ok" ? "ok" : "bad"}">${escapeText(result.invariant)}</td>`;
-  return `<tr>${point}${cells.join("")}<td>${escapeText(aborts.join(", ") || "–")}</td>${verdict}</tr>`;
+  return `<tr>${point}${verdict}${cells.join("")}<td>${escapeText(aborts.join(", ") || "–")}</td></tr>`;
 }
 
 function renderConditions(report: Report): string {

@@ -31,7 +31,7 @@ svg text { fill: var(--soft); font-size: 12px; font-variant-numeric: tabular-num
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: 13.5px; }
 th, td { padding: 7px 12px; text-align: left; white-space: nowrap; border-bottom: 1px solid var(--rule); }
 thead th { color: var(--soft); font-weight: 600; } tbody tr:last-child > * { border-bottom: 0; }
-.n { text-align: right; } td.wrap { white-space: normal; min-width: 22ch; }
+.n { text-align: right; } td.wrap { white-space: normal; } td.bad { min-width: 26ch; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 4px 20px; margin: 0; }
 dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 code { font: 13.5px/1.5 ui-monospace, monospace; }

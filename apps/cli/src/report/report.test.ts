@@ -5,7 +5,7 @@ import { formatCount, renderResultTable } from "../comparison/result-table.ts";
 import { planSweep } from "../comparison/sweep-plan.ts";
 import { niceStep, renderChart } from "./line-chart.ts";
 import { renderReportPage } from "./report-page.ts";
-import type { Report } from "./report.ts";
+import type { Report } from "./report-format.ts";
 
 function runOf(change: Partial<RunResult>): RunResult {
   return {

@@ -1,8 +1,8 @@
 /** `sixfold status`: what each node of a running cluster says of itself. */
 import { setTimeout as sleep } from "node:timers/promises";
-import Table from "cli-table3";
 import { formatCount } from "../comparison/result-table.ts";
 import type { ConsoleOutput } from "../console-output.ts";
+import { makePlainTable } from "../plain-table.ts";
 import type { Platform } from "../platform.ts";
 import { readRunningFile } from "../running-file.ts";
 import { CommandError } from "../usage.ts";
@@ -26,6 +26,7 @@ interface Answer extends Asked {
 }
 
 const WATCH_EVERY_MS = 1_000;
+const NUMBERS = ["stream", "durable", "lag", "commits", "conflicts row / page", "log writes", "log bytes"];
 const CLEAR_SCREEN = "\u001b[H\u001b[J";
 
 export async function status(
@@ -85,7 +86,7 @@ function renderDatabases(
     "commits",
     "conflicts row / page",
   ];
-  const table = new Table({ head, style: { head: ["bold"], compact: true } });
+  const table = makePlainTable(head, output.colors, NUMBERS);
   for (const answer of answers) {
     const { status: said } = answer;
     const number = (name: string): string => show(numberOf(said, name));
@@ -115,16 +116,15 @@ function renderSegments(answers: readonly Answer[], output: ConsoleOutput): stri
     "bytes written",
     "SCL of each PG and stream",
   ];
-  const table = new Table({ head, style: { head: ["bold"], compact: true } });
+  const table = makePlainTable(head, output.colors, NUMBERS);
   for (const answer of answers) {
     const number = (name: string): string => show(numberOf(answer.status, name));
     table.push([
       answer.name,
       textOf(answer, "az"),
       stateOf(answer, output),
-      number("slices"),
-      number("syncs"),
-      number("bytesWritten"),
+      number("blocks"),
+      number("bytes"),
       positionsOf(answer.status),
     ]);
   }
