@@ -444,6 +444,29 @@ describe("the world around", () => {
     expect(errorOf(world.answer(0, asked)).code).toBe("page-conflict");
   });
 
+  test("an entry that yields to what is known here already is not built again at once", () => {
+    const world = worldWithTable();
+    put(world, 0, "a", "1");
+    const member = world.members[0]!;
+    const asked = world.ask(0, (e, r, now) =>
+      e.commit(r, { tx: handle(), writes: [{ table: "t", key: bytes("a"), value: bytes("2") }] }, now),
+    );
+    const entry = member.queue.pop()!;
+    const { page, base: winner } = entry.deltas[0]!;
+    member.engine.decided(
+      entry.lsn,
+      "abort",
+      { phase: "storage-vote", yielded: true, winner, page },
+      world.now,
+    );
+    expect(member.engine.effects).toEqual([]);
+    member.engine.tick(world.now + 60);
+    expect(member.engine.effects.map((effect) => effect.kind)).toEqual(["submit"]);
+    world.drain(member);
+    world.settle();
+    expect(world.answer(0, asked).kind).toBe("committed");
+  });
+
   test("a rebuilt entry supersedes the old, and waits for the winner's delta", () => {
     const world = worldWithTable();
     const member = world.members[0]!;

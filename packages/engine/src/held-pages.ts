@@ -45,6 +45,15 @@ export class HeldPages {
     hold.winnerUntil = now + (committed ? COMMITTED_MS : YIELD_MS);
   }
 
+  /**
+   * Holds a page for a moment: some segments have yet to learn how the entry in the way ended, though it is known here. To
+   * build again at once would only meet it there again, and again, as fast as the network answers.
+   */
+  pause(page: PageId, now: number): void {
+    const hold = this.of(page);
+    hold.courtesyUntil = Math.max(hold.courtesyUntil, now + YIELD_MS);
+  }
+
   wait(page: PageId, job: Job): boolean {
     const hold = this.holds.get(page);
     if (hold === undefined) return false;

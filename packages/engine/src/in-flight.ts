@@ -133,8 +133,10 @@ export function aborted(state: EngineState, lsn: Lsn, cause: AbortCause | undefi
   // A recovery's word stands in the manifest: it is as final as a committed rival.
   const proven = winner !== undefined || cause?.phase === "recovery";
   const safe = cause !== undefined && cause.yielded !== true && proven;
-  if (winner !== undefined && !isNone(winner) && cause?.page !== undefined && !state.newest.includes(winner))
-    state.held.awaitWinner(cause.page, winner, safe, state.now);
+  if (winner !== undefined && !isNone(winner) && cause?.page !== undefined) {
+    if (!state.newest.includes(winner)) state.held.awaitWinner(cause.page, winner, safe, state.now);
+    else if (cause.yielded === true) state.held.pause(cause.page, state.now);
+  }
   takeBack(state, [entry], { safe, winner, page: cause?.page, phase: cause?.phase, decided: lsn });
 }
 
