@@ -119,10 +119,14 @@ function heal(world: World): void {
   world.tick(1500);
 }
 
+/** Seeds that have found something: a writer that rebuilt as fast as the network answers; a hole in decisions that no gossip filled. */
+const FOUND = [64, 107];
+
 describe("random faults", () => {
   const first = Number(process.env["SEED"] ?? 1);
   const count = Number(process.env["SEEDS"] ?? 10);
-  for (let seed = first; seed < first + count; seed++)
+  const seeds = Array.from({ length: count }, (_, i) => first + i);
+  for (const seed of process.env["SEED"] === undefined ? [...FOUND, ...seeds] : seeds)
     test(`seed ${seed}: balance, chains and decisions hold, and all goes on afterwards`, () => {
       expect(run(seed)).toEqual([]);
     });

@@ -58,7 +58,10 @@ export class Gossip {
     const streams = [];
     for (const log of state.streams.values()) {
       const before = this.seen.get(log);
-      if (before?.scl === log.scl && before.decidedThrough === log.decided.through) this.stuck.add(log);
+      // A hole in the decisions stays while new slices come: its writer fills none that four others know, and what it
+      // leaves claimed here blocks every rival.
+      const stands = before?.decidedThrough === log.decided.through && (before.scl === log.scl || log.decided.hasHoles);
+      if (stands) this.stuck.add(log);
       else this.stuck.delete(log);
       this.seen.set(log, { scl: log.scl, decidedThrough: log.decided.through });
       if (log.stream <= state.settledThrough && log.isComplete && log.count === 0) continue;
@@ -151,6 +154,8 @@ export class Gossip {
     if (fault !== undefined) return { fault };
     const needsCopy = m.mergedThrough > log.scl || (m.decisions.from > log.decided.through && m.mergedThrough > log.decided.through);
     if (needsCopy) return { next: "copy" };
+    // What a peer that the fence has not reached knows may be a zombie's word; the close will tell (I6).
+    if (log.isFenced && log.closed === undefined && m.closed === undefined) return {};
     const { turn, decider } = c;
     const before = log.decided.through;
     if (decider.take(log, m.decisions, turn)) turn.record({ kind: "decisions", pg: m.pg, stream: m.stream, decisions: m.decisions });
