@@ -50,6 +50,7 @@ export function takeAppend(state: PgState, decider: Decider, log: StreamLog, m: 
   if (next !== undefined && next.back < sclBefore) return `slice ${next.lsn} follows ${next.back}, not ${sclBefore}`;
   if (log.count === 0 && log.scl === 0) log.exclusive = m.exclusive;
   if (decider.take(log, m.decisions, turn)) turn.record({ kind: "decisions", pg: m.pg, stream: m.stream, decisions: m.decisions });
+  decider.revote(turn);
   log.writer = from;
   let votes: SliceVote[] = [];
   if (next !== undefined && next.back === sclBefore) {
@@ -60,10 +61,7 @@ export function takeAppend(state: PgState, decider: Decider, log: StreamLog, m: 
     if (!log.exclusive) votes = notAccepted(log, firstIndex);
     turn.record({ kind: "slices", pg: m.pg, stream: m.stream, exclusive: log.exclusive, slices: fresh, votes });
     log.gapSeen = false;
-  } else {
-    if (next !== undefined) log.gapSeen = true;
-    decider.revote(turn);
-  }
+  } else if (next !== undefined) log.gapSeen = true;
   acknowledge(log, m, from, { sclBefore, votes, turn });
   return undefined;
 }
@@ -91,7 +89,6 @@ function takeShared(state: PgState, decider: Decider, log: StreamLog, slices: re
     log.push(taken);
     decider.admit(taken, turn);
   }
-  decider.revote(turn);
   for (let i = firstIndex; i < log.slices.length; i++) log.slices[i]!.recorded = true;
 }
 

@@ -77,7 +77,10 @@ export class Decider {
   /** A new slice of a shared volume: votes on it, and claims. */
   admit(taken: Taken, turn: Turn): void {
     this.learnBases(taken, turn);
-    if (this.apply(taken, turn)) return;
+    const isDecided = this.apply(taken, turn);
+    // Those who wait have come earlier: what was freed is theirs first.
+    this.revote(turn);
+    if (isDecided) return;
     this.counters.votes += 1;
     taken.vote = voteOn(this.state, taken);
     this.list(taken);

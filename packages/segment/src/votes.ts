@@ -71,11 +71,14 @@ function pageWord(b: Ballots, taken: Taken, page: PageId, base: PageVersion, wri
   if (root === undefined) return HOLD as PageWord;
   const overtaken = overtakenBy(b, chain, root);
   if (overtaken !== undefined) return overtaken === "hold" ? (HOLD as PageWord) : { kind: "reject", page, winner: overtaken };
-  if (!buildsOnOwn(chain, taken, page, base)) return HOLD as PageWord;
-  return blockerOf(b, chain, taken, writes) ?? (isClaimed(taken.log, base) ? undefined : (HOLD as PageWord));
+  if (!isClaimed(taken.log, base) || !buildsOnOwn(chain, taken, page, base)) return HOLD as PageWord;
+  return blockerOf(b, chain, taken, writes);
 }
 
-/** A base that waits or holds is not the newest version here: what is built on it is not accepted before it. */
+/**
+ * A base that waits or holds is not the newest version here: what is built on it is voted on after it. (It could be said to wait,
+ * where a claim is in its base's way; but it is the base that must yield or be accepted, and its vote says so.)
+ */
 function isClaimed(log: StreamLog, base: PageVersion): boolean {
   if (base.stream !== log.stream || log.decisionOf(base.lsn) !== undefined) return true;
   return log.find(base.lsn)?.vote.kind === "accept";

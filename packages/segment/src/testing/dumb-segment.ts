@@ -172,12 +172,13 @@ export class DumbSegment {
       base = this.slices.find((x) => idOf(x) === at)?.items.find((i) => i.writes && i.page === item.page)?.base;
     }
     const others = this.pending().filter((x) => x !== s);
+    const base = this.isOwn(s, item.base) && !this.facts.has(item.base) ? others.find((x) => idOf(x) === item.base) : undefined;
+    if (base !== undefined && base.vote !== "accept") return "hold";
     for (const x of others)
       if (x.stream === s.stream && x.lsn < s.lsn && (x.vote === "accept" || x.vote.startsWith("wait")))
         if (x.items.some((i) => i.writes && i.page === item.page) && !ancestors.has(idOf(x))) return "hold";
     for (const x of others)
       if (x.stream !== s.stream && x.vote === "accept" && x.items.some((i) => i.page === item.page && (i.writes || item.writes))) return `wait ${idOf(x)}`;
-    const base = this.isOwn(s, item.base) && !this.facts.has(item.base) ? others.find((x) => idOf(x) === item.base) : undefined;
-    return base !== undefined && base.vote !== "accept" ? "hold" : undefined;
+    return undefined;
   }
 }
