@@ -63,7 +63,7 @@ function renderVerdict(results: readonly PointResult[]): string {
   const broken = results.filter((result) => isRun(result) && result.invariant !== "ok").length;
   const failed = results.filter((result) => !isRun(result)).length;
   if (broken === 0 && failed === 0)
-    return `<p><span class="verdict ok">All ${results.length} runs kept their invariant</span></p>`;
+    return `<p><span class="verdict ok">${results.length === 1 ? "The run" : `All ${results.length} runs`} kept ${results.length === 1 ? "its" : "their"} invariant</span></p>`;
   const parts = [
     ...(broken > 0 ? [`${broken} of ${results.length} runs broke their invariant`] : []),
     ...(failed > 0 ? [`${failed} of ${results.length} runs could not be measured`] : []),
@@ -109,10 +109,15 @@ function renderGroup(runs: readonly RunResult[], writers: number): string {
 ${findings.join("\n")}
 <div class="charts">
 ${chart("Throughput", "commits a second", (run) => run.committedPerSecond, formatCount)}
-${chart("Aborts that clients saw", "per commit", abortsPerCommit, formatRatio)}
+${chart("Aborts that clients saw", "per commit", abortsPerCommit, formatSmall)}
 ${chart("Median latency", "ms, retries included", (run) => run.p50Ms, formatLatency, 30)}
 ${chart("99th percentile latency", "ms, retries included", (run) => run.p99Ms, formatLatency, 30)}
 </div>`;
+}
+
+/** Two digits that count, however small: neighbouring ticks must differ. */
+function formatSmall(value: number): string {
+  return Number(value.toPrecision(2)).toString();
 }
 
 /** Ticks are round numbers; no digits that say nothing. */

@@ -188,6 +188,16 @@ describe("page", () => {
     );
   });
 
+  test("ticks of an axis differ, however small the values", () => {
+    const rare = renderReportPage(reportOf([runOf({ aborted: 1, committed: 60 })]));
+    for (const figure of rare.split("<figure>").slice(1)) {
+      const ticks = [...figure.matchAll(/text-anchor="end">([^<]*)</g)].map(([, tick]) => tick);
+      expect(ticks.length).toBeGreaterThan(2);
+      expect(new Set(ticks).size).toBe(ticks.length);
+    }
+    expect(rare).toContain("The run kept its invariant");
+  });
+
   test("a broken invariant stands at the top", () => {
     const broken = renderReportPage(reportOf([...FIXED, runOf({ invariant: "broken: <b>" })]));
     expect(broken).toContain("1 of 10 runs broke their invariant");
