@@ -20,7 +20,13 @@ import {
   type PageStore,
 } from "@sixfold/ports";
 import { SegmentServer, type SegmentEffect } from "@sixfold/segment";
-import { decodeRecords, encodeRecords, logBlockCodec, type LogRecord, type StorageMessage } from "@sixfold/wire";
+import {
+  decodeRecords,
+  encodeRecords,
+  logBlockCodec,
+  type LogRecord,
+  type StorageMessage,
+} from "@sixfold/wire";
 import { checkListen, listenerHandlers, type AnyMessage, type Channel, type Identity } from "./channel.ts";
 import { Dialler } from "./dialler.ts";
 import type { Journal } from "./journal.ts";

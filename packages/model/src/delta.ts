@@ -44,7 +44,8 @@ export function checkOps(ops: Uint8Array, pageBytes: number): string | undefined
       if (at + SET_HEADER > ops.length) return "set: header cut off";
       const offset = u16(ops, at + 1);
       const length = u16(ops, at + 3);
-      if (length === 0 || offset + length > pageBytes) return `set(${offset}, ${length} bytes) leaves the page`;
+      if (length === 0 || offset + length > pageBytes)
+        return `set(${offset}, ${length} bytes) leaves the page`;
       at += SET_HEADER + length;
       if (at > ops.length) return "set: bytes cut off";
     } else if (kind === MOVE) {
@@ -52,7 +53,8 @@ export function checkOps(ops: Uint8Array, pageBytes: number): string | undefined
       const to = u16(ops, at + 1);
       const from = u16(ops, at + 3);
       const length = u16(ops, at + 5);
-      if (length === 0 || to + length > pageBytes || from + length > pageBytes) return `move(${to}, ${from}, ${length}) leaves the page`;
+      if (length === 0 || to + length > pageBytes || from + length > pageBytes)
+        return `move(${to}, ${from}, ${length}) leaves the page`;
       at += MOVE_BYTES;
     } else return `unknown operation ${String(kind)}`;
   }

@@ -33,13 +33,18 @@ export interface Geometry {
 }
 
 export const pagesPerPg = (g: Geometry): number => g.segmentBytes / g.pageBytes;
-export const pgOf = (g: Geometry, page: PageId): PgId => pgId(Math.floor(page / (g.segmentBytes / g.pageBytes)));
+export const pgOf = (g: Geometry, page: PageId): PgId =>
+  pgId(Math.floor(page / (g.segmentBytes / g.pageBytes)));
 
 /** What is wrong with a geometry a user asked for, or undefined. */
 export function checkGeometry(g: Geometry): string | undefined {
   if (g.pageBytes < MIN_PAGE_BYTES || g.pageBytes > MAX_PAGE_BYTES || (g.pageBytes & (g.pageBytes - 1)) !== 0)
     return `pageBytes must be a power of two from ${MIN_PAGE_BYTES} to ${MAX_PAGE_BYTES}, not ${g.pageBytes}`;
-  if (!Number.isSafeInteger(g.segmentBytes) || g.segmentBytes <= 0 || g.segmentBytes % (EXTENT_PAGES * g.pageBytes) !== 0)
+  if (
+    !Number.isSafeInteger(g.segmentBytes) ||
+    g.segmentBytes <= 0 ||
+    g.segmentBytes % (EXTENT_PAGES * g.pageBytes) !== 0
+  )
     return `segmentBytes must be a multiple of ${EXTENT_PAGES} pages (${EXTENT_PAGES * g.pageBytes}), not ${g.segmentBytes}`;
   return undefined;
 }

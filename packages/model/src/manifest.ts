@@ -85,6 +85,8 @@ export function conflictsWithOutcome(
 ): boolean {
   if (outcome.decision !== "commit") return false;
   return outcome.changes.some((won) =>
-    pages.some((p) => p.page === won.page && p.base.stream === won.base.stream && p.base.lsn === won.base.lsn),
+    pages.some(
+      (p) => p.page === won.page && p.base.stream === won.base.stream && p.base.lsn === won.base.lsn,
+    ),
   );
 }

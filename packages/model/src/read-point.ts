@@ -35,7 +35,8 @@ export class ReadPoint {
 
   /** Raises one component in place; never lowers it. For the owner of a node's applied vector only. */
   advance(stream: StreamId, to: Lsn): void {
-    if (stream > this.settledThrough && to > (this.positions.get(stream) ?? 0)) this.positions.set(stream, to);
+    if (stream > this.settledThrough && to > (this.positions.get(stream) ?? 0))
+      this.positions.set(stream, to);
   }
 
   clone(): ReadPoint {

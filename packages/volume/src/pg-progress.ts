@@ -60,6 +60,8 @@ export class PgProgress {
   lastCommitted = 0 as Lsn;
   /** Decisions sent to this PG's segments reach to here. */
   decidedSent = 0 as Lsn;
+  /** Until then foreign slices count as waiting here for what this writer claims. */
+  rivalsUntil = 0;
   /** Aborts beyond the durable point that this PG's segments have not been sent. */
   hasNewAborts = false;
   /** Since when decisions wait to be sent; undefined while none do. */

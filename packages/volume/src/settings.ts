@@ -16,7 +16,7 @@ export interface VolumeSettings {
   readonly inFlightBytesMax: number;
   /** Decided slices kept for segments that reconnect; what is older is left to gossip. Bytes. */
   readonly retainedBytesMax: number;
-  /** In an exclusive volume decisions wait so long for a batch to ride on: only replicas wait for them. In a shared one rivals do, so they leave at once. */
+  /** Decisions wait so long for a batch to ride on, since a frame of their own costs each segment a sync; not while rivals wait for them. */
   readonly decisionDelayMs: number;
   /** A segment that has not voted on a slice for so long counts as silent: about 100 round trips within a region. */
   readonly silentAfterMs: number;

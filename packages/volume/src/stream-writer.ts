@@ -288,13 +288,12 @@ export class StreamWriter {
   private sendDecisions(now: number): void {
     const { dirty, log } = this.decider;
     const batchDue = this.nextToSend < this.decider.inFlight.next && this.wantsPgs === 0;
-    const patience = batchDue || this.exclusive ? this.settings.decisionDelayMs : 0;
     const mustFeed = this.care.resends.length > 0 && log.through > this.fedThrough;
     let left = 0;
     for (const pg of dirty) {
       if (pg.dirtySince === undefined) continue;
       if (pg.lastDecided <= pg.decidedSent && !pg.hasNewAborts) pg.dirtySince = undefined;
-      else if (now - pg.dirtySince < patience && !mustFeed) dirty[left++] = pg;
+      else if (now - pg.dirtySince < this.patienceFor(pg, batchDue, now) && !mustFeed) dirty[left++] = pg;
       else {
         pg.dirtySince = undefined;
         this.append(pg, pg.live, true, [], now);
@@ -302,6 +301,12 @@ export class StreamWriter {
       }
     }
     dirty.length = left;
+  }
+
+  /** How long decisions may wait for a batch to ride on: every frame of their own costs each segment a sync. Rivals are not kept waiting. */
+  private patienceFor(pg: PgProgress, batchDue: boolean, now: number): number {
+    const urgent = pg.hasNewAborts || now < pg.rivalsUntil;
+    return urgent && !batchDue ? 0 : this.settings.decisionDelayMs;
   }
 
   private sendResends(now: number): void {
@@ -332,6 +337,7 @@ export class StreamWriter {
       this.fencedSince ??= now;
       return;
     }
+    if (ack.waiting.length > 0) pg.rivalsUntil = now + this.settings.courtesyMs;
     const moved = pg.acked(member, ack.scl, ack.decidedThrough, now);
     if (!this.exclusive) countAck(pg, member, ack, this.decider, now);
     this.decider.noteAborts(pg, member, ack);
