@@ -147,9 +147,10 @@ export class BenchSegment {
   }
 
   read(page: number, readPoint: ReadPoint, need: readonly (readonly [number, number])[] = []): PageAnswer {
-    const [answer] = this.say(1, {
+    const said = this.say(1, {
       type: "readPage", request: 1, pg: PG, page: pageId(page), readPoint, need: need.map(([s, l]) => [streamId(s), lsn(l)] as const),
     });
+    const answer = said.find((m) => m.type === "pageRead");
     if (answer?.type !== "pageRead") throw new Error("no page");
     return answer.answer;
   }
