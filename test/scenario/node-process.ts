@@ -33,7 +33,12 @@ export class NodeProcess {
 
   start(now: number): void {
     // Every incarnation proposes under a name of its own: two values under one ballot would break the register.
-    this.machine = new DatabaseNode({ ...this.options, seed: ++this.starts });
+    // Decisions leave at once: scripts show each frame where its cause is.
+    this.machine = new DatabaseNode({
+      ...this.options,
+      seed: ++this.starts,
+      volumeSettings: { decisionDelayMs: 0 },
+    });
     this.machine.start(now);
     this.machine.clientOpened(CLIENT, now);
   }

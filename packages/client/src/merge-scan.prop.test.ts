@@ -66,7 +66,7 @@ describe("a scan with own writes", () => {
           );
           const rows = [...expected].filter(([k]) => inside(k, wanted)).sort(([a], [b]) => a - b);
           if (wanted.reverse) rows.reverse();
-          expect(await all(merged)).toEqual("limit" in wanted ? rows.slice(0, wanted.limit as number) : rows);
+          expect(await all(merged)).toEqual("limit" in wanted ? rows.slice(0, wanted.limit) : rows);
         },
       ),
       { numRuns: 1500 },

@@ -31,6 +31,8 @@ export interface DeskIo {
   readonly isReady: boolean;
   readonly engine: EngineFace;
   readonly procedures: ReadonlyMap<string, Procedure>;
+  /** Everything is shown here that this read point shows. */
+  shows(point: ReadPoint): boolean;
   /** Runs `then` when everything committed anywhere before now is shown here. */
   clusterRead(then: () => void): void;
   /** Asks storage; answered through `outcomeFound`. */
@@ -129,7 +131,7 @@ export class ClientDesk {
       const parked = this.parked;
       this.parked = [];
       for (const wait of parked) {
-        if (wait.session!.isAtMost(this.io.engine.applied)) this.begin(wait.link, wait.request, now);
+        if (this.io.shows(wait.session!)) this.begin(wait.link, wait.request, now);
         else this.parked.push(wait);
       }
     }
@@ -233,7 +235,7 @@ export class ClientDesk {
       );
       return true;
     }
-    if (session.isAtMost(this.io.engine.applied)) return false;
+    if (this.io.shows(session)) return false;
     this.parked.push({ link, request, until, session });
     this.queueBehind(request);
     return true;

@@ -68,13 +68,8 @@ export class DatabaseNode {
     const { geometry, poolPages, conflicts, seed } = options;
     this.engine = new Engine({ geometry, poolPages, conflicts, seed });
     const az = options.nodes.find((node) => node.name === options.name)?.az ?? "";
-    this.volume = new Volume({
-      node: options.name,
-      volume: options.volume,
-      servers: options.servers,
-      seed,
-      az,
-    });
+    const { volume, servers, volumeSettings: settings = {} } = options;
+    this.volume = new Volume({ node: options.name, volume, servers, seed, az, settings });
     this.random = new Random(seed);
     this.log = new TransactionLog(this.settings.rememberedOutcomes);
     this.desk = new ClientDesk(this.deskIo(), this.log, this.settings.waitLimitMs);
@@ -162,8 +157,8 @@ export class DatabaseNode {
     this.volume.tick(now);
     this.desk.expire(now);
     this.neighbours.tick(now);
-    if (now - this.manifestReadAt >= this.settings.manifestEveryMs || this.neighbours.stalled)
-      this.readManifest(now);
+    const patience = this.neighbours.manifestPatienceMs(this.settings.manifestEveryMs);
+    if (now - this.manifestReadAt >= patience) this.readManifest(now);
     if (this.state.state !== "stopping" && this.options.role === "writer")
       for (const stream of this.suspicion.check(this.neighbours.unfollowed(), now)) {
         this.say("warn", "writer-suspected", { stream });
@@ -451,6 +446,7 @@ export class DatabaseNode {
       },
       engine: this.engine,
       procedures: this.options.procedures,
+      shows: (point) => this.neighbours.shows(point),
       clusterRead: (then) => this.neighbours.clusterRead(then),
       findOutcome: (id) => this.volume.findTransaction(id, this.now),
       status: () => this.status(),

@@ -136,6 +136,15 @@ describe("foreign streams", () => {
     ]);
   });
 
+  test("a point beyond a closed stream's end is shown: there are only aborts", () => {
+    const w = joined();
+    w.streams.append(entry(3, 1, [[2, 5]]));
+    w.streams.learnManifest(manifest(new Map([[2, 4]])), streamId(9));
+    expect(w.shown.at(-1)).toBe("3:1");
+    expect(w.streams.shows(new ReadPoint(streamId(1), [[streamId(2), lsn(7)]]))).toBe(true);
+    expect(w.streams.shows(new ReadPoint(streamId(1), [[streamId(3), lsn(2)]]))).toBe(false);
+  });
+
   test("nobody reads before every open stream was followed once", () => {
     const w = world();
     w.streams.learnManifest(manifest(), streamId(9));

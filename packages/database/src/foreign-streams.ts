@@ -140,6 +140,19 @@ export class ForeignStreams {
       if (this.node.applied.get(stream) >= target) this.targets.delete(stream);
   }
 
+  /**
+   * Is everything shown here that this point shows, but for the component of `except`? A closed stream is shown to its end,
+   * and beyond the end there are only aborts: a writer that lost its stream may have counted some of them in its vector.
+   * A point that has seen more streams settle than this node waits for the manifest to arrive here too.
+   */
+  shows(point: ReadPoint, except?: StreamId): boolean {
+    const { applied } = this.node;
+    if (point.settledThrough > applied.settledThrough) return false;
+    for (const [stream, at] of point.entries())
+      if (stream !== except && at > applied.get(stream) && !this.ended.has(stream)) return false;
+    return true;
+  }
+
   private applyFrom(stream: StreamId, receiver: FeedReceiver): boolean {
     const before = receiver.released;
     let shown: ReadPoint | undefined; // entries of one batch share the vector they were built on
@@ -152,7 +165,7 @@ export class ForeignStreams {
         continue;
       }
       if (next.kind === "entry") {
-        if (next.entry.builtOn !== shown && !builtOnShown(next.entry.builtOn, this.node.applied, stream)) {
+        if (next.entry.builtOn !== shown && !this.shows(next.entry.builtOn, stream)) {
           this.stalled = true;
           break;
         }
@@ -208,14 +221,4 @@ export class ForeignStreams {
     this.asked.delete(stream);
     this.targets.delete(stream);
   }
-}
-
-/**
- * Is everything shown that an entry of `stream` was built on? Its own stream comes in order anyway. A sender that
- * has seen more streams settle than this node waits for the manifest to arrive here too.
- */
-function builtOnShown(builtOn: ReadPoint, applied: ReadPoint, stream: StreamId): boolean {
-  if (builtOn.settledThrough > applied.settledThrough) return false;
-  for (const [other, at] of builtOn.entries()) if (other !== stream && at > applied.get(other)) return false;
-  return true;
 }

@@ -14,6 +14,8 @@ import { FeedSender } from "./feed-sender.ts";
 import { ForeignStreams } from "./foreign-streams.ts";
 import type { NodeEffect } from "./node-api.ts";
 
+const STALLED_READ_MS = 100;
+
 /** What the neighbours need of their node: its engine and its volume. */
 export interface NeighbourIo {
   readonly applied: ReadPoint;
@@ -138,9 +140,17 @@ export class Neighbours {
     return this.foreign.isClosed;
   }
 
-  /** An entry waits for what a newer manifest may bring. */
-  get stalled(): boolean {
-    return this.foreign.stalled;
+  /** Everything is shown here that this read point shows. */
+  shows(point: ReadPoint): boolean {
+    return this.foreign.shows(point);
+  }
+
+  /**
+   * How long to go without a look at the manifest. Where an entry waits, a newer one may be what is missing: sooner
+   * than usual then, yet not so often that other nodes' proposals never win.
+   */
+  manifestPatienceMs(usualMs: number): number {
+    return this.foreign.stalled ? Math.min(STALLED_READ_MS, usualMs) : usualMs;
   }
 
   get jumps(): number {

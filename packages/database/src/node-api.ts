@@ -7,6 +7,7 @@
  */
 import type { Conflicts, Geometry, Mode, NodeName, Role, SegmentServerInfo, StreamId } from "@sixfold/model";
 import type { Append, ClientResponses, ClientWelcome, StorageMessage } from "@sixfold/wire";
+import type { VolumeSettings } from "@sixfold/volume";
 import type { Procedure } from "./procedures.ts";
 
 /** A database node as its topology names it. */
@@ -53,6 +54,8 @@ export interface NodeOptions {
   readonly injectConflicts: number;
   readonly seed: number;
   readonly settings?: Partial<NodeSettings>;
+  /** Times and bounds of the computing side of storage. */
+  readonly volumeSettings?: Partial<VolumeSettings>;
 }
 
 /** A client's connection, numbered by the driver. */

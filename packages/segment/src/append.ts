@@ -36,20 +36,31 @@ export function checkSlices(
       const fault = isKnown ? checkOps(delta.ops, pageBytes) : undefined;
       if (fault !== undefined) return fault;
     }
-    for (const check of slice.checks) if (check.page < firstPage || check.page >= endPage) return `page ${check.page} is not in PG ${m.pg}`;
+    for (const check of slice.checks)
+      if (check.page < firstPage || check.page >= endPage) return `page ${check.page} is not in PG ${m.pg}`;
     before = slice;
   }
   return undefined;
 }
 
 /** Takes what fits of a checked batch of an unfenced stream, and acknowledges. Returns what is wrong with its place, if anything. */
-export function takeAppend(state: PgState, decider: Decider, log: StreamLog, m: Append, from: Link, file: number, turn: Turn): string | undefined {
+export function takeAppend(
+  state: PgState,
+  decider: Decider,
+  log: StreamLog,
+  m: Append,
+  from: Link,
+  file: number,
+  turn: Turn,
+): string | undefined {
   const sclBefore = log.scl;
   const start = firstNew(log, m.slices);
   const next = m.slices[start];
-  if (next !== undefined && next.back < sclBefore) return `slice ${next.lsn} follows ${next.back}, not ${sclBefore}`;
+  if (next !== undefined && next.back < sclBefore)
+    return `slice ${next.lsn} follows ${next.back}, not ${sclBefore}`;
   if (log.count === 0 && log.scl === 0) log.exclusive = m.exclusive;
-  if (decider.take(log, m.decisions, turn)) turn.record({ kind: "decisions", pg: m.pg, stream: m.stream, decisions: m.decisions });
+  if (decider.take(log, m.decisions, turn))
+    turn.record({ kind: "decisions", pg: m.pg, stream: m.stream, decisions: m.decisions });
   decider.revote(turn);
   log.writer = from;
   let votes: SliceVote[] = [];
@@ -59,7 +70,14 @@ export function takeAppend(state: PgState, decider: Decider, log: StreamLog, m: 
     if (log.exclusive) takeExclusive(state, log, fresh, file);
     else takeShared(state, decider, log, fresh, file, turn);
     if (!log.exclusive) votes = notAccepted(log, firstIndex);
-    turn.record({ kind: "slices", pg: m.pg, stream: m.stream, exclusive: log.exclusive, slices: fresh, votes });
+    turn.record({
+      kind: "slices",
+      pg: m.pg,
+      stream: m.stream,
+      exclusive: log.exclusive,
+      slices: fresh,
+      votes,
+    });
     log.gapSeen = false;
   } else if (next !== undefined) log.gapSeen = true;
   acknowledge(log, m, from, { sclBefore, votes, turn });
@@ -82,7 +100,14 @@ function takeExclusive(state: PgState, log: StreamLog, slices: readonly Slice[],
   if (log.decided.through > slices[0]!.back || log.decided.hasHoles) state.toIndex.add(log);
 }
 
-function takeShared(state: PgState, decider: Decider, log: StreamLog, slices: readonly Slice[], file: number, turn: Turn): void {
+function takeShared(
+  state: PgState,
+  decider: Decider,
+  log: StreamLog,
+  slices: readonly Slice[],
+  file: number,
+  turn: Turn,
+): void {
   const firstIndex = log.slices.length;
   for (const slice of slices) {
     const taken = new Taken(slice, log, state.arrivals++, file, ACCEPT);

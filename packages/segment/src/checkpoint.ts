@@ -33,7 +33,11 @@ interface StreamState {
 
 interface CheckpointState {
   readonly form: 1;
-  readonly pgs: readonly { readonly pg: number; readonly settledThrough: number; readonly streams: readonly StreamState[] }[];
+  readonly pgs: readonly {
+    readonly pg: number;
+    readonly settledThrough: number;
+    readonly streams: readonly StreamState[];
+  }[];
   readonly promised: Seat["promised"];
   readonly accepted?: { readonly ballot: Seat["promised"]; readonly value: unknown };
 }
@@ -99,13 +103,18 @@ export function replay(into: RecoveryInto, record: LogRecord, file: number): voi
       into.pg(record.pg).log(record.stream).decided.add(record.decisions);
       return;
     case "outcomes":
-      for (const { stream, lsn: at, decision } of record.outcomes) into.pg(record.pg).log(stream).decided.set(at, decision, true);
+      for (const { stream, lsn: at, decision } of record.outcomes)
+        into.pg(record.pg).log(stream).decided.set(at, decision, true);
       return;
     case "fence":
       into.pg(record.pg).log(record.stream).isFenced = true;
       return;
     case "close":
-      settleClosed(into.pg(record.pg).log(record.stream), { final: record.final, tail: record.tail }, record.decisions);
+      settleClosed(
+        into.pg(record.pg).log(record.stream),
+        { final: record.final, tail: record.tail },
+        record.decisions,
+      );
       return;
     case "seat":
       into.seat.promised = record.promised;

@@ -8,7 +8,15 @@
  * Both free pages: slices that waited or held there are voted on again in order of arrival at the end of the
  * turn, unless their stream has been fenced meanwhile. Accepts are sticky: only these rules take one back.
  */
-import { ACCEPT, isNone, type Decision, type Decisions, type Lsn, type PageVersion, type Vote } from "@sixfold/model";
+import {
+  ACCEPT,
+  isNone,
+  type Decision,
+  type Decisions,
+  type Lsn,
+  type PageVersion,
+  type Vote,
+} from "@sixfold/model";
 import type { PageChain } from "./page-chain.ts";
 import { pagesOf, type Counters, type PgState, type Turn } from "./pg-state.ts";
 import type { StreamLog, Taken } from "./stream-log.ts";
@@ -36,7 +44,12 @@ export class Decider {
     }
     for (const at of d.earlyAborts) this.applyAt(log, at, turn);
     if (holeBefore)
-      for (let i = log.indexAfter(d.from); i < log.slices.length && log.slices[i]!.slice.lsn <= d.through; i++) this.apply(log.slices[i]!, turn);
+      for (
+        let i = log.indexAfter(d.from);
+        i < log.slices.length && log.slices[i]!.slice.lsn <= d.through;
+        i++
+      )
+        this.apply(log.slices[i]!, turn);
     this.advance(log, Number.POSITIVE_INFINITY, turn);
     return true;
   }
@@ -45,7 +58,8 @@ export class Decider {
   decideOne(log: StreamLog, at: Lsn, decision: Decision, turn: Turn, override = false): boolean {
     const before = log.decided.of(at);
     if (!log.decided.set(at, decision, override)) {
-      if (before !== undefined && before !== decision && at > log.decided.floor) this.contradiction(log, at, before, turn);
+      if (before !== undefined && before !== decision && at > log.decided.floor)
+        this.contradiction(log, at, before, turn);
       return false;
     }
     if (before !== undefined) this.contradiction(log, at, before, turn);
@@ -91,8 +105,10 @@ export class Decider {
   list(taken: Taken): void {
     if (taken.listed || taken.vote.kind === "reject" || taken.vote.kind === "void") return;
     taken.listed = true;
-    for (const { page, base } of taken.slice.deltas) this.state.pages.at(page).undecided.push({ taken, base, writes: true });
-    for (const { page, base } of taken.slice.checks) this.state.pages.at(page).undecided.push({ taken, base, writes: false });
+    for (const { page, base } of taken.slice.deltas)
+      this.state.pages.at(page).undecided.push({ taken, base, writes: true });
+    for (const { page, base } of taken.slice.checks)
+      this.state.pages.at(page).undecided.push({ taken, base, writes: false });
   }
 
   /**
@@ -141,7 +157,12 @@ export class Decider {
 
   private learnBase(taken: Taken, base: PageVersion, turn: Turn): void {
     const isOwn = base.stream === taken.slice.stream;
-    if (isNone(base) || base.stream <= this.state.settledThrough || (isOwn && !this.state.planted.has("own-base-learned"))) return;
+    if (
+      isNone(base) ||
+      base.stream <= this.state.settledThrough ||
+      (isOwn && !this.state.planted.has("own-base-learned"))
+    )
+      return;
     this.learn(base, turn);
   }
 
@@ -181,11 +202,21 @@ export class Decider {
     for (const delta of taken.slice.deltas) {
       const chain = this.state.pages.at(delta.page);
       chain.commit({ taken, delta });
-      if (!isNone(delta.base) && delta.base.stream > this.state.settledThrough) this.learn(delta.base, turn);
-      if (chain.undecided.length > 0) this.rejectRivals(chain, turn);
+      // In an exclusive stream's own run of decisions the base was decided before.
+      const { base } = delta;
+      if (
+        !isNone(base) &&
+        base.stream > this.state.settledThrough &&
+        !(base.stream === taken.log.stream && base.lsn <= taken.log.decided.through)
+      )
+        this.learn(base, turn);
+      if (chain.undecided.length > 0) {
+        this.rejectRivals(chain, turn);
+        if (chain.undecided.length > 0) this.state.dirty.add(chain);
+      }
       if (chain.detached.length > 0) this.noteFork(chain, turn);
     }
-    for (const page of pagesOf(taken)) this.markDirty(page);
+    for (const check of taken.slice.checks) this.markDirty(check.page);
   }
 
   private abort(taken: Taken, turn: Turn): void {
@@ -203,7 +234,8 @@ export class Decider {
       const root = rootOf(u.taken.log, chain.page, u.base);
       if (root === undefined) continue;
       const winner = overtakenBy(this.state, chain, root);
-      if (winner !== undefined && winner !== "hold") this.setVote(u.taken, { kind: "reject", page: chain.page, winner }, turn);
+      if (winner !== undefined && winner !== "hold")
+        this.setVote(u.taken, { kind: "reject", page: chain.page, winner }, turn);
     }
   }
 
@@ -261,20 +293,31 @@ export class Decider {
       const index = chain.indexOf(delta.base);
       if (index === undefined || index === chain.changes.length - 1) continue;
       this.counters.forks += 1;
-      turn.say("error", "fork", { pg: this.state.pg, page: chain.page, stream: taken.slice.stream, lsn: taken.slice.lsn });
+      turn.say("error", "fork", {
+        pg: this.state.pg,
+        page: chain.page,
+        stream: taken.slice.stream,
+        lsn: taken.slice.lsn,
+      });
     }
   }
 
   private contradiction(log: StreamLog, at: Lsn, before: Decision, turn: Turn): void {
     this.counters.contradictions += 1;
-    turn.say(before === "commit" ? "error" : "warn", "contradiction", { pg: log.pg, stream: log.stream, lsn: at, before });
+    turn.say(before === "commit" ? "error" : "warn", "contradiction", {
+      pg: log.pg,
+      stream: log.stream,
+      lsn: at,
+      before,
+    });
   }
 }
 
 function sameVote(a: Vote, b: Vote): boolean {
   if (a === b) return true;
   if (a.kind !== b.kind) return false;
-  if (a.kind === "wait" && b.kind === "wait") return a.page === b.page && a.blocker.stream === b.blocker.stream && a.blocker.lsn === b.blocker.lsn;
+  if (a.kind === "wait" && b.kind === "wait")
+    return a.page === b.page && a.blocker.stream === b.blocker.stream && a.blocker.lsn === b.blocker.lsn;
   return true;
 }
 

@@ -33,42 +33,70 @@ function fencedAnswer(state: PgState, log: StreamLog, request: number): Fenced {
   const committed: { page: PageId; base: PageVersion; version: PageVersion }[] = [];
   for (const page of [...pages].sort((a, b) => a - b)) committed.push(...committedVersions(state, page));
   return {
-    type: "fenced", request, pg, stream, scl, decidedThrough: decided.through, tail: log.tailAt(decided.through),
-    aborts: decided.abortsIn(decided.floor, decided.through), earlyAborts: decided.earlyAborts(), slices, committed,
+    type: "fenced",
+    request,
+    pg,
+    stream,
+    scl,
+    decidedThrough: decided.through,
+    tail: log.tailAt(decided.through),
+    aborts: decided.abortsIn(decided.floor, decided.through),
+    earlyAborts: decided.earlyAborts(),
+    slices,
+    committed,
   };
 }
 
 /** Newest first, down to the stored version. */
-function committedVersions(state: PgState, page: PageId): { page: PageId; base: PageVersion; version: PageVersion }[] {
+function committedVersions(
+  state: PgState,
+  page: PageId,
+): { page: PageId; base: PageVersion; version: PageVersion }[] {
   const chain = state.pages.at(page);
   const found = [...chain.changes, ...chain.detached].reverse().map(({ taken, delta }) => ({
     page,
     base: delta.base,
     version: { stream: taken.slice.stream, lsn: taken.slice.lsn },
   }));
-  if (chain.stored !== NONE && chain.stored.stream !== 0) found.push({ page, base: chain.storedBase, version: chain.stored });
+  if (chain.stored !== NONE && chain.stored.stream !== 0)
+    found.push({ page, base: chain.storedBase, version: chain.stored });
   return found;
 }
 
 export function close(state: PgState, decider: Decider, m: Close, from: Link, turn: Turn): void {
   const log = state.log(m.stream);
   closeLog(state, decider, log, { final: m.final, tail: m.tail }, m.decisions, turn);
-  const message = { type: "closed", request: m.request, pg: m.pg, stream: m.stream, complete: log.isComplete } as const;
+  const message = {
+    type: "closed",
+    request: m.request,
+    pg: m.pg,
+    stream: m.stream,
+    complete: log.isComplete,
+  } as const;
   turn.after({ kind: "send", to: from, message });
 }
 
 /** The stream is closed at `final`; `decisions` are its outcomes as far as they were not known before. */
-export function closeLog(state: PgState, decider: Decider, log: StreamLog, at: ClosedAt, decisions: Close["decisions"], turn: Turn): void {
+export function closeLog(
+  state: PgState,
+  decider: Decider,
+  log: StreamLog,
+  at: ClosedAt,
+  decisions: Close["decisions"],
+  turn: Turn,
+): void {
   const { pg, stream } = log;
   const isNew = log.closed === undefined;
   const before = log.decided.through;
   settleClosed(log, at, decisions);
   if (log.exclusive) state.toIndex.add(log);
   else
-    for (let i = log.indexAfter(decisions.from); i < log.slices.length; i++) decider.apply(log.slices[i]!, turn);
+    for (let i = log.indexAfter(decisions.from); i < log.slices.length; i++)
+      decider.apply(log.slices[i]!, turn);
   if (!log.exclusive) decider.advance(log, Number.POSITIVE_INFINITY, turn);
   decider.revote(turn);
-  if (isNew || log.decided.through !== before) turn.record({ kind: "close", pg, stream, final: at.final, tail: at.tail, decisions });
+  if (isNew || log.decided.through !== before)
+    turn.record({ kind: "close", pg, stream, final: at.final, tail: at.tail, decisions });
 }
 
 /** The facts alone, as recovery from the log needs them too. */
@@ -76,5 +104,6 @@ export function settleClosed(log: StreamLog, at: ClosedAt, decisions: Close["dec
   log.isFenced = true;
   log.closed = at;
   log.decided.close(decisions, at.final);
-  for (let i = log.indexAfter(at.final); i < log.slices.length; i++) log.decided.set(log.slices[i]!.slice.lsn, "abort", true);
+  for (let i = log.indexAfter(at.final); i < log.slices.length; i++)
+    log.decided.set(log.slices[i]!.slice.lsn, "abort", true);
 }

@@ -60,12 +60,18 @@ export class Gossip {
       const before = this.seen.get(log);
       // A hole in the decisions stays while new slices come: its writer fills none that four others know, and what it
       // leaves claimed here blocks every rival.
-      const stands = before?.decidedThrough === log.decided.through && (before.scl === log.scl || log.decided.hasHoles);
+      const stands =
+        before?.decidedThrough === log.decided.through && (before.scl === log.scl || log.decided.hasHoles);
       if (stands) this.stuck.add(log);
       else this.stuck.delete(log);
       this.seen.set(log, { scl: log.scl, decidedThrough: log.decided.through });
       if (log.stream <= state.settledThrough && log.isComplete && log.count === 0) continue;
-      streams.push({ stream: log.stream, scl: log.scl, decidedThrough: log.decided.through, closed: log.closed !== undefined });
+      streams.push({
+        stream: log.stream,
+        scl: log.scl,
+        decidedThrough: log.decided.through,
+        closed: log.closed !== undefined,
+      });
     }
     return { type: "positions", pg: state.pg, streams };
   }
@@ -82,7 +88,8 @@ export class Gossip {
 
   forget(state: PgState, peer: NodeName): void {
     state.peers.delete(peer);
-    for (const [log, pull] of this.pulls) if (pull.peer === peer && log.pg === state.pg) this.pulls.delete(log);
+    for (const [log, pull] of this.pulls)
+      if (pull.peer === peer && log.pg === state.pg) this.pulls.delete(log);
   }
 
   /** Pulls what lags behind a peer, one request a stream at a time. `send` says whether the peer is there. */
@@ -97,7 +104,10 @@ export class Gossip {
       const [name, position] = peer;
       const through = lsn(Math.max(Math.min(position.scl, position.decidedThrough), log.scl));
       const request = this.nextRequest();
-      if (!send(name, { type: "pullSlices", request, pg: log.pg, stream: log.stream, after: log.scl, through })) continue;
+      if (
+        !send(name, { type: "pullSlices", request, pg: log.pg, stream: log.stream, after: log.scl, through })
+      )
+        continue;
       this.pulls.set(log, { request, peer: name, at: now });
       sent += 1;
     }
@@ -105,14 +115,24 @@ export class Gossip {
   }
 
   /** The peer that is furthest ahead of this log; not the one that has just failed to answer, if there is another. */
-  private bestPeer(state: PgState, log: StreamLog, silent: NodeName | undefined): [NodeName, PeerPosition] | undefined {
+  private bestPeer(
+    state: PgState,
+    log: StreamLog,
+    silent: NodeName | undefined,
+  ): [NodeName, PeerPosition] | undefined {
     let best: [NodeName, PeerPosition] | undefined;
     for (const [name, positions] of state.peers) {
       const p = positions.get(log.stream);
       if (p === undefined) continue;
-      const ahead = Math.min(p.scl, p.decidedThrough) > log.scl || p.decidedThrough > log.decided.through || (p.closed && log.closed === undefined);
+      const ahead =
+        Math.min(p.scl, p.decidedThrough) > log.scl ||
+        p.decidedThrough > log.decided.through ||
+        (p.closed && log.closed === undefined);
       if (!ahead) continue;
-      const better = best === undefined || best[0] === silent || (name !== silent && p.decidedThrough > best[1].decidedThrough);
+      const better =
+        best === undefined ||
+        best[0] === silent ||
+        (name !== silent && p.decidedThrough > best[1].decidedThrough);
       if (better) best = [name, p];
     }
     return best;
@@ -152,15 +172,19 @@ export class Gossip {
     this.pulls.delete(log);
     const fault = checkSlices(m, c.pageBytes, c.pagesPerPg);
     if (fault !== undefined) return { fault };
-    const needsCopy = m.mergedThrough > log.scl || (m.decisions.from > log.decided.through && m.mergedThrough > log.decided.through);
+    const needsCopy =
+      m.mergedThrough > log.scl ||
+      (m.decisions.from > log.decided.through && m.mergedThrough > log.decided.through);
     if (needsCopy) return { next: "copy" };
     // What a peer that the fence has not reached knows may be a zombie's word; the close will tell (I6).
     if (log.isFenced && log.closed === undefined && m.closed === undefined) return {};
     const { turn, decider } = c;
     const before = log.decided.through;
-    if (decider.take(log, m.decisions, turn)) turn.record({ kind: "decisions", pg: m.pg, stream: m.stream, decisions: m.decisions });
+    if (decider.take(log, m.decisions, turn))
+      turn.record({ kind: "decisions", pg: m.pg, stream: m.stream, decisions: m.decisions });
     const taken = takeDecided(state, log, m, c);
-    if (m.closed !== undefined && log.closed === undefined) closeLog(state, decider, log, m.closed, nothingNew(m.decisions), turn);
+    if (m.closed !== undefined && log.closed === undefined)
+      closeLog(state, decider, log, m.closed, nothingNew(m.decisions), turn);
     decider.revote(turn);
     return taken > 0 || log.decided.through > before ? { next: "more" } : {};
   }
@@ -182,10 +206,22 @@ function takeDecided(state: PgState, log: StreamLog, m: PulledSlices, c: GossipC
   if (fresh.length > 0) {
     if (!log.exclusive) c.decider.advance(log, Number.POSITIVE_INFINITY, c.turn);
     log.gapSeen = false;
-    c.turn.record({ kind: "slices", pg: log.pg, stream: log.stream, exclusive: log.exclusive, slices: fresh, votes: [] });
+    c.turn.record({
+      kind: "slices",
+      pg: log.pg,
+      stream: log.stream,
+      exclusive: log.exclusive,
+      slices: fresh,
+      votes: [],
+    });
   }
   return fresh.length;
 }
 
 /** The peer's decisions have been taken in already; the close adds none. */
-const nothingNew = (d: Decisions): Decisions => ({ from: d.through, through: d.through, aborts: [], earlyAborts: [] });
+const nothingNew = (d: Decisions): Decisions => ({
+  from: d.through,
+  through: d.through,
+  aborts: [],
+  earlyAborts: [],
+});

@@ -8,13 +8,7 @@
  * leave memory at the front of their log when all their deltas are merged and the peers that are up have them.
  * At most one store batch is under way; until its completion is told, chains stay as they are.
  */
-import {
-  applyOps,
-  greatestLowerBound,
-  type PageId,
-  type ReadPoint,
-  type StreamId,
-} from "@sixfold/model";
+import { applyOps, greatestLowerBound, type PageId, type ReadPoint, type StreamId } from "@sixfold/model";
 import type { PageChain } from "./page-chain.ts";
 import { encodePage, type StoredPage } from "./page-image.ts";
 import type { Counters, PgState } from "./pg-state.ts";
@@ -132,7 +126,13 @@ export class Merger {
       }
   }
 
-  private planLog(state: PgState, log: StreamLog, bound: ReadPoint, pageBytes: number, planned: Map<PageChain, Planned>): void {
+  private planLog(
+    state: PgState,
+    log: StreamLog,
+    bound: ReadPoint,
+    pageBytes: number,
+    planned: Map<PageChain, Planned>,
+  ): void {
     const all = state.planted.has("merge-all");
     for (; log.mergeCursor < log.slices.length; log.mergeCursor++) {
       const taken = log.slices[log.mergeCursor]!;
@@ -148,7 +148,11 @@ export class Merger {
         planned.set(chain, plan);
       }
       for (const { page } of taken.slice.deltas)
-        if ((planned.get(state.pages.at(page))?.page.merged.get(log.stream) ?? 0) < taken.slice.lsn && !state.pages.at(page).isMerged(taken.slice)) return;
+        if (
+          (planned.get(state.pages.at(page))?.page.merged.get(log.stream) ?? 0) < taken.slice.lsn &&
+          !state.pages.at(page).isMerged(taken.slice)
+        )
+          return;
     }
   }
 
@@ -164,12 +168,21 @@ export class Merger {
   }
 }
 
-function planPage(state: PgState, chain: PageChain, bound: ReadPoint, pageBytes: number): Planned | undefined {
+function planPage(
+  state: PgState,
+  chain: PageChain,
+  bound: ReadPoint,
+  pageBytes: number,
+): Planned | undefined {
   const stored = state.pages.storedPage(chain.page);
   if (stored === "corrupt") chain.isCorrupt = true;
   if (stored === "corrupt" || chain.isCorrupt) return undefined;
   let n = 0;
-  while (n < chain.changes.length && (state.planted.has("merge-all") || bound.includes(chain.changes[n]!.taken.slice))) n += 1;
+  while (
+    n < chain.changes.length &&
+    (state.planted.has("merge-all") || bound.includes(chain.changes[n]!.taken.slice))
+  )
+    n += 1;
   const last = chain.changes[n - 1];
   if (last === undefined) return undefined;
   const image = stored === undefined ? new Uint8Array(pageBytes) : stored.image;
@@ -180,7 +193,13 @@ function planPage(state: PgState, chain: PageChain, bound: ReadPoint, pageBytes:
     merged.set(taken.slice.stream, taken.slice.lsn);
   }
   const { stream, lsn } = last.taken.slice;
-  return { state, chain, changes: n, page: { version: { stream, lsn }, base: last.delta.base, merged, image }, isCopy: false };
+  return {
+    state,
+    chain,
+    changes: n,
+    page: { version: { stream, lsn }, base: last.delta.base, merged, image },
+    isCopy: false,
+  };
 }
 
 /** Merged or aborted, and no reader is before it. */
@@ -195,7 +214,12 @@ function isDone(log: StreamLog, lowWater: ReadonlyMap<StreamId, ReadPoint>): boo
 function peersHave(state: PgState, log: StreamLog, at: number): boolean {
   for (const positions of state.peers.values()) {
     const position = positions.get(log.stream);
-    if (position === undefined ? log.stream > state.settledThrough : position.scl < at || position.decidedThrough < at) return false;
+    if (
+      position === undefined
+        ? log.stream > state.settledThrough
+        : position.scl < at || position.decidedThrough < at
+    )
+      return false;
   }
   return true;
 }

@@ -107,12 +107,18 @@ export class PageChain {
   }
 
   get isIdle(): boolean {
-    return this.changes.length === 0 && this.detached.length === 0 && this.undecided.length === 0 && this.storing === 0 && !this.isCorrupt;
+    return (
+      this.changes.length === 0 &&
+      this.detached.length === 0 &&
+      this.undecided.length === 0 &&
+      this.storing === 0 &&
+      !this.isCorrupt
+    );
   }
 
   private attach(): number {
     let joined = 0;
-    for (let again = true; again; ) {
+    for (let again = true; again;) {
       again = false;
       for (let i = 0; i < this.detached.length; i++) {
         if (!sameVersion(this.detached[i]!.delta.base, this.head)) continue;

@@ -15,7 +15,7 @@
  * old it is. Recovery and copying rest on that.
  */
 import { lsn, NONE, streamId, type PageVersion, type StreamId } from "@sixfold/model";
-import { crc32 } from "node:zlib";
+import { crc32 } from "@sixfold/wire";
 
 const FORM = 1;
 const HEADER = 4 + 1 + 1;
@@ -39,7 +39,8 @@ export function encodePage(page: StoredPage): Uint8Array {
   view.setUint8(5, components.length);
   writeVersion(view, HEADER, page.version.stream, page.version.lsn);
   writeVersion(view, HEADER + VERSION, page.base.stream, page.base.lsn);
-  for (let i = 0; i < components.length; i++) writeVersion(view, HEADER + VERSION * (2 + i), components[i]![0], components[i]![1]);
+  for (let i = 0; i < components.length; i++)
+    writeVersion(view, HEADER + VERSION * (2 + i), components[i]![0], components[i]![1]);
   out.set(page.image, at);
   view.setUint32(0, crc32(out.subarray(4)), true);
   return out;
@@ -58,7 +59,12 @@ export function decodePage(stored: Uint8Array): StoredPage | undefined {
     const from = HEADER + VERSION * (2 + i);
     merged.set(streamId(view.getFloat64(from, true)), view.getFloat64(from + 8, true));
   }
-  return { version: readVersion(view, HEADER), base: readVersion(view, HEADER + VERSION), merged, image: stored.subarray(at) };
+  return {
+    version: readVersion(view, HEADER),
+    base: readVersion(view, HEADER + VERSION),
+    merged,
+    image: stored.subarray(at),
+  };
 }
 
 function writeVersion(view: DataView, at: number, stream: number, lsnAt: number): void {

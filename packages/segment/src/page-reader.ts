@@ -60,7 +60,8 @@ export function readPage(state: PgState, cache: ImageCache, m: ReadPage, pageByt
   if (!state.planted.has("reads-behind") && !meetsNeed(state, m)) return { kind: "behind" };
   const chain = state.pages.at(m.page);
   if (chain.isCorrupt) return { kind: "corrupt" };
-  for (const { taken } of chain.detached) if (m.readPoint.includes(taken.slice) && !state.planted.has("reads-behind")) return { kind: "behind" };
+  for (const { taken } of chain.detached)
+    if (m.readPoint.includes(taken.slice) && !state.planted.has("reads-behind")) return { kind: "behind" };
   const index = visibleIndex(chain, m);
   if (index === -1 && isNone(chain.stored)) return { kind: "empty" };
   if (index === -1 && !m.readPoint.includes(chain.stored)) return { kind: "too-old" };
@@ -87,11 +88,18 @@ function visibleIndex(chain: PageChain, m: ReadPage): number {
   return index;
 }
 
-function imageAt(state: PgState, cache: ImageCache, chain: PageChain, index: number, pageBytes: number): PageAnswer {
+function imageAt(
+  state: PgState,
+  cache: ImageCache,
+  chain: PageChain,
+  index: number,
+  pageBytes: number,
+): PageAnswer {
   const slice = chain.changes[index]?.taken.slice;
   const version: PageVersion = slice === undefined ? chain.stored : { stream: slice.stream, lsn: slice.lsn };
   const cached = cache.get(chain.page);
-  if (cached !== undefined && sameVersion(cached.version, version)) return { kind: "page", version, image: cached.image };
+  if (cached !== undefined && sameVersion(cached.version, version))
+    return { kind: "page", version, image: cached.image };
   const cachedAt = cached === undefined ? undefined : chain.indexOf(cached.version);
   let image: Uint8Array;
   let at: number;

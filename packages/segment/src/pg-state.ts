@@ -4,10 +4,19 @@
  * A turn is one input. What it changes in memory is collected here as log records and as news for
  * writers, and leaves as one persist effect when the turn ends: nothing is said before it is durable.
  */
-import type { ForeignWait, LogRecord, SliceVote } from "@sixfold/wire";
-import { streamId, type Decision, type EntryId, type Lsn, type NodeName, type PageId, type PgId, type StreamId } from "@sixfold/model";
+import type { Ack, ForeignWait, LogRecord, SliceVote } from "@sixfold/wire";
+import {
+  streamId,
+  type Decision,
+  type EntryId,
+  type Lsn,
+  type NodeName,
+  type PageId,
+  type PgId,
+  type StreamId,
+} from "@sixfold/model";
 import { PageTable, type PageChain } from "./page-chain.ts";
-import type { Link, MergedPages, PlantedBreak, SegmentEffect } from "./segment-api.ts";
+import type { MergedPages, PlantedBreak, SegmentEffect } from "./segment-api.ts";
 import { statedVote, StreamLog, type Taken } from "./stream-log.ts";
 import type { Ballots } from "./votes.ts";
 
@@ -160,14 +169,20 @@ export function ackOf(
   votes: readonly SliceVote[],
   waiting: readonly ForeignWait[],
   state: "ok" | "fenced" | "full" = "ok",
-): import("@sixfold/wire").Ack {
+): Ack {
   const { pg, stream, scl, decided } = log;
-  return { type: "ack", pg, stream, scl, acceptedFrom, votes, decidedThrough: decided.through, abortsKnown: decided.earlyAborts(), waiting, state };
-}
-
-/** A place to answer to. */
-export interface Asker {
-  readonly link: Link;
+  return {
+    type: "ack",
+    pg,
+    stream,
+    scl,
+    acceptedFrom,
+    votes,
+    decidedThrough: decided.through,
+    abortsKnown: decided.earlyAborts(),
+    waiting,
+    state,
+  };
 }
 
 /** Pages a slice touches, in order. */

@@ -55,8 +55,16 @@ export class DecidedRanges {
   add(d: Decisions): boolean {
     let isNew = false;
     const contradicts = (at: number): boolean => at > this.floor && this.of(lsn(at)) !== undefined;
-    for (const at of d.aborts) if (at > this.floor && !contradicts(at)) (this.aborted.add(at), (isNew = true));
-    for (const at of d.earlyAborts) if (at > this.floor && !contradicts(at)) (this.aborted.add(at), (isNew = true));
+    for (const at of d.aborts)
+      if (at > this.floor && !contradicts(at)) {
+        this.aborted.add(at);
+        isNew = true;
+      }
+    for (const at of d.earlyAborts)
+      if (at > this.floor && !contradicts(at)) {
+        this.aborted.add(at);
+        isNew = true;
+      }
     if (d.through > d.from && d.through > this.through) {
       if (d.from <= this.through) {
         this.through = d.through;
@@ -86,7 +94,8 @@ export class DecidedRanges {
   /** The manifest's word on a closed stream: replaces what was known of `(d.from, final]`. */
   close(d: Decisions, final: Lsn): void {
     const aborts = new Set<number>(d.aborts);
-    for (const at of this.aborted) if (at > d.from && at <= d.through && !aborts.has(at)) this.aborted.delete(at);
+    for (const at of this.aborted)
+      if (at > d.from && at <= d.through && !aborts.has(at)) this.aborted.delete(at);
     for (const at of aborts) if (at > this.floor) this.aborted.add(at);
     for (const at of d.earlyAborts) if (at > this.floor) this.aborted.add(at);
     this.add({ from: d.from, through: lsn(Math.min(d.through, final)), aborts: [], earlyAborts: [] });
@@ -107,7 +116,12 @@ export class DecidedRanges {
   /** Everything known from `floor` on, as a peer may take it in. Single commits are not expressible, and follow later. */
   state(after: Lsn): Decisions {
     const from = lsn(Math.min(Math.max(this.floor, after), this.through));
-    return { from, through: this.through, aborts: this.abortsIn(from, this.through), earlyAborts: this.earlyAborts() };
+    return {
+      from,
+      through: this.through,
+      aborts: this.abortsIn(from, this.through),
+      earlyAborts: this.earlyAborts(),
+    };
   }
 
   /** Forgets the aborts up to `at`, which must be decided. */
@@ -175,6 +189,7 @@ export class DecidedRanges {
       else if (this.aborted.size > 0 && this.aborted.has(next)) this.through = lsn(next);
       else break;
     }
-    if (this.committed.size > 0) for (const c of this.committed) if (c <= this.through) this.committed.delete(c);
+    if (this.committed.size > 0)
+      for (const c of this.committed) if (c <= this.through) this.committed.delete(c);
   }
 }

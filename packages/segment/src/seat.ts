@@ -31,7 +31,17 @@ export class Seat {
       this.promised = m.ballot;
       turn.record(this.record());
     }
-    turn.after({ kind: "send", to: from, message: { type: "manifestPromise", request: m.request, granted, promised: this.promised, accepted: this.accepted } });
+    turn.after({
+      kind: "send",
+      to: from,
+      message: {
+        type: "manifestPromise",
+        request: m.request,
+        granted,
+        promised: this.promised,
+        accepted: this.accepted,
+      },
+    });
   }
 
   accept(m: ManifestAccept, from: Link, turn: Turn): void {
@@ -41,13 +51,21 @@ export class Seat {
       this.accepted = { ballot: m.ballot, value: m.value };
       turn.record(this.record());
     }
-    turn.after({ kind: "send", to: from, message: { type: "manifestAccepted", request: m.request, granted, promised: this.promised } });
+    turn.after({
+      kind: "send",
+      to: from,
+      message: { type: "manifestAccepted", request: m.request, granted, promised: this.promised },
+    });
   }
 
   /** Waits for the sync of what it tells, like all answers. */
   peek(m: ManifestPeek, from: Link, turn: Turn): void {
     const promised = this.promised === NO_BALLOT ? undefined : this.promised;
-    turn.after({ kind: "send", to: from, message: { type: "manifestPeeked", request: m.request, promised, value: this.accepted?.value } });
+    turn.after({
+      kind: "send",
+      to: from,
+      message: { type: "manifestPeeked", request: m.request, promised, value: this.accepted?.value },
+    });
   }
 
   record(): LogRecord {

@@ -36,7 +36,11 @@ export interface MergedPages {
 export type SegmentEffect =
   | { readonly kind: "send"; readonly to: Link; readonly message: StorageMessage }
   /** Append to the log and sync; then do `then`. Without records `then` still waits for every persist before it. */
-  | { readonly kind: "persist"; readonly records: readonly LogRecord[]; readonly then: readonly SegmentEffect[] }
+  | {
+      readonly kind: "persist";
+      readonly records: readonly LogRecord[];
+      readonly then: readonly SegmentEffect[];
+    }
   /** Store these, all or none, then call `pagesStored(token)`. At most one is under way at a time. */
   | {
       readonly kind: "storePages";

@@ -49,14 +49,23 @@ export class SegmentCopy {
   /** Begins, unless one is under way for the PG. */
   begin(state: PgState, peer: NodeName, firstPage: PageId, now: number, send: SendTo, mends?: PageId): void {
     if (this.copies.has(state)) return;
-    const copy: Copy = { peer, mends, request: 0, from: mends ?? firstPage, at: now, merged: undefined, storing: false };
+    const copy: Copy = {
+      peer,
+      mends,
+      request: 0,
+      from: mends ?? firstPage,
+      at: now,
+      merged: undefined,
+      storing: false,
+    };
     this.copies.set(state, copy);
     this.ask(state, copy, now, send);
   }
 
   /** Copies whose peer went away or fell silent are given up; what lags begins one anew. */
   tick(now: number): void {
-    for (const [state, copy] of this.copies) if (!copy.storing && now - copy.at > this.timeoutMs) this.copies.delete(state);
+    for (const [state, copy] of this.copies)
+      if (!copy.storing && now - copy.at > this.timeoutMs) this.copies.delete(state);
   }
 
   /** The pages to store of an answer; undefined if nobody asked. Pages that are further here stay as they are. */
@@ -70,7 +79,8 @@ export class SegmentCopy {
       if (copy.mends !== undefined && page !== copy.mends) continue;
       const decoded = decodePage(stored);
       const chain = state.pages.at(page);
-      if (decoded !== undefined && (chain.isCorrupt || isFurther(decoded, chain))) pages.push([chain, decoded]);
+      if (decoded !== undefined && (chain.isCorrupt || isFurther(decoded, chain)))
+        pages.push([chain, decoded]);
     }
     copy.storing = true;
     copy.from = m.next ?? pageId(-1);
@@ -78,7 +88,11 @@ export class SegmentCopy {
   }
 
   /** What was taken is stored. Asks on, or returns where the copied segment now stands. */
-  stored(state: PgState, now: number, send: SendTo): ReadonlyMap<StreamId, { through: Lsn; tail: Lsn }> | undefined {
+  stored(
+    state: PgState,
+    now: number,
+    send: SendTo,
+  ): ReadonlyMap<StreamId, { through: Lsn; tail: Lsn }> | undefined {
     const copy = this.copies.get(state);
     if (copy === undefined || !copy.storing) return undefined;
     copy.storing = false;
@@ -95,12 +109,18 @@ export class SegmentCopy {
     copy.request = ++this.requests;
     copy.at = now;
     const limit = copy.mends === undefined ? PAGES_A_PULL : 1;
-    if (!send(copy.peer, { type: "pullPages", request: copy.request, pg: state.pg, from: copy.from, limit })) this.copies.delete(state);
+    if (!send(copy.peer, { type: "pullPages", request: copy.request, pg: state.pg, from: copy.from, limit }))
+      this.copies.delete(state);
   }
 }
 
 /** Answers from what is stored here. Damaged pages are left out: another peer has them. */
-export function answerPullPages(state: PgState, store: MergedPages, m: PullPages, endPage: number): PulledPages {
+export function answerPullPages(
+  state: PgState,
+  store: MergedPages,
+  m: PullPages,
+  endPage: number,
+): PulledPages {
   const ids = store.pages(m.from, Math.min(m.limit, PAGES_A_PULL)).filter((page) => page < endPage);
   const pages: { page: PageId; stored: Uint8Array }[] = [];
   for (const page of ids) {
@@ -111,7 +131,14 @@ export function answerPullPages(state: PgState, store: MergedPages, m: PullPages
   const merged = [...state.streams.values()]
     .filter((log) => log.mergedThrough > 0)
     .map((log) => ({ stream: log.stream, through: log.mergedThrough, tail: log.droppedTail }));
-  return { type: "pulledPages", request: m.request, pg: m.pg, pages, next: last === undefined || last + 1 >= endPage ? undefined : pageId(last + 1), merged };
+  return {
+    type: "pulledPages",
+    request: m.request,
+    pg: m.pg,
+    pages,
+    next: last === undefined || last + 1 >= endPage ? undefined : pageId(last + 1),
+    merged,
+  };
 }
 
 function isFurther(copied: StoredPage, chain: PageChain): boolean {

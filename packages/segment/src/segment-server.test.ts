@@ -5,13 +5,18 @@ import { BenchSegment, decided, GEOMETRY, PG, point, slice, v } from "./testing/
 
 const KEEP = { mergeAboveBytes: Number.POSITIVE_INFINITY };
 const chainOf = (stream: number, n: number, page = 1) =>
-  Array.from({ length: n }, (_, i) => slice({ stream, lsn: i + 1, writes: [[page, i === 0 ? NONE : v(stream, i)]], transaction: `t-${i + 1}` }));
+  Array.from({ length: n }, (_, i) =>
+    slice({ stream, lsn: i + 1, writes: [[page, i === 0 ? NONE : v(stream, i)]], transaction: `t-${i + 1}` }),
+  );
 
 describe("append", () => {
   test("a resend is acknowledged again, with the same votes", () => {
     const s = new BenchSegment();
     s.append([slice({ stream: 1, lsn: 1, writes: [[1, NONE]] })]);
-    const mine = [slice({ stream: 2, lsn: 1, writes: [[1, NONE]] }), slice({ stream: 2, lsn: 2, writes: [[2, NONE]] })];
+    const mine = [
+      slice({ stream: 2, lsn: 1, writes: [[1, NONE]] }),
+      slice({ stream: 2, lsn: 2, writes: [[2, NONE]] }),
+    ];
     const [first] = s.append(mine).filter((a) => a.stream === 2);
     const [again] = s.append(mine).filter((a) => a.stream === 2);
     expect(again).toEqual({ ...first, waiting: [] });
@@ -30,13 +35,17 @@ describe("append", () => {
     const s = new BenchSegment();
     s.append([slice({ stream: 1, lsn: 1, writes: [[1, NONE]] })]);
     s.append([slice({ stream: 2, lsn: 1, writes: [[1, NONE]] })]);
-    expect(s.append([], { of: 2, link: 7 } as never)).toMatchObject([{ acceptedFrom: 0, scl: 1, votes: [{ lsn: 1 }] }]);
-    expect(s.append([], { of: 2, link: 7 } as never)).toMatchObject([{ acceptedFrom: 1, votes: [] }]);
+    expect(s.append([], { of: 2, link: 7 })).toMatchObject([
+      { acceptedFrom: 0, scl: 1, votes: [{ lsn: 1 }] },
+    ]);
+    expect(s.append([], { of: 2, link: 7 })).toMatchObject([{ acceptedFrom: 1, votes: [] }]);
   });
 
   test("an exclusive stream's slices count as accepted, without a vote", () => {
     const s = new BenchSegment();
-    expect(s.append(chainOf(1, 3), { exclusive: true })).toMatchObject([{ scl: 3, acceptedFrom: 0, votes: [] }]);
+    expect(s.append(chainOf(1, 3), { exclusive: true })).toMatchObject([
+      { scl: 3, acceptedFrom: 0, votes: [] },
+    ]);
     expect((s.server.status()["machine"] as { votes: number }).votes).toBe(0);
   });
 
@@ -71,13 +80,31 @@ describe("append", () => {
 
 describe("peers that break the protocol are refused, and nothing else is harmed", () => {
   const bad: readonly (readonly [string, (s: BenchSegment) => void])[] = [
-    ["a slice of another stream", (s) => s.append([slice({ stream: 2, lsn: 2, back: 1, writes: [[1, NONE]] })], { stream: streamId(1) } as never)],
-    ["slices out of order", (s) => s.append([slice({ stream: 1, lsn: 3, back: 2 }), slice({ stream: 1, lsn: 2, back: 1 })])],
+    [
+      "a slice of another stream",
+      (s) =>
+        s.append([slice({ stream: 2, lsn: 2, back: 1, writes: [[1, NONE]] })], {
+          stream: streamId(1),
+        } as never),
+    ],
+    [
+      "slices out of order",
+      (s) => s.append([slice({ stream: 1, lsn: 3, back: 2 }), slice({ stream: 1, lsn: 2, back: 1 })]),
+    ],
     ["page 9999 is not in PG 0", (s) => s.append([slice({ stream: 1, lsn: 2, writes: [[9999, NONE]] })])],
-    ["slice 5 follows 0, not 1", (s) => s.append([slice({ stream: 1, lsn: 5, back: 0, writes: [[1, NONE]] })])],
+    [
+      "slice 5 follows 0, not 1",
+      (s) => s.append([slice({ stream: 1, lsn: 5, back: 0, writes: [[1, NONE]] })]),
+    ],
     ["there is no PG 70000000", (s) => s.append([], { pg: 70_000_000 } as never)],
-    ["positions comes from segment servers only", (s) => s.say(1, { type: "positions", pg: PG, streams: [] })],
-    ["pageRead is not for segment servers", (s) => s.say(1, { type: "pageRead", request: 1, pg: PG, page: pageId(1), answer: { kind: "empty" } })],
+    [
+      "positions comes from segment servers only",
+      (s) => s.say(1, { type: "positions", pg: PG, streams: [] }),
+    ],
+    [
+      "pageRead is not for segment servers",
+      (s) => s.say(1, { type: "pageRead", request: 1, pg: PG, page: pageId(1), answer: { kind: "empty" } }),
+    ],
   ];
   for (const [reason, act] of bad)
     test(reason, () => {
@@ -95,7 +122,9 @@ describe("fence and close", () => {
     const s = new BenchSegment({ planted });
     s.append(chainOf(1, 1));
     s.fence(1);
-    const [ack] = s.append([slice({ stream: 1, lsn: 2, writes: [[1, v(1, 1)]] })], { decisions: decided(0, 1) });
+    const [ack] = s.append([slice({ stream: 1, lsn: 2, writes: [[1, v(1, 1)]] })], {
+      decisions: decided(0, 1),
+    });
     return [ack?.state, ack?.scl, ack?.decidedThrough];
   };
   test("I6: after its fence a stream appends and decides nothing; planted, it does", () => {
@@ -115,9 +144,19 @@ describe("fence and close", () => {
     s.append(chainOf(1, 3), { decisions: decided(0, 2, [2]) });
     s.append([slice({ stream: 2, lsn: 1, writes: [[1, NONE]] })]);
     const answer = s.fence(2);
-    expect(answer).toMatchObject({ scl: 1, decidedThrough: 0, tail: 0, slices: [{ vote: { kind: "reject" }, decision: undefined }] });
+    expect(answer).toMatchObject({
+      scl: 1,
+      decidedThrough: 0,
+      tail: 0,
+      slices: [{ vote: { kind: "reject" }, decision: undefined }],
+    });
     expect(answer.committed).toEqual([{ page: 1, base: NONE, version: v(1, 1) }]);
-    expect(s.fence(1)).toMatchObject({ decidedThrough: 2, tail: 1, aborts: [2], slices: [{ slice: { lsn: 3 }, vote: { kind: "void" } }] });
+    expect(s.fence(1)).toMatchObject({
+      decidedThrough: 2,
+      tail: 1,
+      aborts: [2],
+      slices: [{ slice: { lsn: 3 }, vote: { kind: "void" } }],
+    });
   });
 
   test("close overrides an abort that a writer could not make known, and says what is missing", () => {
@@ -135,7 +174,12 @@ describe("fence and close", () => {
   test("outcomes of the manifest are facts, durable before they are confirmed", () => {
     const s = new BenchSegment({ settings: KEEP });
     s.append(chainOf(1, 2));
-    const said = s.say(9, { type: "outcomes", request: 3, pg: PG, outcomes: [{ stream: streamId(1), lsn: lsn(2), decision: "commit" }] });
+    const said = s.say(9, {
+      type: "outcomes",
+      request: 3,
+      pg: PG,
+      outcomes: [{ stream: streamId(1), lsn: lsn(2), decision: "commit" }],
+    });
     expect(said.map((m) => m.type)).toContain("outcomesKnown");
     s.crash();
     expect(s.read(1, point([1, 2]), [[1, 2]])).toMatchObject({ kind: "page", version: v(1, 2) });
@@ -144,8 +188,19 @@ describe("fence and close", () => {
   test("a transaction is found by its attempts, newest fate included", () => {
     const s = new BenchSegment({ settings: KEEP });
     s.append(chainOf(1, 2), { decisions: decided(0, 1) });
-    const find = (t: string) => s.say(9, { type: "findTransaction", request: 1, pg: PG, stream: streamId(1), transaction: t as never })[0];
-    expect(find("t-1")).toMatchObject({ attempts: [{ lsn: 1, decision: "commit" }], scl: 2, mergedThrough: 0 });
+    const find = (t: string) =>
+      s.say(9, {
+        type: "findTransaction",
+        request: 1,
+        pg: PG,
+        stream: streamId(1),
+        transaction: t as never,
+      })[0];
+    expect(find("t-1")).toMatchObject({
+      attempts: [{ lsn: 1, decision: "commit" }],
+      scl: 2,
+      mergedThrough: 0,
+    });
     expect(find("t-2")).toMatchObject({ attempts: [{ lsn: 2, decision: undefined }] });
     expect(find("t-9")).toMatchObject({ attempts: [] });
   });
@@ -156,7 +211,12 @@ describe("reads", () => {
     const read = (planted: readonly "reads-behind"[]) => {
       const s = new BenchSegment({ planted, settings: KEEP });
       s.append(chainOf(1, 2), { decisions: decided(0, 1) });
-      return [s.read(1, point([1, 3]), [[1, 3]]).kind, s.read(1, point([1, 2]), [[1, 2]]).kind, s.read(1, point([5, 1]), [[5, 1]]).kind, s.read(1, point([1, 1]), [[1, 1]]).kind];
+      return [
+        s.read(1, point([1, 3]), [[1, 3]]).kind,
+        s.read(1, point([1, 2]), [[1, 2]]).kind,
+        s.read(1, point([5, 1]), [[5, 1]]).kind,
+        s.read(1, point([1, 1]), [[1, 1]]).kind,
+      ];
     };
     expect(read([])).toEqual(["behind", "behind", "behind", "page"]);
     expect(read(["reads-behind"])).toEqual(["page", "page", "empty", "page"]);
@@ -167,7 +227,12 @@ describe("reads", () => {
     s.append([slice({ stream: 2, lsn: 1, writes: [[1, v(1, 1)]] })], { decisions: decided(0, 1) });
     expect(s.read(1, point([1, 1], [2, 1]), [[2, 1]]).kind).toBe("behind");
     s.append(chainOf(1, 1));
-    expect(s.read(1, point([1, 1], [2, 1]), [[1, 1], [2, 1]])).toMatchObject({ kind: "page", version: v(2, 1) });
+    expect(
+      s.read(1, point([1, 1], [2, 1]), [
+        [1, 1],
+        [2, 1],
+      ]),
+    ).toMatchObject({ kind: "page", version: v(2, 1) });
   });
 
   test("images handed out do not change afterwards", () => {
@@ -183,17 +248,30 @@ describe("reads", () => {
 
 describe("the manifest's seat", () => {
   const value: Manifest = {
-    volume: "bench", revision: 1, epoch: epoch(1), mode: "multi", geometry: GEOMETRY, servers: [], pgs: [[]],
-    nextStream: streamId(1), streams: [], settledThrough: streamId(0), outcomes: [],
+    volume: "bench",
+    revision: 1,
+    epoch: epoch(1),
+    mode: "multi",
+    geometry: GEOMETRY,
+    servers: [],
+    pgs: [[]],
+    nextStream: streamId(1),
+    streams: [],
+    settledThrough: streamId(0),
+    outcomes: [],
   };
   const ballot = (round: number, proposer = "n1") => ({ round, proposer });
   test("a promise refuses lower ballots, the same again is granted, peeks promise nothing", () => {
     const s = new BenchSegment();
-    const prepare = (b: ReturnType<typeof ballot>) => s.say(1, { type: "manifestPrepare", request: 1, ballot: b })[0];
+    const prepare = (b: ReturnType<typeof ballot>) =>
+      s.say(1, { type: "manifestPrepare", request: 1, ballot: b })[0];
     expect(prepare(ballot(2))).toMatchObject({ granted: true, accepted: undefined });
     expect(prepare(ballot(2))).toMatchObject({ granted: true });
     expect(prepare(ballot(1, "z"))).toMatchObject({ granted: false, promised: ballot(2) });
-    expect(s.say(1, { type: "manifestPeek", request: 1 })[0]).toMatchObject({ promised: ballot(2), value: undefined });
+    expect(s.say(1, { type: "manifestPeek", request: 1 })[0]).toMatchObject({
+      promised: ballot(2),
+      value: undefined,
+    });
     expect(prepare(ballot(2, "n2"))).toMatchObject({ granted: true });
   });
   test("nothing of it leaves before the sync", () => {
@@ -214,7 +292,9 @@ describe("merge, checkpoint and trim", () => {
     expect(s.pages.size).toBe(1);
     expect(s.read(1, point([1, 3]), [[1, 3]])).toEqual(before);
     expect(s.read(1, point([1, 1]), [[1, 1]]).kind).toBe("too-old");
-    expect(s.server.status()).toMatchObject({ segments: [{ streams: [{ mergedThrough: 2, slicesKept: 1 }] }] });
+    expect(s.server.status()).toMatchObject({
+      segments: [{ streams: [{ mergedThrough: 2, slicesKept: 1 }] }],
+    });
   });
 
   test("I4: an open stream that has not reported holds merging back; planted, a reader's version is gone", () => {
@@ -259,9 +339,27 @@ describe("merge, checkpoint and trim", () => {
     s.rotate();
     s.tick();
     expect(s.trims.at(-1)).toBe(1); // stream 2's undecided slice stands in file 1
-    s.decide(2, decided(0, 1, [1]), { lowWater: new ReadPoint(streamId(0), [[streamId(1), lsn(40)], [streamId(2), lsn(1)], [streamId(3), lsn(2)]]) });
-    s.decide(3, decided(0, 2), { lowWater: new ReadPoint(streamId(0), [[streamId(1), lsn(40)], [streamId(2), lsn(1)], [streamId(3), lsn(2)]]) });
-    s.decide(1, decided(0, 40), { lowWater: new ReadPoint(streamId(0), [[streamId(1), lsn(40)], [streamId(2), lsn(1)], [streamId(3), lsn(2)]]) });
+    s.decide(2, decided(0, 1, [1]), {
+      lowWater: new ReadPoint(streamId(0), [
+        [streamId(1), lsn(40)],
+        [streamId(2), lsn(1)],
+        [streamId(3), lsn(2)],
+      ]),
+    });
+    s.decide(3, decided(0, 2), {
+      lowWater: new ReadPoint(streamId(0), [
+        [streamId(1), lsn(40)],
+        [streamId(2), lsn(1)],
+        [streamId(3), lsn(2)],
+      ]),
+    });
+    s.decide(1, decided(0, 40), {
+      lowWater: new ReadPoint(streamId(0), [
+        [streamId(1), lsn(40)],
+        [streamId(2), lsn(1)],
+        [streamId(3), lsn(2)],
+      ]),
+    });
     s.close(6, 0, 0, decided(0, 0));
     s.tick();
     s.tick();
@@ -269,15 +367,26 @@ describe("merge, checkpoint and trim", () => {
     s.tick();
     expect(s.trims.at(-1)).toBe(4);
     const now = point([1, 40], [2, 1], [3, 2]);
-    const reads = () => [1, 9, 10].map((p) => s.read(p, now, [[1, 40], [2, 1], [3, 2]]));
+    const reads = () =>
+      [1, 9, 10].map((p) =>
+        s.read(p, now, [
+          [1, 40],
+          [2, 1],
+          [3, 2],
+        ]),
+      );
     const before = reads();
     expect(before.map((r) => r.kind)).toEqual(["page", "page", "page"]);
     s.crash();
     expect(s.blocks[0]!.file).toBe(4);
     expect(reads()).toEqual(before);
     expect(s.append(chainOf(6, 1))).toMatchObject([{ state: "fenced" }]);
-    expect(s.say(1, { type: "manifestPrepare", request: 1, ballot: { round: 3, proposer: "n" } })[0]).toMatchObject({ granted: false });
-    expect(s.append([slice({ stream: 1, lsn: 41, writes: [[1, v(1, 40)]] })])).toMatchObject([{ scl: 41, votes: [] }]);
+    expect(
+      s.say(1, { type: "manifestPrepare", request: 1, ballot: { round: 3, proposer: "n" } })[0],
+    ).toMatchObject({ granted: false });
+    expect(s.append([slice({ stream: 1, lsn: 41, writes: [[1, v(1, 40)]] })])).toMatchObject([
+      { scl: 41, votes: [] },
+    ]);
   });
 });
 
@@ -290,13 +399,19 @@ class Ring {
   }
   link(i: number): void {
     this.servers.forEach((_, j) => {
-      if (i !== j) this.servers[i]!.server.peerUp({ link: 11 + j, role: "segment", name: nodeName(`segment-${j}`) }, 0);
+      if (i !== j)
+        this.servers[i]!.server.peerUp({ link: 11 + j, role: "segment", name: nodeName(`segment-${j}`) }, 0);
     });
   }
   run(rounds: number): void {
     for (let r = 0; r < rounds; r++)
       this.servers.forEach((s, i) => {
-        this.carry(i, s.tick(100).map((message, k, all) => ({ to: s.heard[s.heard.length - all.length + k]!.to, message })));
+        this.carry(
+          i,
+          s
+            .tick(100)
+            .map((message, k, all) => ({ to: s.heard[s.heard.length - all.length + k]!.to, message })),
+        );
       });
   }
   /** Carries what was said since each was heard of last. */
@@ -340,7 +455,9 @@ describe("gossip", () => {
     expect(b.read(1, now, [[1, 30]])).toEqual(a.read(1, now, [[1, 30]]));
     b.crash();
     expect(b.read(1, now, [[1, 30]])).toEqual(a.read(1, now, [[1, 30]]));
-    expect(b.append([slice({ stream: 1, lsn: 31, writes: [[1, v(1, 30)]] })])).toMatchObject([{ scl: 31, votes: [] }]);
+    expect(b.append([slice({ stream: 1, lsn: 31, writes: [[1, v(1, 30)]] })])).toMatchObject([
+      { scl: 31, votes: [] },
+    ]);
   });
 
   test("a damaged page is said to be so, and mended from a peer", () => {

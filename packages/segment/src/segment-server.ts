@@ -9,29 +9,56 @@
  * This file only dispatches: who may say what, which PG it concerns, and the end of the turn. Every rule lives in
  * the file of its own name. Durable answers ride on the turn's persist effect; page reads leave at once.
  */
-import { LIMITS, pageId, pagesPerPg, type Geometry, type NodeName, type PageId, type PgId } from "@sixfold/model";
-import type { Append, AskVotes, FindTransaction, LogRecord, ManifestPeeked, Outcomes, PulledPages, ReadPage, StorageMessage } from "@sixfold/wire";
+import type { NodeName, PgId } from "@sixfold/model";
+import type {
+  Append,
+  AskVotes,
+  FindTransaction,
+  LogRecord,
+  Outcomes,
+  ReadPage,
+  StorageMessage,
+} from "@sixfold/wire";
 import { checkSlices, takeAppend } from "./append.ts";
 import { replay, writeCheckpoint } from "./checkpoint.ts";
 import { Decider } from "./decide.ts";
 import { close, fence } from "./fence-close.ts";
-import { Gossip } from "./gossip.ts";
+import { KnownGeometry } from "./known-geometry.ts";
 import { Merger } from "./merge.ts";
-import { decodePage } from "./page-image.ts";
 import { ImageCache, readPage } from "./page-reader.ts";
 import { ackOf, PgState, Turn, type Counters } from "./pg-state.ts";
 import { Seat } from "./seat.ts";
-import { answerPullPages, SegmentCopy, type SendTo } from "./segment-copy.ts";
-import type { Link, Peer, PlantedBreak, SegmentEffect, SegmentOptions, SegmentSettings } from "./segment-api.ts";
+import type {
+  Link,
+  Peer,
+  PlantedBreak,
+  SegmentEffect,
+  SegmentOptions,
+  SegmentSettings,
+} from "./segment-api.ts";
 import { DEFAULT_SETTINGS } from "./settings.ts";
 import { statusOf } from "./status.ts";
 import { statedVote } from "./stream-log.ts";
+import { Upkeep } from "./upkeep.ts";
 
 /** What only database nodes say, and what only segment servers say. The rest may come from both. */
-const NODES_ONLY: ReadonlySet<string> = new Set(["append", "askVotes", "fence", "close", "outcomes", "findTransaction", "manifestPrepare", "manifestAccept"]);
-const SEGMENTS_ONLY: ReadonlySet<string> = new Set(["positions", "pulledSlices", "pullPages", "pulledPages", "manifestPeeked"]);
-/** Seats that must name the same geometry before a server that missed the manifest believes it. */
-const GEOMETRY_WITNESSES = 4;
+const NODES_ONLY: ReadonlySet<string> = new Set([
+  "append",
+  "askVotes",
+  "fence",
+  "close",
+  "outcomes",
+  "findTransaction",
+  "manifestPrepare",
+  "manifestAccept",
+]);
+const SEGMENTS_ONLY: ReadonlySet<string> = new Set([
+  "positions",
+  "pulledSlices",
+  "pullPages",
+  "pulledPages",
+  "manifestPeeked",
+]);
 
 export class SegmentServer {
   /** Drained by the driver after each turn, in order. */
@@ -43,35 +70,50 @@ export class SegmentServer {
   private readonly pgs = new Map<PgId, PgState>();
   private readonly deciders = new Map<PgState, Decider>();
   private readonly peers = new Map<Link, Peer>();
-  /** The newest link of each segment server. */
-  private readonly segmentLinks = new Map<NodeName, Link>();
   private readonly seat = new Seat();
-  private readonly gossip: Gossip;
-  private readonly copies: SegmentCopy;
+  private readonly geometry: KnownGeometry;
+  private readonly upkeep: Upkeep;
   private readonly merger: Merger;
   private readonly cache: ImageCache;
-  private readonly waitingCopies: PulledPages[] = [];
-  private readonly geometryTold = new Map<NodeName, string>();
   private readonly counters: Counters = {
-    slicesTaken: 0, votes: 0, votesChanged: 0, pagesMerged: 0, reads: 0, readsBehind: 0, pulls: 0, slicesPulled: 0, pagesCopied: 0, forks: 0, contradictions: 0,
+    slicesTaken: 0,
+    votes: 0,
+    votesChanged: 0,
+    pagesMerged: 0,
+    reads: 0,
+    readsBehind: 0,
+    pulls: 0,
+    slicesPulled: 0,
+    pagesCopied: 0,
+    forks: 0,
+    contradictions: 0,
   };
-  private geometry: Geometry | undefined;
   private file = 1;
   private trimBefore: number | undefined;
   private isFull = false;
-  private lastGossip = Number.NEGATIVE_INFINITY;
-  private scrubFrom = pageId(0);
 
   constructor(options: SegmentOptions) {
     this.options = options;
     this.name = options.name;
     this.settings = { ...DEFAULT_SETTINGS, ...options.settings };
-    this.geometry = options.settings?.geometry;
+    this.geometry = new KnownGeometry(options.settings?.geometry);
     this.planted = options.planted ?? new Set();
-    this.gossip = new Gossip(this.settings.pullTimeoutMs, this.settings.pullBytesMax);
-    this.copies = new SegmentCopy(this.settings.pullTimeoutMs);
     this.merger = new Merger(this.settings, this.counters);
     this.cache = new ImageCache(this.settings.imageCacheBytes);
+    const { settings, effects, pgs, seat, merger, cache, counters, geometry } = this;
+    this.upkeep = new Upkeep({
+      settings,
+      effects,
+      pgs,
+      seat,
+      merger,
+      cache,
+      counters,
+      geometry,
+      pages: options.pages,
+      pg: (pg) => this.pg(pg),
+      decider: (state) => this.decider(state),
+    });
   }
 
   // --- log and page store ---------------------------------------------------------------------
@@ -85,7 +127,7 @@ export class SegmentServer {
 
   /** The log has been read: builds chains, claims and waiters from its facts. No vote is cast. */
   ready(_now: number): void {
-    this.learnGeometry();
+    this.geometry.learn(this.seat);
     const turn = this.begin();
     for (const state of this.pgs.values()) {
       const decider = this.decider(state);
@@ -97,7 +139,8 @@ export class SegmentServer {
         log.exclusive ? [] : log.slices.slice(log.first).filter((t) => t.phase === "pending"),
       );
       for (const taken of undecided.sort((a, b) => a.arrival - b.arrival)) decider.list(taken);
-      for (const log of state.streams.values()) if (!log.exclusive) decider.advance(log, Number.POSITIVE_INFINITY, turn);
+      for (const log of state.streams.values())
+        if (!log.exclusive) decider.advance(log, Number.POSITIVE_INFINITY, turn);
       state.dirty.clear();
     }
     turn.end();
@@ -108,7 +151,8 @@ export class SegmentServer {
     this.file = Math.max(this.file, file);
     let needed = file;
     for (const state of this.pgs.values())
-      for (const log of state.streams.values()) if (log.count > 0) needed = Math.min(needed, log.slices[log.first]!.file);
+      for (const log of state.streams.values())
+        if (log.count > 0) needed = Math.min(needed, log.slices[log.first]!.file);
     this.trimBefore = needed;
     return writeCheckpoint(this.pgs, this.seat);
   }
@@ -122,12 +166,8 @@ export class SegmentServer {
   pagesStored(token: number, now: number): void {
     const turn = this.begin();
     if (!this.merger.stored(token, this.pgs)) return;
-    for (const state of this.pgs.values()) {
-      this.decider(state).revote(turn);
-      this.copyStored(state, now);
-    }
-    const next = this.waitingCopies.shift();
-    if (next !== undefined) this.takePages(next, now);
+    for (const state of this.pgs.values()) this.decider(state).revote(turn);
+    this.upkeep.stored(now);
     turn.end();
   }
 
@@ -140,17 +180,15 @@ export class SegmentServer {
 
   peerUp(peer: Peer, _now: number): void {
     this.peers.set(peer.link, peer);
-    if (peer.role === "segment") this.segmentLinks.set(peer.name, peer.link);
+    if (peer.role === "segment") this.upkeep.peerUp(peer);
   }
 
   peerDown(link: Link, _now: number): void {
     const peer = this.peers.get(link);
     this.peers.delete(link);
-    if (peer?.role === "segment" && this.segmentLinks.get(peer.name) === link) {
-      this.segmentLinks.delete(peer.name);
-      for (const state of this.pgs.values()) this.gossip.forget(state, peer.name);
-    }
-    for (const state of this.pgs.values()) for (const log of state.streams.values()) if (log.writer === link) log.writer = undefined;
+    if (peer?.role === "segment") this.upkeep.peerDown(peer);
+    for (const state of this.pgs.values())
+      for (const log of state.streams.values()) if (log.writer === link) log.writer = undefined;
   }
 
   /** About every 20 ms: background work, bounded. */
@@ -159,12 +197,9 @@ export class SegmentServer {
     let budget = this.settings.indexSlicesPerTick;
     for (const state of this.pgs.values()) if (budget > 0) budget = this.decider(state).index(budget, turn);
     this.trim(turn);
-    if (now - this.lastGossip >= this.settings.gossipMs) this.gossipRound(now, turn);
-    this.copies.tick(now);
-    if (this.geometry !== undefined) {
-      this.merger.plan(this.pgs, this.geometry.pageBytes, this.effects);
-      this.scrub(now);
-    }
+    const { known } = this.geometry;
+    if (known !== undefined) this.merger.plan(this.pgs, known.pageBytes, this.effects);
+    this.upkeep.tick(now, turn);
     turn.end();
   }
 
@@ -173,9 +208,11 @@ export class SegmentServer {
   receive(from: Link, m: StorageMessage, now: number): void {
     const peer = this.peers.get(from);
     if (peer === undefined) return;
-    if (NODES_ONLY.has(m.type) && peer.role !== "node") return this.refuse(from, `${m.type} comes from database nodes only`);
-    if (SEGMENTS_ONLY.has(m.type) && peer.role !== "segment") return this.refuse(from, `${m.type} comes from segment servers only`);
-    if ("pg" in m && !this.isPg(m.pg)) return this.refuse(from, `there is no PG ${m.pg}`);
+    if (NODES_ONLY.has(m.type) && peer.role !== "node")
+      return this.refuse(from, `${m.type} comes from database nodes only`);
+    if (SEGMENTS_ONLY.has(m.type) && peer.role !== "segment")
+      return this.refuse(from, `${m.type} comes from segment servers only`);
+    if ("pg" in m && !this.geometry.isPg(m.pg)) return this.refuse(from, `there is no PG ${m.pg}`);
     const turn = this.begin();
     const fault = this.dispatch(peer, m, now, turn);
     if (fault !== undefined) this.refuse(from, fault);
@@ -203,54 +240,19 @@ export class SegmentServer {
         return this.seat.prepare(m, from, turn) as undefined;
       case "manifestAccept":
         this.seat.accept(m, from, turn);
-        this.learnGeometry();
+        this.geometry.learn(this.seat);
         return undefined;
       case "manifestPeek":
         return this.seat.peek(m, from, turn) as undefined;
       case "askStatus":
-        this.effects.push({ kind: "send", to: from, message: { type: "status", request: m.request, status: this.status() } });
+        this.effects.push({
+          kind: "send",
+          to: from,
+          message: { type: "status", request: m.request, status: this.status() },
+        });
         return undefined;
       default:
-        return this.dispatchGossip(peer, m, now, turn);
-    }
-  }
-
-  private dispatchGossip(peer: Peer, m: StorageMessage, now: number, turn: Turn): string | undefined {
-    switch (m.type) {
-      case "positions":
-        this.gossip.positions(this.pg(m.pg), peer.name, m);
-        this.counters.pulls += this.gossip.pull(this.pg(m.pg), now, this.sendTo);
-        return undefined;
-      case "pullSlices": {
-        const there = this.pg(m.pg).peers.get(peer.name)?.get(m.stream)?.decidedThrough;
-        this.effects.push({ kind: "send", to: peer.link, message: this.gossip.answer(this.pg(m.pg), m, there) });
-        return undefined;
-      }
-      case "pulledSlices": {
-        const state = this.pg(m.pg);
-        const decider = this.decider(state);
-        const { pageBytes, pagesPerPg: pages } = this.bounds();
-        const { fault, next } = this.gossip.take(state, m, { turn, decider, file: this.file, pageBytes, pagesPerPg: pages });
-        if (fault !== undefined) return fault;
-        this.counters.slicesPulled += m.slices.length;
-        if (next === "copy") this.copies.begin(state, peer.name, this.firstPage(state), now, this.sendTo);
-        if (next === "more") this.counters.pulls += this.gossip.pull(state, now, this.sendTo);
-        return undefined;
-      }
-      case "pullPages": {
-        const state = this.pg(m.pg);
-        const end = this.firstPage(state) + this.bounds().pagesPerPg;
-        this.effects.push({ kind: "send", to: peer.link, message: answerPullPages(state, this.options.pages, m, end) });
-        return undefined;
-      }
-      case "pulledPages":
-        if (this.merger.isStoring) this.waitingCopies.push(m);
-        else this.takePages(m, now);
-        return undefined;
-      case "manifestPeeked":
-        return this.hearGeometry(peer.name, m) as undefined;
-      default:
-        return `${m.type} is not for segment servers`;
+        return this.upkeep.receive(peer, m, now, turn, this.file);
     }
   }
 
@@ -265,8 +267,8 @@ export class SegmentServer {
       turn.after({ kind: "send", to: from, message: ackOf(log, log.scl, [], [], "full") });
       return undefined;
     }
-    const { pageBytes, pagesPerPg: pages } = this.bounds();
-    const fault = checkSlices(m, pageBytes, pages);
+    const { pageBytes, pagesPerPg } = this.geometry.bounds();
+    const fault = checkSlices(m, pageBytes, pagesPerPg);
     if (fault !== undefined) return fault;
     this.merger.report(m.stream, m.lowWater);
     if (m.lowWater.settledThrough > state.settledThrough) this.settle(m.lowWater.settledThrough);
@@ -284,10 +286,16 @@ export class SegmentServer {
     this.counters.reads += 1;
     if (state.toIndex.size > 0) this.decider(state).index(Number.POSITIVE_INFINITY, turn);
     // Without the manifest's geometry nobody knows how large an image is.
-    const answer = this.geometry === undefined ? ({ kind: "behind" } as const) : readPage(state, this.cache, m, this.geometry.pageBytes);
+    const { known } = this.geometry;
+    const answer =
+      known === undefined ? ({ kind: "behind" } as const) : readPage(state, this.cache, m, known.pageBytes);
     if (answer.kind === "behind") this.counters.readsBehind += 1;
-    if (answer.kind === "corrupt") this.mend(state, m.page, now);
-    this.effects.push({ kind: "send", to: from, message: { type: "pageRead", request: m.request, pg: m.pg, page: m.page, answer } });
+    if (answer.kind === "corrupt") this.upkeep.mend(state, m.page, now);
+    this.effects.push({
+      kind: "send",
+      to: from,
+      message: { type: "pageRead", request: m.request, pg: m.pg, page: m.page, answer },
+    });
     return undefined;
   }
 
@@ -298,7 +306,11 @@ export class SegmentServer {
       const taken = log.find(at);
       if (taken !== undefined) votes.push({ lsn: at, vote: statedVote(taken) });
     }
-    turn.after({ kind: "send", to: from, message: { type: "votes", request: m.request, pg: m.pg, stream: m.stream, votes } });
+    turn.after({
+      kind: "send",
+      to: from,
+      message: { type: "votes", request: m.request, pg: m.pg, stream: m.stream, votes },
+    });
     return undefined;
   }
 
@@ -306,7 +318,8 @@ export class SegmentServer {
     const state = this.pg(m.pg);
     const decider = this.decider(state);
     for (const { stream, lsn, decision } of m.outcomes)
-      if (decider.decideOne(state.log(stream), lsn, decision, turn, true)) turn.fact(m.pg, { stream, lsn }, decision);
+      if (decider.decideOne(state.log(stream), lsn, decision, turn, true))
+        turn.fact(m.pg, { stream, lsn }, decision);
     decider.revote(turn);
     turn.after({ kind: "send", to: from, message: { type: "outcomesKnown", request: m.request, pg: m.pg } });
     return undefined;
@@ -318,26 +331,24 @@ export class SegmentServer {
     const attempts = [];
     for (let i = log.slices.length - 1; i >= log.first; i--) {
       const { slice } = log.slices[i]!;
-      if (slice.transaction === m.transaction) attempts.push({ lsn: slice.lsn, decision: log.decided.of(slice.lsn) });
+      if (slice.transaction === m.transaction)
+        attempts.push({ lsn: slice.lsn, decision: log.decided.of(slice.lsn) });
     }
     const { request, pg, stream } = m;
-    const message = { type: "transactionFound", request, pg, stream, attempts: attempts.reverse(), mergedThrough: log.mergedThrough, scl: log.scl } as const;
+    const message = {
+      type: "transactionFound",
+      request,
+      pg,
+      stream,
+      attempts: attempts.reverse(),
+      mergedThrough: log.mergedThrough,
+      scl: log.scl,
+    } as const;
     turn.after({ kind: "send", to: from, message });
     return undefined;
   }
 
   // --- background -----------------------------------------------------------------------------
-
-  private gossipRound(now: number, turn: Turn): void {
-    this.lastGossip = now;
-    for (const state of this.pgs.values()) {
-      const message = this.gossip.round(state);
-      for (const link of this.segmentLinks.values()) turn.after({ kind: "send", to: link, message });
-      this.counters.pulls += this.gossip.pull(state, now, this.sendTo);
-    }
-    if (this.geometry === undefined)
-      for (const link of this.segmentLinks.values()) this.effects.push({ kind: "send", to: link, message: { type: "manifestPeek", request: this.gossip.nextRequest() } });
-  }
 
   /** The checkpoint asked for before is in the log; once what follows it is durable, so is it. */
   private trim(turn: Turn): void {
@@ -347,52 +358,11 @@ export class SegmentServer {
     this.trimBefore = undefined;
   }
 
-  private takePages(m: PulledPages, now: number): void {
-    const state = this.pg(m.pg);
-    const pages = this.copies.take(state, m, now);
-    if (pages === undefined) return;
-    for (const [chain] of pages) this.cache.drop(chain.page);
-    if (pages.length > 0) this.merger.copy(state, pages, this.effects);
-    else this.copyStored(state, now);
-  }
-
-  private copyStored(state: PgState, now: number): void {
-    const merged = this.copies.stored(state, now, this.sendTo);
-    if (merged === undefined) return;
-    for (const [stream, { through, tail }] of merged) state.log(stream).jump(through, tail);
-    this.effects.push({ kind: "persist", records: [writeCheckpoint(this.pgs, this.seat)], then: [] });
-    this.effects.push({ kind: "log", level: "info", event: "segment-copied", fields: { pg: state.pg } });
-    this.counters.pulls += this.gossip.pull(state, now, this.sendTo);
-  }
-
-  /** Reads a few stored pages and has damaged ones copied anew. */
-  private scrub(now: number): void {
-    const { pages } = this.options;
-    const ids = pages.pages(this.scrubFrom, this.settings.scrubPagesPerTick);
-    for (const page of ids) {
-      const stored = pages.get(page);
-      const state = this.pgs.get(Math.floor(page / this.bounds().pagesPerPg) as PgId);
-      if (stored !== undefined && state !== undefined && decodePage(stored) === undefined) {
-        state.pages.at(page).isCorrupt = true;
-        this.mend(state, page, now);
-      }
-    }
-    const last = ids.at(-1) as number | undefined;
-    this.scrubFrom = pageId(last === undefined ? 0 : last + 1);
-  }
-
-  private mend(state: PgState, page: PageId, now: number): void {
-    if (!state.pages.at(page).isCorrupt) return;
-    this.cache.drop(page);
-    this.effects.push({ kind: "log", level: "error", event: "page-corrupt", fields: { pg: state.pg, page } });
-    const peer = [...this.segmentLinks.keys()][Math.floor(now / this.settings.pullTimeoutMs) % Math.max(1, this.segmentLinks.size)];
-    if (peer !== undefined) this.copies.begin(state, peer, page, now, this.sendTo, page);
-  }
-
   private settle(through: PgState["settledThrough"]): void {
     for (const state of this.pgs.values()) {
       state.settledThrough = through > state.settledThrough ? through : state.settledThrough;
-      for (const [stream, log] of state.streams) if (stream <= through && log.isComplete && log.count === 0) state.streams.delete(stream);
+      for (const [stream, log] of state.streams)
+        if (stream <= through && log.isComplete && log.count === 0) state.streams.delete(stream);
     }
   }
 
@@ -417,39 +387,6 @@ export class SegmentServer {
     return decider;
   }
 
-  private bounds(): { pageBytes: number; pagesPerPg: number } {
-    const g = this.geometry;
-    return g === undefined ? { pageBytes: 0, pagesPerPg: 0 } : { pageBytes: g.pageBytes, pagesPerPg: pagesPerPg(g) };
-  }
-
-  private firstPage(state: PgState): PageId {
-    return pageId(state.pg * this.bounds().pagesPerPg);
-  }
-
-  private isPg(pg: PgId): boolean {
-    return this.geometry === undefined ? pg < 2 ** 20 : pg * this.bounds().pagesPerPg < 2 ** 32;
-  }
-
-  private learnGeometry(): void {
-    const geometry = this.seat.accepted?.value.geometry;
-    if (geometry !== undefined) this.geometry = geometry;
-  }
-
-  /** A server that missed the first manifest believes its size of pages when enough seats name the same. */
-  private hearGeometry(peer: NodeName, m: ManifestPeeked): void {
-    if (this.geometry !== undefined || m.value === undefined) return;
-    this.geometryTold.set(peer, JSON.stringify(m.value.geometry));
-    const same = [...this.geometryTold.values()].filter((g) => g === this.geometryTold.get(peer)).length;
-    if (same >= GEOMETRY_WITNESSES) this.geometry = m.value.geometry;
-  }
-
-  private readonly sendTo: SendTo = (peer, message) => {
-    const link = this.segmentLinks.get(peer);
-    if (link === undefined) return false;
-    this.effects.push({ kind: "send", to: link, message });
-    return true;
-  };
-
   private refuse(link: Link, reason: string): void {
     this.effects.push({ kind: "disconnect", link, code: "protocol", reason });
   }
@@ -457,7 +394,10 @@ export class SegmentServer {
   /** Positions, bytes and counters, for people. */
   status(): Record<string, unknown> {
     return statusOf(this.name, this.pgs, this.counters, {
-      isFull: this.isFull, file: this.file, copying: this.copies.underWay, entryBytesMax: LIMITS.entryBytes, promised: this.seat.promised,
+      isFull: this.isFull,
+      file: this.file,
+      copying: this.upkeep.copying,
+      promised: this.seat.promised,
       revision: this.seat.accepted?.value.revision,
     });
   }

@@ -8,7 +8,18 @@
  * The LSNs of a PG's slices are sparse: entries may lie elsewhere. Slices leave at the front only, when
  * their deltas are merged, so that what is kept is always one run of the back-links.
  */
-import { ACCEPT, assert, lsn, ZERO_LSN, type Decision, type Lsn, type PgId, type Slice, type StreamId, type Vote } from "@sixfold/model";
+import {
+  ACCEPT,
+  assert,
+  lsn,
+  ZERO_LSN,
+  type Decision,
+  type Lsn,
+  type PgId,
+  type Slice,
+  type StreamId,
+  type Vote,
+} from "@sixfold/model";
 import { DecidedRanges } from "./ranges.ts";
 import type { Link } from "./segment-api.ts";
 
@@ -87,7 +98,10 @@ export class StreamLog {
 
   /** Adds the next slice. Its back-link has been checked. */
   push(taken: Taken): void {
-    assert(taken.slice.back === this.scl || this.slices.length === this.first, "slices are taken along the back-links");
+    assert(
+      taken.slice.back === this.scl || this.slices.length === this.first,
+      "slices are taken along the back-links",
+    );
     this.slices.push(taken);
     this.scl = taken.slice.lsn;
     this.bytes += taken.slice.bytes.length;
@@ -167,7 +181,9 @@ export class StreamLog {
 
   /** Everything is here that the closed stream committed. */
   get isComplete(): boolean {
-    return this.closed !== undefined && this.scl >= this.closed.tail && this.decided.through >= this.closed.final;
+    return (
+      this.closed !== undefined && this.scl >= this.closed.tail && this.decided.through >= this.closed.final
+    );
   }
 }
 

@@ -17,7 +17,9 @@ describe("votes", () => {
     const s = new BenchSegment();
     s.append([first(1)]);
     const acks = s.append([first(2)]);
-    expect(acks.find((a) => a.stream === 2)?.votes).toEqual([{ lsn: 1, vote: { kind: "wait", page: P, blocker: { stream: 1, lsn: 1 } } }]);
+    expect(acks.find((a) => a.stream === 2)?.votes).toEqual([
+      { lsn: 1, vote: { kind: "wait", page: P, blocker: { stream: 1, lsn: 1 } } },
+    ]);
     expect(acks.find((a) => a.stream === 1)?.waiting).toEqual([{ stream: 2, lsn: 1, page: P }]);
   });
 
@@ -26,11 +28,16 @@ describe("votes", () => {
     won.append([first(1)]);
     won.append([first(2)]);
     const acks = won.decide(1, decided(0, 1));
-    expect(acks.find((a) => a.stream === 2)?.votes[0]?.vote).toMatchObject({ kind: "reject", winner: { stream: 1, lsn: 1 } });
+    expect(acks.find((a) => a.stream === 2)?.votes[0]?.vote).toMatchObject({
+      kind: "reject",
+      winner: { stream: 1, lsn: 1 },
+    });
     const lost = new BenchSegment();
     lost.append([first(1)]);
     lost.append([first(2)]);
-    expect(lost.decide(1, decided(0, 1, [1])).find((a) => a.stream === 2)?.votes).toEqual([{ lsn: 1, vote: { kind: "accept" } }]);
+    expect(lost.decide(1, decided(0, 1, [1])).find((a) => a.stream === 2)?.votes).toEqual([
+      { lsn: 1, vote: { kind: "accept" } },
+    ]);
   });
 
   test("waiters are served in order of arrival", () => {
@@ -74,7 +81,11 @@ describe("votes", () => {
 
   test("void: an own base was aborted, also one whose rows were only read, and what was built on the void", () => {
     const s = new BenchSegment();
-    s.append([first(1), slice({ stream: 1, lsn: 2, ownBases: [1], writes: [[Q, NONE]] }), slice({ stream: 1, lsn: 3, writes: [[Q, v(1, 2)]] })]);
+    s.append([
+      first(1),
+      slice({ stream: 1, lsn: 2, ownBases: [1], writes: [[Q, NONE]] }),
+      slice({ stream: 1, lsn: 3, writes: [[Q, v(1, 2)]] }),
+    ]);
     const [ack] = s.decide(1, decided(0, 0, [], [1]));
     expect(ack?.votes.map((x) => x.vote.kind)).toEqual(["void", "void"]);
     expect(ack).toMatchObject({ decidedThrough: 1, abortsKnown: [] });

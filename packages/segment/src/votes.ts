@@ -15,7 +15,17 @@
  *
  * Reading only: nothing here changes a chain, a claim or a fact.
  */
-import { ACCEPT, HOLD, isNone, sameVersion, type PageId, type PageVersion, type Slice, type StreamId, type Vote } from "@sixfold/model";
+import {
+  ACCEPT,
+  HOLD,
+  isNone,
+  sameVersion,
+  type PageId,
+  type PageVersion,
+  type Slice,
+  type StreamId,
+  type Vote,
+} from "@sixfold/model";
 import type { PageChain, PageTable } from "./page-chain.ts";
 import type { PlantedBreak } from "./segment-api.ts";
 import type { StreamLog, Taken } from "./stream-log.ts";
@@ -52,8 +62,10 @@ export function doomedBy(b: Ballots, taken: Taken): PageWord {
   const { slice, log } = taken;
   let word: PageWord;
   for (const base of slice.ownBases) word = stronger(word, ownBaseWord(log, base));
-  for (const { base } of slice.deltas) if (base.stream === slice.stream) word = stronger(word, ownBaseWord(log, base.lsn));
-  for (const { base } of slice.checks) if (base.stream === slice.stream) word = stronger(word, ownBaseWord(log, base.lsn));
+  for (const { base } of slice.deltas)
+    if (base.stream === slice.stream) word = stronger(word, ownBaseWord(log, base.lsn));
+  for (const { base } of slice.checks)
+    if (base.stream === slice.stream) word = stronger(word, ownBaseWord(log, base.lsn));
   return word;
 }
 
@@ -70,7 +82,8 @@ function pageWord(b: Ballots, taken: Taken, page: PageId, base: PageVersion, wri
   const root = rootOf(taken.log, page, base);
   if (root === undefined) return HOLD as PageWord;
   const overtaken = overtakenBy(b, chain, root);
-  if (overtaken !== undefined) return overtaken === "hold" ? (HOLD as PageWord) : { kind: "reject", page, winner: overtaken };
+  if (overtaken !== undefined)
+    return overtaken === "hold" ? (HOLD as PageWord) : { kind: "reject", page, winner: overtaken };
   if (!isClaimed(taken.log, base) || !buildsOnOwn(chain, taken, page, base)) return HOLD as PageWord;
   return blockerOf(b, chain, taken, writes);
 }
@@ -99,7 +112,11 @@ export function rootOf(log: StreamLog, page: PageId, base: PageVersion): PageVer
 }
 
 /** The committed version that rules `root` out as a base; "hold" while that cannot be told; undefined if it is the newest. */
-export function overtakenBy(b: Ballots, chain: PageChain, root: PageVersion): PageVersion | "hold" | undefined {
+export function overtakenBy(
+  b: Ballots,
+  chain: PageChain,
+  root: PageVersion,
+): PageVersion | "hold" | undefined {
   if (sameVersion(root, chain.head)) {
     // A committed delta beyond a gap: the root is older than it.
     const beyond = chain.detached[0];
@@ -108,7 +125,8 @@ export function overtakenBy(b: Ballots, chain: PageChain, root: PageVersion): Pa
   const index = chain.indexOf(root);
   if (index !== undefined) return nameOf(chain.changes[index + 1]!.taken.slice);
   if (chain.detached.some((c) => sameVersion(c.taken.slice, root))) return "hold";
-  if (isNone(root) || chain.isMerged(root) || wasReceived(b, root)) return nameOf(chain.changes[0]?.taken.slice ?? chain.stored);
+  if (isNone(root) || chain.isMerged(root) || wasReceived(b, root))
+    return nameOf(chain.changes[0]?.taken.slice ?? chain.stored);
   return "hold";
 }
 
@@ -116,7 +134,12 @@ export function overtakenBy(b: Ballots, chain: PageChain, root: PageVersion): Pa
 function wasReceived(b: Ballots, v: PageVersion): boolean {
   if (v.stream <= b.settledThrough) return true;
   const log = b.streams.get(v.stream);
-  return log !== undefined && log.scl >= v.lsn && log.decisionOf(v.lsn) === "commit" && log.find(v.lsn)?.phase !== "pending";
+  return (
+    log !== undefined &&
+    log.scl >= v.lsn &&
+    log.decisionOf(v.lsn) === "commit" &&
+    log.find(v.lsn)?.phase !== "pending"
+  );
 }
 
 /** Every own undecided (accepted or waiting) delta on the page is an ancestor of the base. */
@@ -143,7 +166,11 @@ function blockerOf(b: Ballots, chain: PageChain, taken: Taken, writes: boolean):
   for (const u of chain.undecided) {
     if (u.taken.log === taken.log || u.taken.vote.kind !== "accept" || u.taken === taken) continue;
     if (u.writes || (writes && !b.planted.has("no-read-claims")))
-      return { kind: "wait", page: chain.page, blocker: { stream: u.taken.slice.stream, lsn: u.taken.slice.lsn } };
+      return {
+        kind: "wait",
+        page: chain.page,
+        blocker: { stream: u.taken.slice.stream, lsn: u.taken.slice.lsn },
+      };
   }
   return undefined;
 }

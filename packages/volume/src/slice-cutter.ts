@@ -13,7 +13,6 @@ import {
   pgId,
   RESERVED_PAGES,
   transactionId,
-  type Delta,
   type Entry,
   type Epoch,
   type Geometry,
@@ -82,7 +81,7 @@ export function cutSlice(
     pgs,
     ownBases: entry.ownBases,
     transaction: index === 0 ? entry.transaction : NO_TRANSACTION,
-    deltas: deltas as readonly Delta[],
+    deltas,
     checks: checks.length === 0 ? NO_CHECKS : checks,
   });
 }

@@ -1,3 +1,4 @@
+export { crc32 } from "./checksum.ts";
 export type * from "./client-messages.ts";
 export type * from "./log-records.ts";
 export type * from "./storage-messages.ts";

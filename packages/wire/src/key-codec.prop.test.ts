@@ -56,7 +56,7 @@ function orderElements(a: readonly Key[], b: readonly Key[]): number {
   return a.length - b.length;
 }
 
-const codePoints = (s: string): number[] => [...s].map((c) => c.codePointAt(0)!);
+const codePoints = (s: string): number[] => Array.from(s).map((c) => c.codePointAt(0)!);
 
 function typeRank(k: Key): number {
   if (k === null) return 0;

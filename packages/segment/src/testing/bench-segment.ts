@@ -20,13 +20,23 @@ import {
   type PageVersion,
   type Slice,
 } from "@sixfold/model";
-import { decodeRecords, encodeRecords, encodeSlice, type Ack, type Append, type LogRecord, type PageAnswer, type StorageMessage } from "@sixfold/wire";
+import {
+  decodeRecords,
+  encodeRecords,
+  encodeSlice,
+  type Ack,
+  type Append,
+  type LogRecord,
+  type PageAnswer,
+  type StorageMessage,
+} from "@sixfold/wire";
 import type { PlantedBreak, SegmentEffect, SegmentSettings } from "../segment-api.ts";
 import { SegmentServer } from "../segment-server.ts";
 
 export const PG = pgId(0);
 export const GEOMETRY = { pageBytes: 4096, segmentBytes: 4096 * 64 * 4 };
-export const v = (stream: number, at: number): PageVersion => (stream === 0 ? NONE : { stream: streamId(stream), lsn: lsn(at) });
+export const v = (stream: number, at: number): PageVersion =>
+  stream === 0 ? NONE : { stream: streamId(stream), lsn: lsn(at) };
 
 export interface SliceSpec {
   readonly stream: number;
@@ -61,16 +71,29 @@ export function slice(s: SliceSpec): Slice {
     pgs: [pg],
     ownBases: (s.ownBases ?? []).map(lsn),
     transaction: transactionId(s.transaction ?? ""),
-    deltas: (s.writes ?? []).map(([page, base]) => ({ page: pageId(page), base, ops: mark(s.stream, s.lsn) })),
+    deltas: (s.writes ?? []).map(([page, base]) => ({
+      page: pageId(page),
+      base,
+      ops: mark(s.stream, s.lsn),
+    })),
     checks: (s.checks ?? []).map(([page, base]) => ({ page: pageId(page), base })),
   });
 }
 
-export function decided(from: number, through: number, aborts: readonly number[] = [], early: readonly number[] = []): Decisions {
+export function decided(
+  from: number,
+  through: number,
+  aborts: readonly number[] = [],
+  early: readonly number[] = [],
+): Decisions {
   return { from: lsn(from), through: lsn(through), aborts: aborts.map(lsn), earlyAborts: early.map(lsn) };
 }
 
-export const point = (...at: readonly (readonly [number, number])[]): ReadPoint => new ReadPoint(streamId(0), at.map(([s, l]) => [streamId(s), lsn(l)] as const));
+export const point = (...at: readonly (readonly [number, number])[]): ReadPoint =>
+  new ReadPoint(
+    streamId(0),
+    at.map(([s, l]) => [streamId(s), lsn(l)] as const),
+  );
 
 export class BenchSegment {
   server: SegmentServer;
@@ -91,7 +114,9 @@ export class BenchSegment {
   private readonly settings: Partial<SegmentSettings>;
   private readonly planted: readonly PlantedBreak[];
 
-  constructor(o: { name?: string; settings?: Partial<SegmentSettings>; planted?: readonly PlantedBreak[] } = {}) {
+  constructor(
+    o: { name?: string; settings?: Partial<SegmentSettings>; planted?: readonly PlantedBreak[] } = {},
+  ) {
     this.name = o.name ?? "segment-a1";
     this.settings = { geometry: GEOMETRY, mergeAboveBytes: -1, ...o.settings };
     this.planted = o.planted ?? [];
@@ -121,22 +146,36 @@ export class BenchSegment {
     return this.heard.slice(before).map((h) => h.message);
   }
 
-  append(slices: readonly Slice[], o: Partial<Append> & { stream?: never; link?: number; of?: number } = {}): Ack[] {
+  append(slices: readonly Slice[], o: Partial<Append> & { link?: number; of?: number } = {}): Ack[] {
     const stream = slices[0]?.stream ?? streamId(o.of ?? 1);
     const { link, of: _, ...rest } = o;
     const message: Append = {
-      type: "append", pg: PG, stream, exclusive: false, decisions: decided(0, 0), lowWater: point(), builtOn: point(), slices, ...rest,
+      type: "append",
+      pg: PG,
+      stream,
+      exclusive: false,
+      decisions: decided(0, 0),
+      lowWater: point(),
+      builtOn: point(),
+      slices,
+      ...rest,
     };
     return this.say(link ?? stream, message).filter((m) => m.type === "ack");
   }
 
   decide(stream: number, d: Decisions, o: Partial<Append> = {}): Ack[] {
-    return this.append([], { ...o, of: stream, decisions: d } as never);
+    return this.append([], { ...o, of: stream, decisions: d });
   }
 
   /** The vote on a slice as this segment stands to it now. */
   vote(stream: number, at: number): string {
-    const [answer] = this.say(stream, { type: "askVotes", request: 1, pg: PG, stream: streamId(stream), lsns: [lsn(at)] });
+    const [answer] = this.say(stream, {
+      type: "askVotes",
+      request: 1,
+      pg: PG,
+      stream: streamId(stream),
+      lsns: [lsn(at)],
+    });
     if (answer?.type !== "votes") throw new Error("no votes");
     const found = answer.votes[0]?.vote;
     if (found === undefined) return "absent";
@@ -148,7 +187,12 @@ export class BenchSegment {
 
   read(page: number, readPoint: ReadPoint, need: readonly (readonly [number, number])[] = []): PageAnswer {
     const said = this.say(1, {
-      type: "readPage", request: 1, pg: PG, page: pageId(page), readPoint, need: need.map(([s, l]) => [streamId(s), lsn(l)] as const),
+      type: "readPage",
+      request: 1,
+      pg: PG,
+      page: pageId(page),
+      readPoint,
+      need: need.map(([s, l]) => [streamId(s), lsn(l)] as const),
     });
     const answer = said.find((m) => m.type === "pageRead");
     if (answer?.type !== "pageRead") throw new Error("no page");
@@ -162,7 +206,15 @@ export class BenchSegment {
   }
 
   close(stream: number, final: number, tail: number, d: Decisions): boolean {
-    const [answer] = this.say(9, { type: "close", request: 1, pg: PG, stream: streamId(stream), final: lsn(final), tail: lsn(tail), decisions: d });
+    const [answer] = this.say(9, {
+      type: "close",
+      request: 1,
+      pg: PG,
+      stream: streamId(stream),
+      final: lsn(final),
+      tail: lsn(tail),
+      decisions: d,
+    });
     if (answer?.type !== "closed") throw new Error("not closed");
     return answer.complete;
   }
@@ -182,7 +234,8 @@ export class BenchSegment {
   }
 
   drain(): void {
-    while (this.server.effects.length > 0) for (const effect of this.server.effects.splice(0)) this.carryOut(effect);
+    while (this.server.effects.length > 0)
+      for (const effect of this.server.effects.splice(0)) this.carryOut(effect);
   }
 
   private carryOut(effect: SegmentEffect): void {
@@ -224,14 +277,19 @@ export class BenchSegment {
       seed: 1,
       pages: {
         get: (page) => this.pages.get(page)?.slice(),
-        pages: (from, limit) => [...this.pages.keys()].filter((p) => p >= from).sort((a, b) => a - b).slice(0, limit),
+        pages: (from, limit) =>
+          [...this.pages.keys()]
+            .filter((p) => p >= from)
+            .sort((a, b) => a - b)
+            .slice(0, limit),
       },
       settings: this.settings,
       planted: new Set(this.planted),
     });
     for (const { bytes, file } of this.blocks) server.recover(decodeRecords(bytes), file);
     server.ready(this.now);
-    for (let link = 1; link <= 9; link++) server.peerUp({ link, role: "node", name: nodeName(`node-${link}`) }, this.now);
+    for (let link = 1; link <= 9; link++)
+      server.peerUp({ link, role: "node", name: nodeName(`node-${link}`) }, this.now);
     return server;
   }
 }
@@ -239,6 +297,9 @@ export class BenchSegment {
 function concat(chunks: readonly Uint8Array[]): Uint8Array {
   const out = new Uint8Array(chunks.reduce((n, c) => n + c.length, 0));
   let at = 0;
-  for (const c of chunks) (out.set(c, at), (at += c.length));
+  for (const c of chunks) {
+    out.set(c, at);
+    at += c.length;
+  }
   return out;
 }

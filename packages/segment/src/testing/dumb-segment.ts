@@ -29,7 +29,8 @@ export class DumbSegment {
   take(slice: Omit<DumbSlice, "vote">): void {
     const taken: DumbSlice = { ...slice, vote: "new" };
     this.slices.push(taken);
-    for (const { base } of taken.items) if (base !== "none" && streamOf(base) !== taken.stream) this.learn(base);
+    for (const { base } of taken.items)
+      if (base !== "none" && streamOf(base) !== taken.stream) this.learn(base);
     this.settle();
     if (!this.facts.has(idOf(taken))) taken.vote = this.evaluate(taken);
     this.settle();
@@ -40,10 +41,10 @@ export class DumbSegment {
   }
 
   settle(): void {
-    for (let again = true; again; ) {
+    for (let again = true; again;) {
       again = this.closeFacts() || this.rejectLosers();
     }
-    for (let again = true; again; ) again = this.revoteFirst();
+    for (let again = true; again;) again = this.revoteFirst();
   }
 
   votes(): Record<string, string> {
@@ -52,8 +53,12 @@ export class DumbSegment {
 
   chain(page: number): string[] {
     const chain: string[] = [];
-    for (let head = "none"; ; ) {
-      const next = this.slices.find((s) => this.facts.get(idOf(s)) === "commit" && s.items.some((i) => i.writes && i.page === page && i.base === head));
+    for (let head = "none"; ;) {
+      const next = this.slices.find(
+        (s) =>
+          this.facts.get(idOf(s)) === "commit" &&
+          s.items.some((i) => i.writes && i.page === page && i.base === head),
+      );
       if (next === undefined) return chain;
       chain.push((head = idOf(next)));
     }
@@ -74,7 +79,8 @@ export class DumbSegment {
     let isNew = false;
     for (const s of this.slices)
       if (this.facts.get(idOf(s)) === "commit")
-        for (const { base, writes } of s.items) if (writes && base !== "none") isNew = this.learn(base) || isNew;
+        for (const { base, writes } of s.items)
+          if (writes && base !== "none") isNew = this.learn(base) || isNew;
     return isNew;
   }
 
@@ -110,7 +116,10 @@ export class DumbSegment {
   }
 
   private doomed(s: DumbSlice): string | undefined {
-    const bases = [...s.ownBases, ...s.items.filter((i) => this.isOwn(s, i.base)).map((i) => Number(i.base.split(":")[1]))];
+    const bases = [
+      ...s.ownBases,
+      ...s.items.filter((i) => this.isOwn(s, i.base)).map((i) => Number(i.base.split(":")[1])),
+    ];
     let word: string | undefined;
     for (const lsn of bases) {
       const fact = this.facts.get(`${s.stream}:${lsn}`);
@@ -133,7 +142,9 @@ export class DumbSegment {
   private root(s: DumbSlice, item: DumbItem): string | undefined {
     let base = item.base;
     while (this.isOwn(s, base) && !this.facts.has(base)) {
-      const under = this.slices.find((x) => idOf(x) === base)?.items.find((i) => i.writes && i.page === item.page);
+      const under = this.slices
+        .find((x) => idOf(x) === base)
+        ?.items.find((i) => i.writes && i.page === item.page);
       if (under === undefined) return undefined;
       base = under.base;
     }
@@ -146,7 +157,12 @@ export class DumbSegment {
     const line = ["none", ...chain];
     const at = line.indexOf(root);
     if (at >= 0 && at < line.length - 1) return line[at + 1];
-    const apart = this.slices.filter((s) => this.facts.get(idOf(s)) === "commit" && s.items.some((i) => i.writes && i.page === page) && !chain.includes(idOf(s)));
+    const apart = this.slices.filter(
+      (s) =>
+        this.facts.get(idOf(s)) === "commit" &&
+        s.items.some((i) => i.writes && i.page === page) &&
+        !chain.includes(idOf(s)),
+    );
     if (at === line.length - 1) return apart.length > 0 ? "?" : undefined;
     return "hold";
   }
@@ -166,19 +182,32 @@ export class DumbSegment {
     const winner = this.winner(item.page, root);
     if (winner !== undefined) return winner === "hold" ? "hold" : `reject ${winner}`;
     const ancestors = new Set<string>();
-    for (let base: string | undefined = item.base; base !== undefined && this.isOwn(s, base) && !this.facts.has(base); ) {
+    for (
+      let base: string | undefined = item.base;
+      base !== undefined && this.isOwn(s, base) && !this.facts.has(base);
+    ) {
       ancestors.add(base);
       const at: string = base;
-      base = this.slices.find((x) => idOf(x) === at)?.items.find((i) => i.writes && i.page === item.page)?.base;
+      base = this.slices
+        .find((x) => idOf(x) === at)
+        ?.items.find((i) => i.writes && i.page === item.page)?.base;
     }
     const others = this.pending().filter((x) => x !== s);
-    const base = this.isOwn(s, item.base) && !this.facts.has(item.base) ? others.find((x) => idOf(x) === item.base) : undefined;
+    const base =
+      this.isOwn(s, item.base) && !this.facts.has(item.base)
+        ? others.find((x) => idOf(x) === item.base)
+        : undefined;
     if (base !== undefined && base.vote !== "accept") return "hold";
     for (const x of others)
       if (x.stream === s.stream && x.lsn < s.lsn && (x.vote === "accept" || x.vote.startsWith("wait")))
         if (x.items.some((i) => i.writes && i.page === item.page) && !ancestors.has(idOf(x))) return "hold";
     for (const x of others)
-      if (x.stream !== s.stream && x.vote === "accept" && x.items.some((i) => i.page === item.page && (i.writes || item.writes))) return `wait ${idOf(x)}`;
+      if (
+        x.stream !== s.stream &&
+        x.vote === "accept" &&
+        x.items.some((i) => i.page === item.page && (i.writes || item.writes))
+      )
+        return `wait ${idOf(x)}`;
     return undefined;
   }
 }

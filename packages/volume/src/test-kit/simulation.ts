@@ -23,6 +23,8 @@ import type { SegmentBreaks } from "./fake-segment.ts";
 import { delta, entry, GEOMETRY, SERVERS, TestCluster, type TestNode } from "./test-cluster.ts";
 
 export interface SimulationOptions {
+  /** Of the writers; 0 unless said otherwise. */
+  readonly decisionDelayMs?: number;
   readonly seed: number;
   readonly steps: number;
   readonly breaks?: VolumeBreaks;
@@ -97,7 +99,7 @@ export class Simulation {
   private addWriter(): void {
     const name = `w${++this.names}`;
     const node = this.cluster.addNode(name, {
-      settings: { fencedPatienceMs: 300 },
+      settings: { fencedPatienceMs: 300, decisionDelayMs: this.o.decisionDelayMs ?? 0 },
       ...(this.o.breaks ? { breaks: this.o.breaks } : {}),
     });
     for (const s of this.away) this.cluster.disconnect(name, nodeName(s));

@@ -20,7 +20,6 @@ import {
   type PageVersion,
   type ReadCheck,
   type SegmentServerInfo,
-  type StreamId,
 } from "@sixfold/model";
 import type { StorageMessage } from "@sixfold/wire";
 import type { VolumeEffect } from "../volume-api.ts";
@@ -88,7 +87,8 @@ export class TestCluster {
         volume: "test",
         servers: SERVERS,
         seed,
-        ...(o.settings ? { settings: o.settings } : {}),
+        // Scripts deliver every frame by hand: decisions leave at once, so that they see them.
+        settings: { decisionDelayMs: 0, ...o.settings },
       },
       o.breaks,
     );
@@ -258,6 +258,6 @@ export function entry(
 }
 
 export const at = (stream: number, n: number): PageVersion => ({
-  stream: streamId(stream) as StreamId,
+  stream: streamId(stream),
   lsn: lsn(n),
 });

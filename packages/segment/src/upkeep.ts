@@ -1,0 +1,203 @@
+/**
+ * What a segment server does unasked: gossip, catching up, copying and mending pages, scrubbing (DESIGN section 4).
+ *
+ * All of it is background work, bounded per tick, and none of it makes a vote.
+ */
+import { pageId, pagesPerPg, type Geometry, type NodeName, type PageId, type PgId } from "@sixfold/model";
+import type { PulledPages, PulledSlices, PullPages, PullSlices, StorageMessage } from "@sixfold/wire";
+import { writeCheckpoint } from "./checkpoint.ts";
+import type { Decider } from "./decide.ts";
+import { Gossip } from "./gossip.ts";
+import type { KnownGeometry } from "./known-geometry.ts";
+import type { Merger } from "./merge.ts";
+import { decodePage } from "./page-image.ts";
+import type { ImageCache } from "./page-reader.ts";
+import type { Counters, PgState, Turn } from "./pg-state.ts";
+import type { Seat } from "./seat.ts";
+import type { Link, MergedPages, Peer, SegmentEffect, SegmentSettings } from "./segment-api.ts";
+import { answerPullPages, SegmentCopy, type SendTo } from "./segment-copy.ts";
+
+/** What upkeep shares with the server it belongs to. */
+export interface UpkeepOptions {
+  readonly settings: SegmentSettings;
+  readonly effects: SegmentEffect[];
+  readonly pages: MergedPages;
+  readonly pgs: ReadonlyMap<PgId, PgState>;
+  readonly seat: Seat;
+  readonly merger: Merger;
+  readonly cache: ImageCache;
+  readonly counters: Counters;
+  readonly geometry: KnownGeometry;
+  readonly pg: (pg: PgId) => PgState;
+  readonly decider: (state: PgState) => Decider;
+}
+
+export class Upkeep {
+  private readonly o: UpkeepOptions;
+  private readonly gossip: Gossip;
+  private readonly copies: SegmentCopy;
+  /** The newest link of each segment server. */
+  private readonly links = new Map<NodeName, Link>();
+  /** Copied pages that wait until the page store is free. */
+  private readonly waiting: PulledPages[] = [];
+  private lastRound = Number.NEGATIVE_INFINITY;
+  private scrubFrom = pageId(0);
+  private mendings = 0;
+
+  constructor(o: UpkeepOptions) {
+    this.o = o;
+    this.gossip = new Gossip(o.settings.pullTimeoutMs, o.settings.pullBytesMax);
+    this.copies = new SegmentCopy(o.settings.pullTimeoutMs);
+  }
+
+  get copying(): number {
+    return this.copies.underWay;
+  }
+
+  peerUp(peer: Peer): void {
+    this.links.set(peer.name, peer.link);
+  }
+
+  peerDown(peer: Peer): void {
+    if (this.links.get(peer.name) !== peer.link) return;
+    this.links.delete(peer.name);
+    for (const state of this.o.pgs.values()) this.gossip.forget(state, peer.name);
+  }
+
+  tick(now: number, turn: Turn): void {
+    if (now - this.lastRound >= this.o.settings.gossipMs) this.round(now, turn);
+    this.copies.tick(now);
+    const { known } = this.o.geometry;
+    if (known !== undefined) this.scrub(known, now);
+  }
+
+  /** Messages that only segment servers say. Returns what is wrong with one. */
+  receive(peer: Peer, m: StorageMessage, now: number, turn: Turn, file: number): string | undefined {
+    switch (m.type) {
+      case "positions": {
+        const state = this.o.pg(m.pg);
+        this.gossip.positions(state, peer.name, m);
+        this.pull(state, now);
+        return undefined;
+      }
+      case "pullSlices":
+        return this.answerSlices(peer, m);
+      case "pulledSlices":
+        return this.takeSlices(peer, m, now, turn, file);
+      case "pullPages":
+        return this.answerPages(peer, m);
+      case "pulledPages":
+        if (this.o.merger.isStoring) this.waiting.push(m);
+        else this.takePages(m, now);
+        return undefined;
+      case "manifestPeeked":
+        this.o.geometry.hear(peer.name, m);
+        return undefined;
+      default:
+        return `${m.type} is not for segment servers`;
+    }
+  }
+
+  /** A store batch is durable: copies go on. */
+  stored(now: number): void {
+    for (const state of this.o.pgs.values()) this.copyStored(state, now);
+    const next = this.waiting.shift();
+    if (next !== undefined) this.takePages(next, now);
+  }
+
+  /** Has a damaged page copied from a peer, each time from the next one. */
+  mend(state: PgState, page: PageId, now: number): void {
+    if (!state.pages.at(page).isCorrupt) return;
+    this.o.cache.drop(page);
+    this.o.effects.push({
+      kind: "log",
+      level: "error",
+      event: "page-corrupt",
+      fields: { pg: state.pg, page },
+    });
+    const peer = [...this.links.keys()][this.mendings++ % Math.max(1, this.links.size)];
+    if (peer !== undefined) this.copies.begin(state, peer, page, now, this.sendTo, page);
+  }
+
+  private round(now: number, turn: Turn): void {
+    this.lastRound = now;
+    for (const state of this.o.pgs.values()) {
+      const message = this.gossip.round(state);
+      // After the sync: a peer may drop what it believes that all others have.
+      for (const link of this.links.values()) turn.after({ kind: "send", to: link, message });
+      this.pull(state, now);
+    }
+    if (this.o.geometry.known !== undefined) return;
+    for (const peer of this.links.keys())
+      this.sendTo(peer, { type: "manifestPeek", request: this.gossip.nextRequest() });
+  }
+
+  private pull(state: PgState, now: number): void {
+    this.o.counters.pulls += this.gossip.pull(state, now, this.sendTo);
+  }
+
+  private answerSlices(peer: Peer, m: PullSlices): undefined {
+    const state = this.o.pg(m.pg);
+    const there = state.peers.get(peer.name)?.get(m.stream)?.decidedThrough;
+    this.o.effects.push({ kind: "send", to: peer.link, message: this.gossip.answer(state, m, there) });
+  }
+
+  private takeSlices(peer: Peer, m: PulledSlices, now: number, turn: Turn, file: number): string | undefined {
+    const state = this.o.pg(m.pg);
+    const { pageBytes, pagesPerPg: pages } = this.o.geometry.bounds();
+    const context = { turn, decider: this.o.decider(state), file, pageBytes, pagesPerPg: pages };
+    const { fault, next } = this.gossip.take(state, m, context);
+    if (fault !== undefined) return fault;
+    this.o.counters.slicesPulled += m.slices.length;
+    if (next === "copy")
+      this.copies.begin(state, peer.name, this.o.geometry.firstPage(m.pg), now, this.sendTo);
+    if (next === "more") this.pull(state, now);
+    return undefined;
+  }
+
+  private answerPages(peer: Peer, m: PullPages): undefined {
+    const end = this.o.geometry.firstPage(m.pg) + this.o.geometry.bounds().pagesPerPg;
+    const message = answerPullPages(this.o.pg(m.pg), this.o.pages, m, end);
+    this.o.effects.push({ kind: "send", to: peer.link, message });
+  }
+
+  private takePages(m: PulledPages, now: number): void {
+    const state = this.o.pg(m.pg);
+    const pages = this.copies.take(state, m, now);
+    if (pages === undefined) return;
+    for (const [chain] of pages) this.o.cache.drop(chain.page);
+    if (pages.length > 0) this.o.merger.copy(state, pages, this.o.effects);
+    else this.copyStored(state, now);
+  }
+
+  private copyStored(state: PgState, now: number): void {
+    const merged = this.copies.stored(state, now, this.sendTo);
+    if (merged === undefined) return;
+    for (const [stream, { through, tail }] of merged) state.log(stream).jump(through, tail);
+    this.o.effects.push({ kind: "persist", records: [writeCheckpoint(this.o.pgs, this.o.seat)], then: [] });
+    this.o.effects.push({ kind: "log", level: "info", event: "segment-copied", fields: { pg: state.pg } });
+    this.pull(state, now);
+  }
+
+  /** Reads a few stored pages and has damaged ones copied anew. */
+  private scrub(geometry: Geometry, now: number): void {
+    const { pages, settings, pgs } = this.o;
+    const ids = pages.pages(this.scrubFrom, settings.scrubPagesPerTick);
+    for (const page of ids) {
+      const stored = pages.get(page);
+      const state = pgs.get(Math.floor(page / pagesPerPg(geometry)) as PgId);
+      if (stored === undefined || state === undefined || decodePage(stored) !== undefined) continue;
+      state.pages.at(page).isCorrupt = true;
+      this.mend(state, page, now);
+    }
+    const last = ids.at(-1) as number | undefined;
+    this.scrubFrom = pageId(last === undefined ? 0 : last + 1);
+  }
+
+  private readonly sendTo: SendTo = (peer, message) => {
+    const link = this.links.get(peer);
+    if (link === undefined) return false;
+    this.o.effects.push({ kind: "send", to: link, message });
+    return true;
+  };
+}
