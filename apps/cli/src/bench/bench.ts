@@ -12,7 +12,7 @@ import { measureRaw } from "./raw.ts";
 import { type BenchOutcome, type Figures, median, round, summarise } from "./result.ts";
 import { type Stage, startDatabase, startRaw } from "./stage.ts";
 
-export interface BenchOptions extends LoadOptions {
+export interface BenchOptions extends Omit<LoadOptions, "signal"> {
   readonly rounds: number;
   /** An existing directory; what is put there is removed again. */
   readonly dir: string;
@@ -89,8 +89,8 @@ export class Bench {
         this.on.begin(clients);
         try {
           stage ??= await startRaw(platform, options.dir, ++this.serial);
-          const settings = { ...options, signal: platform.signal };
-          const figures = await stage.run(measureRaw(stage.actor, clients, settings));
+          const signal = AbortSignal.any([platform.signal, stage.death]);
+          const figures = await measureRaw(stage.actor, clients, { ...options, signal });
           this.keep(this.raw, clients, { ...figures, invariant: "ok" });
         } catch (error) {
           this.keep(this.raw, clients, error);
@@ -114,10 +114,10 @@ export class Bench {
           if (stage === undefined || loaded === undefined) {
             this.on.loading(plan, 0);
             stage = await startDatabase(platform, plan, options.dir, ++this.serial);
-            loaded = await stage.run(this.load(plan, stage));
+            loaded = await this.load(plan, stage);
           }
           this.on.begin(point);
-          this.keep(this.points, point, await stage.run(loaded.measure(point)));
+          this.keep(this.points, point, await loaded.measure(point));
         } catch (error) {
           this.keep(this.points, point, error);
           await stage?.stop();
@@ -131,7 +131,8 @@ export class Bench {
 
   private load(plan: BenchClusterPlan, stage: Stage<RunningCluster>): Promise<LoadedCluster> {
     // Every round draws other rows.
-    const options = { ...this.options, seed: this.options.seed + this.serial };
+    const signal = AbortSignal.any([this.platform.signal, stage.death]);
+    const options = { ...this.options, signal, seed: this.options.seed + this.serial };
     return LoadedCluster.load(this.platform, stage.actor.nodes, options, (rows) =>
       this.on.loading(plan, rows),
     );

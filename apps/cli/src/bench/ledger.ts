@@ -5,7 +5,7 @@
  * together; inserted rows are as many as acknowledged inserts. A commit whose answer was lost is asked for by its id, and
  * only if nobody knows may it count or not. Readers check that they got the row they asked for.
  */
-import { SixfoldError } from "@sixfold/model";
+import type { SixfoldError } from "@sixfold/model";
 import { catchUp, type Verdict, type WorkloadDatabase } from "@sixfold/workload";
 import type { BenchKey } from "./procedures.ts";
 
@@ -17,6 +17,11 @@ export class Ledger {
   private sure = 0;
   private doubtful: { readonly transaction: string | undefined; readonly changes: number }[] = [];
   private seen: string | undefined;
+
+  /** Changes that are certain. */
+  get expected(): number {
+    return this.sure;
+  }
 
   /** `changes` more are certain. */
   commit(changes: number): void {

@@ -28,15 +28,15 @@ export interface LoadOptions {
   readonly seconds: number;
   readonly warmUpSeconds: number;
   readonly seed: number;
+  /** Aborted when there is nothing more to measure, be it that a process died. */
+  readonly signal: AbortSignal;
 }
 
 const CLIENTS_PER_CONNECTION = 16;
 const MOST_CONNECTIONS = 4;
 const ROWS_PER_LOAD = 500;
 const LOADS_AT_ONCE = 4;
-const ROWS_PER_TALLY = 1_000;
-/** Slices in which inserted rows are counted, of each part. */
-const INSERTED_TALLIES = 256;
+const ROWS_PER_TALLY = 4_000;
 
 export class LoadedCluster {
   private readonly platform: Platform;
@@ -65,11 +65,18 @@ export class LoadedCluster {
   ): Promise<LoadedCluster> {
     const cluster = new LoadedCluster(platform, nodes, options);
     const db = await platform.connect([cluster.writers[0]!.url], 0);
+    // Whoever waits for a node that died is told at once.
+    const close = (): void => void db.close();
+    options.signal.addEventListener("abort", close);
     try {
       await db.createTable(ROWS_TABLE);
       await db.createTable(INSERTED_TABLE);
-      await loadRows(db, options.keys.rows, platform.signal, progress);
+      await loadRows(db, options.keys.rows, options.signal, progress);
+    } catch (error) {
+      options.signal.throwIfAborted();
+      throw error;
     } finally {
+      options.signal.removeEventListener("abort", close);
       await db.close();
     }
     return cluster;
@@ -78,7 +85,7 @@ export class LoadedCluster {
   async measure(point: BenchPoint): Promise<Figures> {
     const pools = await this.connect(point);
     try {
-      const window = { ...this.options, nodes: this.nodes, signal: this.platform.signal };
+      const window = { ...this.options, nodes: this.nodes };
       const figures = await measureWindow(window, (meter) => this.runClients(point, pools, meter));
       return { ...figures, invariant: await this.verdict(point, pools) };
     } finally {
@@ -148,7 +155,11 @@ export class LoadedCluster {
   private async verdictOf(point: BenchPoint, db: ConnectedDatabase): Promise<Verdict> {
     const ledger = this.ledgerOf(point);
     if (point.tx === "insert") {
-      const { rows } = await tallyTable(db, INSERTED_TABLE, insertedRanges(this.writers.length + 1));
+      const { rows } = await tallyTable(
+        db,
+        INSERTED_TABLE,
+        insertedRanges(this.writers.length + 1, ledger.expected),
+      );
       return ledger.verdict(db, "inserted rows", rows);
     }
     const { rows, updates } = await tallyTable(db, ROWS_TABLE, rowRanges(this.options.keys.rows));
@@ -207,12 +218,14 @@ function* rowRanges(rows: number): Generator<readonly [BenchKey, BenchKey]> {
   for (let from = 0; from < rows; from += ROWS_PER_TALLY) yield [[from], [from + ROWS_PER_TALLY]];
 }
 
-function* insertedRanges(parts: number): Generator<readonly [BenchKey, BenchKey]> {
-  const step = 2 ** 32 / INSERTED_TALLIES;
+/** Random places lie evenly, so equal slices of them hold about equally many rows. */
+function* insertedRanges(parts: number, expected: number): Generator<readonly [BenchKey, BenchKey]> {
+  const slices = Math.max(1, Math.ceil(expected / parts / ROWS_PER_TALLY));
+  const edge = (slice: number): number => Math.floor((slice * 2 ** 32) / slices);
   for (let part = 0; part < parts; part++)
-    for (let i = 0; i < INSERTED_TALLIES; i++)
+    for (let slice = 0; slice < slices; slice++)
       yield [
-        [part, i * step],
-        [part, (i + 1) * step],
+        [part, edge(slice)],
+        [part, edge(slice + 1)],
       ];
 }

@@ -74,7 +74,10 @@ export class Meter {
   }
 }
 
-/** Runs `clients` (which end soon after `meter.stopped`) through one window. Rejects with the failure of any of them, or when interrupted. */
+/**
+ * Runs `clients` (which end soon after `meter.stopped`) through one window. Rejects with the failure of any of them, and at once
+ * when the window's signal is aborted, with its reason: the caller then closes what clients still wait on.
+ */
 export async function measureWindow(
   window: Window,
   clients: (meter: Meter) => Promise<void>,
@@ -92,8 +95,11 @@ export async function measureWindow(
     const after = await Reading.take(window, meter);
     meter.stopped = true;
     await within(END_WITHIN_MS, running);
-    window.signal.throwIfAborted();
     return figures(meter, before, after);
+  } catch (error) {
+    // What clients say of a process that died follows from its death.
+    window.signal.throwIfAborted();
+    throw error;
   } finally {
     meter.stopped = true;
     // Connections close next: whoever still runs is told, and its failure is no longer news.
@@ -158,7 +164,7 @@ function figures(meter: Meter, before: Reading, after: Reading): WindowFigures {
 }
 
 async function pause(seconds: number, signal: AbortSignal): Promise<void> {
-  await sleep(seconds * 1_000, undefined, { signal }).catch(() => undefined);
+  await sleep(seconds * 1_000, undefined, { signal }).catch(() => signal.throwIfAborted());
 }
 
 async function within(ms: number, clients: Promise<void>): Promise<void> {

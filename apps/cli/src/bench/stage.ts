@@ -19,10 +19,11 @@ interface Stoppable {
 /** Stands until `stop`. */
 export class Stage<T extends Stoppable> {
   readonly actor: T;
+  /** Aborted when one of its processes dies. */
+  readonly death: AbortSignal;
   private readonly dataDir: string;
-  private readonly death: Promise<never>;
 
-  private constructor(actor: T, dataDir: string, death: Promise<never>) {
+  private constructor(actor: T, dataDir: string, death: AbortSignal) {
     this.actor = actor;
     this.dataDir = dataDir;
     this.death = death;
@@ -36,24 +37,16 @@ export class Stage<T extends Stoppable> {
   ): Promise<Stage<T>> {
     const dataDir = join(dir, name);
     await mkdir(dataDir, { recursive: true });
-    let die: (error: Error) => void = () => undefined;
-    const death = new Promise<never>((_, reject) => (die = reject));
-    // Nobody may be listening when it happens between two points; the next one is then told.
-    death.catch(() => undefined);
+    const death = new AbortController();
     const on = (event: ClusterEvent): void => {
-      if (event.event === "exit") die(new CommandError(`${event.name} died`));
+      if (event.event === "exit") death.abort(new CommandError(`${event.name} died`));
     };
     try {
-      return new Stage(await start(dataDir, on), dataDir, death);
+      return new Stage(await start(dataDir, on), dataDir, death.signal);
     } catch (error) {
       await rm(dataDir, { recursive: true, force: true });
       throw error;
     }
-  }
-
-  /** `work`, unless a process dies meanwhile. */
-  run<R>(work: Promise<R>): Promise<R> {
-    return Promise.race([work, this.death]);
   }
 
   async stop(): Promise<void> {
