@@ -10,19 +10,18 @@ import { decided, GEOMETRY, PG, point, slice, v } from "../src/testing/bench-seg
 
 const BATCH = 32;
 
-/** One template a page: only the positions differ, so that building slices costs next to nothing. */
+/** One template: only pages and positions differ, so that building slices costs next to nothing. */
 function batchesOf(stream: number, count: number, pages: number): Slice[][] {
-  const templates = Array.from({ length: pages }, (_, p) => slice({ stream, lsn: 1, writes: [[p, NONE]] }));
+  const template = slice({ stream, lsn: 1, writes: [[0, NONE]] });
   return Array.from({ length: count }, (_, b) =>
     Array.from({ length: BATCH }, (_, i) => {
       const at = b * BATCH + i + 1;
-      const t = templates[at % pages] as Slice;
       const base = at <= pages ? NONE : v(stream, at - pages);
       return {
-        ...t,
+        ...template,
         lsn: lsn(at),
         back: lsn(at - 1),
-        deltas: [{ ...t.deltas[0]!, page: pageId(at % pages), base }],
+        deltas: template.deltas.map((d) => ({ ...d, page: pageId(at % pages), base })),
       };
     }),
   );

@@ -1,4 +1,4 @@
-import { epoch, lsn, nodeName, NONE, pageId, ReadPoint, streamId, type Manifest } from "@sixfold/model";
+import { epoch, lsn, nodeName, NONE, pageId, pgId, ReadPoint, streamId, type Manifest } from "@sixfold/model";
 import type { StorageMessage } from "@sixfold/wire";
 import { describe, expect, test } from "vitest";
 import { BenchSegment, decided, GEOMETRY, PG, point, slice, v } from "./testing/bench-segment.ts";
@@ -85,7 +85,7 @@ describe("peers that break the protocol are refused, and nothing else is harmed"
       (s) =>
         s.append([slice({ stream: 2, lsn: 2, back: 1, writes: [[1, NONE]] })], {
           stream: streamId(1),
-        } as never),
+        }),
     ],
     [
       "slices out of order",
@@ -96,7 +96,7 @@ describe("peers that break the protocol are refused, and nothing else is harmed"
       "slice 5 follows 0, not 1",
       (s) => s.append([slice({ stream: 1, lsn: 5, back: 0, writes: [[1, NONE]] })]),
     ],
-    ["there is no PG 70000000", (s) => s.append([], { pg: 70_000_000 } as never)],
+    ["there is no PG 70000000", (s) => s.append([], { pg: pgId(70_000_000) })],
     [
       "positions comes from segment servers only",
       (s) => s.say(1, { type: "positions", pg: PG, streams: [] }),
