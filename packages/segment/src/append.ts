@@ -7,7 +7,7 @@
  * in the background. Resends of what is here are answered again with the same votes. A slice beyond a gap is
  * left: the ack shows the SCL, and the writer resends or gossip brings what is missing.
  */
-import { ACCEPT, checkOps, minLsn, type Lsn, type Slice } from "@sixfold/model";
+import { ACCEPT, checkOps, minLsn, type Lsn, type ReadCheck, type Slice } from "@sixfold/model";
 import type { Append, SliceVote } from "@sixfold/wire";
 import type { Decider } from "./decide.ts";
 import { ackOf, type PgState, type Turn } from "./pg-state.ts";
@@ -29,6 +29,9 @@ export function checkSlices(
   for (const slice of m.slices) {
     if (slice.stream !== m.stream) return "a slice of another stream";
     if (slice.pg !== m.pg) return "a slice of another PG";
+    // Also what keeps the walk along own bases finite.
+    if (slice.deltas.some(isNotEarlier, slice) || slice.checks.some(isNotEarlier, slice))
+      return "a base that is not earlier";
     if (slice.back >= slice.lsn) return "a slice that comes before what it follows";
     if (before !== undefined && slice.back !== before.lsn) return "slices out of order";
     for (const delta of slice.deltas) {
@@ -41,6 +44,10 @@ export function checkSlices(
     before = slice;
   }
   return undefined;
+}
+
+function isNotEarlier(this: Slice, { base }: ReadCheck): boolean {
+  return base.stream === this.stream && base.lsn >= this.lsn;
 }
 
 /** Takes what fits of a checked batch of an unfenced stream, and acknowledges. Returns what is wrong with its place, if anything. */

@@ -111,6 +111,12 @@ export class Decider {
       this.state.pages.at(page).undecided.push({ taken, base, writes: false });
   }
 
+  /** Slices up to `through` are about to leave, their fate in pages that were copied: what they claimed is free. */
+  release(log: StreamLog, through: Lsn): void {
+    for (let i = log.first; i < log.slices.length && log.slices[i]!.slice.lsn <= through; i++)
+      this.unlist(log.slices[i]!, true);
+  }
+
   /**
    * Votes again on what waits or holds on pages that changed this turn: always the earliest arrival whose pages have
    * changed, so that the outcome does not depend on the order in which pages became dirty.

@@ -89,11 +89,11 @@ export function closeLog(
   const isNew = log.closed === undefined;
   const before = log.decided.through;
   settleClosed(log, at, decisions);
+  // In an exclusive stream only what is indexed already, for an abort may have been overridden; the rest follows by itself.
+  const end = log.exclusive ? log.cursor : log.slices.length;
+  for (let i = log.indexAfter(decisions.from); i < end; i++) decider.apply(log.slices[i]!, turn);
   if (log.exclusive) state.toIndex.add(log);
-  else
-    for (let i = log.indexAfter(decisions.from); i < log.slices.length; i++)
-      decider.apply(log.slices[i]!, turn);
-  if (!log.exclusive) decider.advance(log, Number.POSITIVE_INFINITY, turn);
+  else decider.advance(log, Number.POSITIVE_INFINITY, turn);
   decider.revote(turn);
   if (isNew || log.decided.through !== before)
     turn.record({ kind: "close", pg, stream, final: at.final, tail: at.tail, decisions });

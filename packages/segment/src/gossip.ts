@@ -13,7 +13,7 @@ import { checkSlices } from "./append.ts";
 import { UNVOTED, type Decider } from "./decide.ts";
 import { closeLog } from "./fence-close.ts";
 import type { PeerPosition, PgState, Turn } from "./pg-state.ts";
-import { Taken, type StreamLog } from "./stream-log.ts";
+import { StreamLog, Taken } from "./stream-log.ts";
 
 /** A pull that has no answer yet. */
 interface Pull {
@@ -38,8 +38,8 @@ interface Seen {
 
 export class Gossip {
   private readonly pulls = new Map<StreamLog, Pull>();
-  private readonly seen = new Map<StreamLog, Seen>();
-  private readonly stuck = new Set<StreamLog>();
+  private readonly seen = new WeakMap<StreamLog, Seen>();
+  private readonly stuck = new WeakSet<StreamLog>();
   private readonly timeoutMs: number;
   private readonly bytesMax: number;
   private requests = 0;
@@ -140,7 +140,7 @@ export class Gossip {
 
   /** Answers a pull: the decided slices from `after` on, as far as a frame carries them, and what is known of the stream. */
   answer(state: PgState, m: PullSlices, decidedThere: Lsn | undefined): PulledSlices {
-    const log = state.log(m.stream);
+    const log = state.streams.get(m.stream) ?? new StreamLog(m.pg, m.stream);
     const slices = [];
     let bytes = 0;
     for (let i = log.indexAfter(m.after); i < log.slices.length; i++) {

@@ -79,8 +79,11 @@ export class SegmentCopy {
       if (copy.mends !== undefined && page !== copy.mends) continue;
       const decoded = decodePage(stored);
       const chain = state.pages.at(page);
-      if (decoded !== undefined && (chain.isCorrupt || isFurther(decoded, chain)))
-        pages.push([chain, decoded]);
+      if (decoded === undefined) {
+        this.copies.delete(state);
+        return undefined;
+      }
+      if (chain.isCorrupt || isFurther(decoded, chain)) pages.push([chain, decoded]);
     }
     copy.storing = true;
     copy.from = m.next ?? pageId(-1);
@@ -114,18 +117,19 @@ export class SegmentCopy {
   }
 }
 
-/** Answers from what is stored here. Damaged pages are left out: another peer has them. */
+/** Answers from what is stored here, or names a page that is damaged: a copy without it would pass for whole. */
 export function answerPullPages(
   state: PgState,
   store: MergedPages,
   m: PullPages,
   endPage: number,
-): PulledPages {
+): PulledPages | { readonly type: "damaged"; readonly damaged: PageId } {
   const ids = store.pages(m.from, Math.min(m.limit, PAGES_A_PULL)).filter((page) => page < endPage);
   const pages: { page: PageId; stored: Uint8Array }[] = [];
   for (const page of ids) {
     const stored = store.get(page);
-    if (stored !== undefined && decodePage(stored) !== undefined) pages.push({ page, stored });
+    if (stored === undefined || decodePage(stored) === undefined) return { type: "damaged", damaged: page };
+    pages.push({ page, stored });
   }
   const last = ids.at(-1) as number | undefined;
   const merged = [...state.streams.values()]

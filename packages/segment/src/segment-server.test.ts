@@ -87,6 +87,7 @@ describe("peers that break the protocol are refused, and nothing else is harmed"
           stream: streamId(1),
         }),
     ],
+    ["a base that is not earlier", (s) => s.append([slice({ stream: 1, lsn: 2, writes: [[1, v(1, 2)]] })])],
     [
       "slices out of order",
       (s) => s.append([slice({ stream: 1, lsn: 3, back: 2 }), slice({ stream: 1, lsn: 2, back: 1 })]),
@@ -458,6 +459,36 @@ describe("gossip", () => {
     expect(b.append([slice({ stream: 1, lsn: 31, writes: [[1, v(1, 30)]] })])).toMatchObject([
       { scl: 31, votes: [] },
     ]);
+  });
+
+  test("I8: a segment with a damaged page gives no copy that would pass for whole", () => {
+    const a = new BenchSegment({ settings: { scrubPagesPerTick: 0 } });
+    const b = new BenchSegment({ settings: KEEP });
+    a.append([...chainOf(1, 9), slice({ stream: 1, lsn: 10, writes: [[2, NONE]] })], {
+      decisions: decided(0, 10),
+      lowWater: point([1, 10]),
+    });
+    a.tick();
+    a.pages.get(pageId(2))![70]! ^= 1;
+    const ring = new Ring([a, b]);
+    ring.run(30);
+    expect(a.said).toContain("page-corrupt");
+    expect(b.said).not.toContain("segment-copied");
+    expect(b.read(1, point([1, 10]), [[1, 10]]).kind).toBe("behind");
+  });
+
+  test("claims of slices that a copy covers are free", () => {
+    const [a, b] = [new BenchSegment(), new BenchSegment({ settings: KEEP })];
+    const aborted = chainOf(1, 2);
+    const others = [3, 4, 5].map((n) => slice({ stream: 1, lsn: n, writes: [[n, NONE]] }));
+    b.append(aborted);
+    a.append([...aborted, ...others], { decisions: decided(0, 5, [1, 2]), lowWater: point([1, 5]) });
+    a.tick();
+    b.append([slice({ stream: 2, lsn: 1, writes: [[1, NONE]] })]);
+    expect(b.vote(2, 1)).toBe("wait 1:1");
+    new Ring([a, b]).run(12);
+    expect(b.said).toContain("segment-copied");
+    expect(b.vote(2, 1)).toBe("accept");
   });
 
   test("a damaged page is said to be so, and mended from a peer", () => {

@@ -38,7 +38,7 @@ import type {
 } from "./segment-api.ts";
 import { DEFAULT_SETTINGS } from "./settings.ts";
 import { statusOf } from "./status.ts";
-import { statedVote } from "./stream-log.ts";
+import { statedVote, StreamLog } from "./stream-log.ts";
 import { Upkeep } from "./upkeep.ts";
 
 /** What only database nodes say, and what only segment servers say. The rest may come from both. */
@@ -167,7 +167,7 @@ export class SegmentServer {
     const turn = this.begin();
     if (!this.merger.stored(token, this.pgs)) return;
     for (const state of this.pgs.values()) this.decider(state).revote(turn);
-    this.upkeep.stored(now);
+    this.upkeep.stored(now, turn);
     turn.end();
   }
 
@@ -300,10 +300,10 @@ export class SegmentServer {
   }
 
   private askVotes(m: AskVotes, from: Link, turn: Turn): undefined {
-    const log = this.pg(m.pg).log(m.stream);
+    const log = this.pg(m.pg).streams.get(m.stream);
     const votes = [];
     for (const at of m.lsns) {
-      const taken = log.find(at);
+      const taken = log?.find(at);
       if (taken !== undefined) votes.push({ lsn: at, vote: statedVote(taken) });
     }
     turn.after({
@@ -327,7 +327,7 @@ export class SegmentServer {
 
   /** Newest first, for a transaction asked for is a recent one. O(slices kept) if it is not here. */
   private findTransaction(m: FindTransaction, from: Link, turn: Turn): undefined {
-    const log = this.pg(m.pg).log(m.stream);
+    const log = this.pg(m.pg).streams.get(m.stream) ?? new StreamLog(m.pg, m.stream);
     const attempts = [];
     for (let i = log.slices.length - 1; i >= log.first; i--) {
       const { slice } = log.slices[i]!;

@@ -85,10 +85,10 @@ export class Upkeep {
       case "pulledSlices":
         return this.takeSlices(peer, m, now, turn, file);
       case "pullPages":
-        return this.answerPages(peer, m);
+        return this.answerPages(peer, m, now);
       case "pulledPages":
         if (this.o.merger.isStoring) this.waiting.push(m);
-        else this.takePages(m, now);
+        else this.takePages(m, now, turn);
         return undefined;
       case "manifestPeeked":
         this.o.geometry.hear(peer.name, m);
@@ -99,10 +99,10 @@ export class Upkeep {
   }
 
   /** A store batch is durable: copies go on. */
-  stored(now: number): void {
-    for (const state of this.o.pgs.values()) this.copyStored(state, now);
+  stored(now: number, turn: Turn): void {
+    for (const state of this.o.pgs.values()) this.copyStored(state, now, turn);
     const next = this.waiting.shift();
-    if (next !== undefined) this.takePages(next, now);
+    if (next !== undefined) this.takePages(next, now, turn);
   }
 
   /** Has a damaged page copied from a peer, each time from the next one. */
@@ -117,6 +117,11 @@ export class Upkeep {
     });
     const peer = [...this.links.keys()][this.mendings++ % Math.max(1, this.links.size)];
     if (peer !== undefined) this.copies.begin(state, peer, page, now, this.sendTo, page);
+  }
+
+  private mendFound(state: PgState, page: PageId, now: number): void {
+    state.pages.at(page).isCorrupt = true;
+    this.mend(state, page, now);
   }
 
   private round(now: number, turn: Turn): void {
@@ -149,31 +154,41 @@ export class Upkeep {
     const { fault, next } = this.gossip.take(state, m, context);
     if (fault !== undefined) return fault;
     this.o.counters.slicesPulled += m.slices.length;
-    if (next === "copy")
+    if (next === "copy" && this.o.geometry.known !== undefined)
       this.copies.begin(state, peer.name, this.o.geometry.firstPage(m.pg), now, this.sendTo);
     if (next === "more") this.pull(state, now);
     return undefined;
   }
 
-  private answerPages(peer: Peer, m: PullPages): undefined {
+  /** A segment that does not know its own pages, or finds one damaged, does not answer: the peer asks another. */
+  private answerPages(peer: Peer, m: PullPages, now: number): undefined {
+    if (this.o.geometry.known === undefined) return;
+    const state = this.o.pg(m.pg);
     const end = this.o.geometry.firstPage(m.pg) + this.o.geometry.bounds().pagesPerPg;
-    const message = answerPullPages(this.o.pg(m.pg), this.o.pages, m, end);
-    this.o.effects.push({ kind: "send", to: peer.link, message });
+    const answer = answerPullPages(state, this.o.pages, m, end);
+    if (answer.type === "pulledPages") this.o.effects.push({ kind: "send", to: peer.link, message: answer });
+    else this.mendFound(state, answer.damaged, now);
   }
 
-  private takePages(m: PulledPages, now: number): void {
+  private takePages(m: PulledPages, now: number, turn: Turn): void {
     const state = this.o.pg(m.pg);
     const pages = this.copies.take(state, m, now);
     if (pages === undefined) return;
     for (const [chain] of pages) this.o.cache.drop(chain.page);
     if (pages.length > 0) this.o.merger.copy(state, pages, this.o.effects);
-    else this.copyStored(state, now);
+    else this.copyStored(state, now, turn);
   }
 
-  private copyStored(state: PgState, now: number): void {
+  private copyStored(state: PgState, now: number, turn: Turn): void {
     const merged = this.copies.stored(state, now, this.sendTo);
     if (merged === undefined) return;
-    for (const [stream, { through, tail }] of merged) state.log(stream).jump(through, tail);
+    const decider = this.o.decider(state);
+    for (const [stream, { through, tail }] of merged) {
+      const log = state.log(stream);
+      decider.release(log, through);
+      log.jump(through, tail);
+    }
+    decider.revote(turn);
     this.o.effects.push({ kind: "persist", records: [writeCheckpoint(this.o.pgs, this.o.seat)], then: [] });
     this.o.effects.push({ kind: "log", level: "info", event: "segment-copied", fields: { pg: state.pg } });
     this.pull(state, now);
@@ -187,8 +202,7 @@ export class Upkeep {
       const stored = pages.get(page);
       const state = pgs.get(Math.floor(page / pagesPerPg(geometry)) as PgId);
       if (stored === undefined || state === undefined || decodePage(stored) !== undefined) continue;
-      state.pages.at(page).isCorrupt = true;
-      this.mend(state, page, now);
+      this.mendFound(state, page, now);
     }
     const last = ids.at(-1) as number | undefined;
     this.scrubFrom = pageId(last === undefined ? 0 : last + 1);
