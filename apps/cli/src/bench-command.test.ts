@@ -10,7 +10,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(dir, { recursive: true, force: true }));
 
-/** A point takes its half second of warm-up and this. */
+/** A point takes this, and as long again to warm up. */
 const SHORT = ["--seconds", "0.1", "--rounds", "1", "--clients", "4", "--rows", "200"];
 
 const bench = (platform: TestPlatform, ...words: string[]): Promise<number> =>

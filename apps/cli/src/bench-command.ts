@@ -61,7 +61,9 @@ const QUICK = {
   rounds: 1,
 } as const;
 
+/** At most; a short point warms up no longer than it is measured. */
 const WARM_UP_SECONDS = 0.5;
+const FRESH_WARM_UP_SECONDS = 2;
 
 export async function bench(platform: Platform, output: ConsoleOutput, flags: BenchFlags): Promise<void> {
   const choice = { ...(flags.quick === true ? QUICK : FULL), ...definedOf(flags) };
@@ -83,7 +85,15 @@ export async function bench(platform: Platform, output: ConsoleOutput, flags: Be
   await mkdir(parent, { recursive: true });
   // On the disk that the user chose: syncs to memory would flatter.
   const dir = await mkdtemp(join(parent, ".sixfold-bench-"));
-  const options = { keys, seconds, rounds, warmUpSeconds: WARM_UP_SECONDS, seed: flags.seed, dir };
+  const options = {
+    keys,
+    seconds,
+    rounds,
+    warmUpSeconds: Math.min(WARM_UP_SECONDS, seconds),
+    freshWarmUpSeconds: Math.min(FRESH_WARM_UP_SECONDS, seconds),
+    seed: flags.seed,
+    dir,
+  };
   const run = new Bench(platform, plan, options, {
     begin: (point) => output.progress(`[${done + 1}/${total}] ${describeBenchPoint(point)}`),
     end: () => done++,

@@ -14,6 +14,9 @@ import { type Stage, startDatabase, startRaw } from "./stage.ts";
 
 export interface BenchOptions extends Omit<LoadOptions, "signal"> {
   readonly rounds: number;
+  readonly warmUpSeconds: number;
+  /** For the first point on fresh processes, whose code is not compiled yet. */
+  readonly freshWarmUpSeconds: number;
   /** An existing directory; what is put there is removed again. */
   readonly dir: string;
 }
@@ -88,9 +91,10 @@ export class Bench {
         platform.signal.throwIfAborted();
         this.on.begin(clients);
         try {
+          const warmUpSeconds = stage === undefined ? options.freshWarmUpSeconds : options.warmUpSeconds;
           stage ??= await startRaw(platform, options.dir, ++this.serial);
           const signal = AbortSignal.any([platform.signal, stage.death]);
-          const figures = await measureRaw(stage.actor, clients, { ...options, signal });
+          const figures = await measureRaw(stage.actor, clients, { ...options, warmUpSeconds, signal });
           this.keep(this.raw, clients, { ...figures, invariant: "ok" });
         } catch (error) {
           this.keep(this.raw, clients, error);
@@ -111,17 +115,20 @@ export class Bench {
       for (const point of plan.points) {
         platform.signal.throwIfAborted();
         try {
+          const isFresh = stage === undefined || loaded === undefined;
+          const warmUpSeconds = isFresh ? options.freshWarmUpSeconds : options.warmUpSeconds;
           if (stage === undefined || loaded === undefined) {
             this.on.loading(plan, 0);
             stage = await startDatabase(platform, plan, options.dir, ++this.serial);
             loaded = await this.load(plan, stage);
           }
           this.on.begin(point);
-          this.keep(this.points, point, await loaded.measure(point));
+          this.keep(this.points, point, await loaded.measure(point, warmUpSeconds));
         } catch (error) {
           this.keep(this.points, point, error);
           await stage?.stop();
           stage = undefined;
+          loaded = undefined;
         }
       }
     } finally {

@@ -26,7 +26,6 @@ import {
 export interface LoadOptions {
   readonly keys: Omit<KeyOptions, "writers">;
   readonly seconds: number;
-  readonly warmUpSeconds: number;
   readonly seed: number;
   /** Aborted when there is nothing more to measure, be it that a process died. */
   readonly signal: AbortSignal;
@@ -82,10 +81,11 @@ export class LoadedCluster {
     return cluster;
   }
 
-  async measure(point: BenchPoint): Promise<Figures> {
+  /** `warmUpSeconds` instead of the usual time. */
+  async measure(point: BenchPoint, warmUpSeconds: number): Promise<Figures> {
     const pools = await this.connect(point);
     try {
-      const window = { ...this.options, nodes: this.nodes };
+      const window = { ...this.options, warmUpSeconds, nodes: this.nodes };
       const figures = await measureWindow(window, (meter) => this.runClients(point, pools, meter));
       return { ...figures, invariant: await this.verdict(point, pools) };
     } finally {
