@@ -4,14 +4,16 @@
  *     beyond the final LSN                              aborted: it never existed
  *     listed in the manifest                            as listed
  *     not listed, but others of the stream are          committed: the list names every abort
- *     nothing of the stream is listed any more,         unknown: the outcomes have left the manifest;
- *     or it is settled                                  storage can still tell (`findTransaction`)
+ *
+ * A commit that is the recovery's own judgement may be on two segments only until gossip has spread it, so it is not told
+ * here (I1): the client asks for the outcome, and hears of it once four of six are complete. Unknown stay, too, entries of which
+ *     nothing of the stream is listed any more, or it is settled: the outcomes have left the manifest
  */
 import type { ClosedStream, Lsn, Manifest } from "@sixfold/model";
 import type { InFlight } from "./in-flight.ts";
 import type { Outbox } from "./outbox.ts";
 
-/** Emits `decided` and `told` for every undecided entry whose outcome is known, commits in LSN order; returns the others. */
+/** Emits `decided` and `told` for every undecided entry whose outcome may be told, commits in LSN order; returns the others. */
 export function settleLostStream(
   out: Outbox,
   inFlight: InFlight,
@@ -33,7 +35,7 @@ export function settleLostStream(
       if (decision === "abort" && untold.has(e.lsn)) out.effects.push({ kind: "told", lsn: e.lsn });
       continue;
     }
-    if (decision === undefined) {
+    if (decision === undefined || (decision === "commit" && e.state !== "manifest")) {
       unknown.push(e.lsn);
       continue;
     }

@@ -2,7 +2,8 @@
  * What became of a transaction, from storage alone (DESIGN section 8): asks three of six segments of
  * every PG of its stream for entries with its id, after a read of the manifest.
  *
- *     a commit found, or an attempt that the manifest calls committed      -> committed
+ *     a commit found, or an attempt that the manifest calls committed      -> committed; of a closed stream
+ *                                                                             once four of six are complete (I1)
  *     the stream is closed, and no attempt found is or may be committed,
  *     and nothing was merged away where it could have been                 -> aborted
  *     the stream is open, and no attempt is or was there                   -> absent (it may still come)
@@ -18,6 +19,7 @@ import {
   streamOfTransaction,
   streamState,
   pgId,
+  ZERO_LSN,
   type Lsn,
   type Manifest,
   type NodeName,
@@ -116,7 +118,8 @@ export class OutcomeFinder {
     const { transaction, stream } = search;
     for (let pg = 0; pg < search.answers.length; pg++)
       for (const member of search.manifest.pgs[pg]!) {
-        if (search.answers[pg]!.has(member)) continue;
+        const before = search.answers[pg]!.get(member);
+        if (before !== undefined && before.scl >= tailOf(search.manifest, search.stream, pg)) continue;
         const request = this.out.nextRequest();
         if (this.out.send(member, { type: "findTransaction", request, pg: pgId(pg), stream, transaction }))
           requests.add(request);
@@ -152,14 +155,15 @@ export function judgeOutcome(
       for (const a of found) attempts.set(a.lsn, attempts.get(a.lsn) ?? a.decision);
   for (const o of manifest.outcomes)
     if (o.stream === stream && attempts.has(o.lsn)) attempts.set(o.lsn, o.decision);
-  if ([...attempts.values()].includes("commit")) return "committed";
   const state = streamState(manifest, stream);
   const closed = state?.state === "closed" ? state : undefined;
-  // What a recovery committed may be on two segments only until gossip has spread it: those who lack it say nothing.
-  const heard = answers.every(
-    (perPg, pg) => perPg.filter((a) => a.scl >= (closed?.tails.get(pgId(pg)) ?? 0)).length >= HEARD,
-  );
-  if (!heard) return undefined;
+  // What a recovery committed may be on two segments only until gossip has spread it: those who lack it say nothing,
+  // and nobody is told before four of six have it (I1).
+  const complete = (count: number): boolean =>
+    answers.every((perPg, pg) => perPg.filter((a) => a.scl >= tailOf(manifest, stream, pg)).length >= count);
+  if ([...attempts.values()].includes("commit"))
+    return closed === undefined || complete(OWNED_QUORUM) ? "committed" : undefined;
+  if (!complete(HEARD)) return undefined;
   const settled = stream <= manifest.settledThrough;
   const merged = answers.some((perPg) => perPg.some((a) => a.mergedThrough > 0));
   // Its writer lives, or its recovery has yet to speak.
@@ -170,4 +174,10 @@ export function judgeOutcome(
   }
   // Merged slices leave no trace of their ids; an attempt that was found bounds where others can be only from below.
   return merged ? "unknown" : "aborted";
+}
+
+/** What a segment must have of a closed stream to be complete; 0 while it is open. */
+function tailOf(manifest: Manifest, stream: StreamId, pg: number): Lsn {
+  const state = streamState(manifest, stream);
+  return (state?.state === "closed" ? state.tails.get(pgId(pg)) : undefined) ?? ZERO_LSN;
 }
