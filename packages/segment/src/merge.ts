@@ -122,7 +122,8 @@ export class Merger {
           log.shift();
         }
         const upTo = Math.min(log.mergedThrough, log.decided.through - ABORTS_KEPT);
-        if (upTo > log.decided.floor) log.decided.forget(upTo as typeof log.scl);
+        // In strides, for forgetting looks at every abort remembered.
+        if (upTo > log.decided.floor + ABORTS_KEPT / 16) log.decided.forget(upTo as typeof log.scl);
       }
   }
 

@@ -34,6 +34,8 @@ export class DecidedRanges {
   /** Beyond `through`, disjoint, ascending; each begins after a hole. */
   private ranges: Range[] = [];
   private readonly aborted = new Set<number>();
+  /** Those of `aborted` beyond `through`: every ack names them, so they are not searched for. */
+  private readonly early = new Set<number>();
   /** Single commits beyond `through`. */
   private readonly committed = new Set<number>();
 
@@ -57,12 +59,12 @@ export class DecidedRanges {
     const contradicts = (at: number): boolean => at > this.floor && this.of(lsn(at)) !== undefined;
     for (const at of d.aborts)
       if (at > this.floor && !contradicts(at)) {
-        this.aborted.add(at);
+        this.addAbort(at);
         isNew = true;
       }
     for (const at of d.earlyAborts)
       if (at > this.floor && !contradicts(at)) {
-        this.aborted.add(at);
+        this.addAbort(at);
         isNew = true;
       }
     if (d.through > d.from && d.through > this.through) {
@@ -81,10 +83,10 @@ export class DecidedRanges {
     const known = this.of(at);
     if (known === decision || (known !== undefined && !override)) return false;
     if (decision === "abort") {
-      this.aborted.add(at);
+      this.addAbort(at);
       this.committed.delete(at);
     } else {
-      this.aborted.delete(at);
+      this.forgetAbort(at);
       if (at > this.through) this.committed.add(at);
     }
     this.advance();
@@ -95,9 +97,9 @@ export class DecidedRanges {
   close(d: Decisions, final: Lsn): void {
     const aborts = new Set<number>(d.aborts);
     for (const at of this.aborted)
-      if (at > d.from && at <= d.through && !aborts.has(at)) this.aborted.delete(at);
-    for (const at of aborts) if (at > this.floor) this.aborted.add(at);
-    for (const at of d.earlyAborts) if (at > this.floor) this.aborted.add(at);
+      if (at > d.from && at <= d.through && !aborts.has(at)) this.forgetAbort(at);
+    for (const at of aborts) if (at > this.floor) this.addAbort(at);
+    for (const at of d.earlyAborts) if (at > this.floor) this.addAbort(at);
     this.add({ from: d.from, through: lsn(Math.min(d.through, final)), aborts: [], earlyAborts: [] });
   }
 
@@ -110,7 +112,7 @@ export class DecidedRanges {
 
   /** Aborts beyond `through`, ascending. */
   earlyAborts(): Lsn[] {
-    return this.aborted.size === 0 ? [] : this.abortsIn(this.through, Number.POSITIVE_INFINITY);
+    return this.early.size === 0 ? [] : ([...this.early].sort((a, b) => a - b) as Lsn[]);
   }
 
   /** Everything known from `floor` on, as a peer may take it in. Single commits are not expressible, and follow later. */
@@ -154,9 +156,19 @@ export class DecidedRanges {
     d.through = lsn(s.through);
     d.floor = lsn(s.floor);
     d.ranges = s.ranges.map(([from, through]) => ({ from, through }));
-    for (const a of s.aborts) d.aborted.add(a);
+    for (const a of s.aborts) d.addAbort(a);
     for (const c of s.commits) d.committed.add(c);
     return d;
+  }
+
+  private addAbort(at: number): void {
+    this.aborted.add(at);
+    if (at > this.through) this.early.add(at);
+  }
+
+  private forgetAbort(at: number): void {
+    this.aborted.delete(at);
+    this.early.delete(at);
   }
 
   private addRange(from: number, through: number): boolean {
@@ -189,6 +201,7 @@ export class DecidedRanges {
       else if (this.aborted.size > 0 && this.aborted.has(next)) this.through = lsn(next);
       else break;
     }
+    if (this.early.size > 0) for (const a of this.early) if (a <= this.through) this.early.delete(a);
     if (this.committed.size > 0)
       for (const c of this.committed) if (c <= this.through) this.committed.delete(c);
   }
