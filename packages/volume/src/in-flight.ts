@@ -6,30 +6,13 @@
  * An entry stays until everything before it is decided, aborted ones too, since commits and the
  * durable point move in LSN order without gaps.
  */
-import { assert, type Entry, type Lsn } from "@sixfold/model";
-import type { SentSlice } from "./retained.ts";
+import { assert, type Lsn } from "@sixfold/model";
 import type { PgProgress } from "./pg-progress.ts";
-import type { AbortCause } from "./volume-api.ts";
+import type { EntryOn, SentOn } from "./sent.ts";
 
-export interface InFlightEntry {
-  readonly lsn: Lsn;
-  readonly entry: Entry;
-  readonly bytes: number;
-  /**
-   * `writing`: its commit is being written to the manifest, so that nothing else may decide it meanwhile.
-   * `manifest`: it stands there, and waits for its turn in LSN order.
-   */
-  state: "queued" | "sent" | "writing" | "manifest" | "committed" | "aborted";
-  /** An abort that came while `writing`; takes effect if the manifest refuses. */
-  deferred: AbortCause | undefined;
-  /** Where its slices go, by PG; known once it is sent. */
-  pgs: readonly PgProgress[];
-  /** In a shared volume, one per PG: where votes are counted. */
-  slices: readonly SentSlice[];
-  sentAt: number;
-  /** Later own entries that have this one as an own base. Made when needed. */
-  dependents: InFlightEntry[] | undefined;
-}
+/** An own entry, and a slice of it, with the progress of their protection groups. */
+export type InFlightEntry = EntryOn<PgProgress>;
+export type SentSlice = SentOn<PgProgress>;
 
 export const NO_PGS: readonly PgProgress[] = Object.freeze([]);
 export const NO_SLICES: readonly SentSlice[] = Object.freeze([]);

@@ -29,7 +29,7 @@ import type { InFlightEntry } from "./in-flight.ts";
 import type { ManifestRegister } from "./manifest-register.ts";
 import type { Outbox } from "./outbox.ts";
 import { countBits, type PgProgress } from "./pg-progress.ts";
-import type { SentSlice } from "./retained.ts";
+import type { SentSlice } from "./in-flight.ts";
 import type { VolumeSettings } from "./settings.ts";
 import type { StreamWriter } from "./stream-writer.ts";
 import { hasQuorum, needsManifest } from "./tally.ts";

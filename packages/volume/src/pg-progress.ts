@@ -18,6 +18,7 @@ import {
   type Slice,
 } from "@sixfold/model";
 import { RetainedSlices } from "./retained.ts";
+import type { SentOn } from "./sent.ts";
 
 export const ALL_MEMBERS = (1 << REPLICAS) - 1;
 
@@ -46,7 +47,7 @@ export function fourthHighest(positions: readonly number[]): Lsn {
 export class PgProgress {
   readonly pg: PgId;
   readonly members: readonly NodeName[];
-  readonly kept = new RetainedSlices();
+  readonly kept = new RetainedSlices<SentOn<PgProgress>>();
   readonly scl: number[] = [0, 0, 0, 0, 0, 0];
   readonly decidedThrough: number[] = [0, 0, 0, 0, 0, 0];
   /** When the segment's SCL last moved, or slices were first sent to it after it had all. */

@@ -11,31 +11,15 @@
  * A queue in an array: entries leave at `head`, which is compacted away now and then, so that
  * nothing is moved per slice.
  */
-import type { Lsn, Slice } from "@sixfold/model";
-import type { InFlightEntry } from "./in-flight.ts";
-import type { PgProgress } from "./pg-progress.ts";
+import type { Lsn } from "@sixfold/model";
 
-/** A slice on its way, with what the six segments said of it. Segments are numbered as in `PgProgress.members`; masks have a bit for each. */
-export interface SentSlice {
-  readonly slice: Slice;
+export interface Retainable {
   readonly lsn: Lsn;
   readonly bytes: number;
-  readonly entry: InFlightEntry;
-  readonly pg: PgProgress;
-  accepts: number;
-  waits: number;
-  /** For each segment that waits, on whom. Made when the first wait comes. */
-  blockers: (Blocker | undefined)[] | undefined;
 }
 
-export interface Blocker {
-  readonly stream: number;
-  readonly lsn: number;
-  readonly page: number;
-}
-
-export class RetainedSlices {
-  private items: SentSlice[] = [];
+export class RetainedSlices<S extends Retainable> {
+  private items: S[] = [];
   private head = 0;
   private pendingAt = 0;
   bytes = 0;
@@ -44,13 +28,13 @@ export class RetainedSlices {
     return this.items.length - this.head;
   }
 
-  push(sent: SentSlice): void {
+  push(sent: S): void {
     this.items.push(sent);
     this.bytes += sent.bytes;
   }
 
   /** The first slice that no write quorum has yet; undefined if there is none. */
-  firstPending(): SentSlice | undefined {
+  firstPending(): S | undefined {
     return this.items[this.pendingAt];
   }
 
@@ -62,7 +46,7 @@ export class RetainedSlices {
   }
 
   /** The oldest kept slice. */
-  oldest(): SentSlice | undefined {
+  oldest(): S | undefined {
     return this.items[this.head];
   }
 
@@ -91,12 +75,12 @@ export class RetainedSlices {
   }
 
   /** Undefined at the end. */
-  at(index: number): SentSlice | undefined {
+  at(index: number): S | undefined {
     return this.items[index];
   }
 
   /** The kept slice with this LSN. */
-  find(at: Lsn): SentSlice | undefined {
+  find(at: Lsn): S | undefined {
     const sent = this.items[this.indexAfter((at - 1) as Lsn)];
     return sent !== undefined && sent.lsn === at ? sent : undefined;
   }

@@ -33,7 +33,7 @@ import { DecisionLog } from "./decision-log.ts";
 import { InFlight, NO_PGS, NO_SLICES, type InFlightEntry } from "./in-flight.ts";
 import type { Outbox } from "./outbox.ts";
 import { PgProgress } from "./pg-progress.ts";
-import type { SentSlice } from "./retained.ts";
+import type { SentSlice } from "./in-flight.ts";
 import { SegmentCare, type FrameContext } from "./segment-care.ts";
 import type { VolumeSettings } from "./settings.ts";
 import { cutSlice, pgsOfEntry, sizeOf } from "./slice-cutter.ts";

@@ -9,7 +9,8 @@ import { OWNED_QUORUM, quorumFor, type StreamId, type Vote } from "@sixfold/mode
 import type { Ack, SliceVote } from "@sixfold/wire";
 import type { InFlightEntry } from "./in-flight.ts";
 import { ALL_MEMBERS, countBits, type PgProgress } from "./pg-progress.ts";
-import type { Blocker, SentSlice } from "./retained.ts";
+import type { SentSlice } from "./in-flight.ts";
+import type { Blocker } from "./sent.ts";
 
 /** What the decider wants to hear at once. */
 export interface VoteListener {
