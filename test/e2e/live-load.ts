@@ -30,6 +30,8 @@ export class LiveLoad {
   committed = 0;
   unknown = 0;
   aborted = 0;
+  /** Attempts that clients were told are aborted, by error code. */
+  readonly abortedBy = new Map<string, number>();
   private stopping = false;
   private readonly loops: Promise<void>[] = [];
   private readonly databases: Database[];
@@ -86,7 +88,7 @@ export class LiveLoad {
         now: () => performance.now(),
         pause: () => new Promise((resolve) => setTimeout(resolve, 20)),
         record: (_latencyMs, outcome) => void this[outcome]++,
-        attemptAborted: () => undefined,
+        attemptAborted: (code) => void this.abortedBy.set(code, (this.abortedBy.get(code) ?? 0) + 1),
       });
     } catch (error) {
       this.failure ??= error instanceof Error ? error : new Error(String(error));
