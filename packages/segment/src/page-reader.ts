@@ -10,6 +10,7 @@
  */
 import { applyOps, isNone, sameVersion, type PageId, type PageVersion } from "@sixfold/model";
 import type { PageAnswer, ReadPage } from "@sixfold/wire";
+import { LRUCache } from "lru-cache";
 import type { PageChain } from "./page-chain.ts";
 import type { PgState } from "./pg-state.ts";
 
@@ -20,37 +21,25 @@ interface CachedImage {
 
 /** Least recently used images, bounded in bytes. One per page: the newest asked for. */
 export class ImageCache {
-  private readonly images = new Map<PageId, CachedImage>();
-  private bytes = 0;
-  private readonly bytesMax: number;
+  private readonly images: LRUCache<PageId, CachedImage>;
 
   constructor(bytesMax: number) {
-    this.bytesMax = bytesMax;
+    // What is larger than the whole cache is not kept: 0 keeps nothing.
+    this.images = new LRUCache({
+      maxSize: Math.max(1, bytesMax),
+      sizeCalculation: ({ image }) => image.length,
+    });
   }
 
   get(page: PageId): CachedImage | undefined {
-    const found = this.images.get(page);
-    if (found !== undefined) {
-      this.images.delete(page);
-      this.images.set(page, found);
-    }
-    return found;
+    return this.images.get(page);
   }
 
   put(page: PageId, cached: CachedImage): void {
-    this.drop(page);
     this.images.set(page, cached);
-    this.bytes += cached.image.length;
-    for (const oldest of this.images.keys()) {
-      if (this.bytes <= this.bytesMax) break;
-      this.drop(oldest);
-    }
   }
 
   drop(page: PageId): void {
-    const before = this.images.get(page);
-    if (before === undefined) return;
-    this.bytes -= before.image.length;
     this.images.delete(page);
   }
 }
