@@ -10,21 +10,17 @@ type Op =
 
 const position = fc.integer({ min: 0, max: PAGE_BYTES - 1 });
 const op: fc.Arbitrary<Op> = fc.oneof(
-  fc
-    .tuple(position, fc.uint8Array({ minLength: 1, maxLength: 64 }))
-    .map(([offset, bytes]): Op => ({
-      kind: "set",
-      offset,
-      bytes: bytes.subarray(0, Math.max(1, Math.min(bytes.length, PAGE_BYTES - offset))),
-    })),
-  fc
-    .tuple(position, position, fc.integer({ min: 1, max: 128 }))
-    .map(([to, from, n]): Op => ({
-      kind: "move",
-      to,
-      from,
-      length: Math.min(n, PAGE_BYTES - Math.max(to, from)),
-    })),
+  fc.tuple(position, fc.uint8Array({ minLength: 1, maxLength: 64 })).map(([offset, bytes]): Op => ({
+    kind: "set",
+    offset,
+    bytes: bytes.subarray(0, Math.max(1, Math.min(bytes.length, PAGE_BYTES - offset))),
+  })),
+  fc.tuple(position, position, fc.integer({ min: 1, max: 128 })).map(([to, from, n]): Op => ({
+    kind: "move",
+    to,
+    from,
+    length: Math.min(n, PAGE_BYTES - Math.max(to, from)),
+  })),
 );
 const ops = fc.array(op, { maxLength: 12 });
 const page = fc.uint8Array({ minLength: PAGE_BYTES, maxLength: PAGE_BYTES });
