@@ -1,0 +1,130 @@
+import { nodeName, NONE, pageId } from "@sixfold/model";
+import type { StorageMessage } from "@sixfold/wire";
+import { describe, expect, test } from "vitest";
+import { BenchSegment, decided, point, slice, v } from "./testing/bench-segment.ts";
+
+const KEEP = { mergeAboveBytes: Number.POSITIVE_INFINITY };
+const chainOf = (stream: number, n: number, page = 1) =>
+  Array.from({ length: n }, (_, i) =>
+    slice({ stream, lsn: i + 1, writes: [[page, i === 0 ? NONE : v(stream, i)]], transaction: `t-${i + 1}` }),
+  );
+
+/** Carries messages among servers that see each other as segments on links 11, 12, ... */
+class Ring {
+  readonly servers: BenchSegment[];
+  constructor(servers: readonly BenchSegment[]) {
+    this.servers = [...servers];
+    this.servers.forEach((_, i) => this.link(i));
+  }
+  link(i: number): void {
+    this.servers.forEach((_, j) => {
+      if (i !== j)
+        this.servers[i]!.server.peerUp({ link: 11 + j, role: "segment", name: nodeName(`segment-${j}`) }, 0);
+    });
+  }
+  run(rounds: number): void {
+    for (let r = 0; r < rounds; r++)
+      this.servers.forEach((s, i) => {
+        this.carry(
+          i,
+          s
+            .tick(100)
+            .map((message, k, all) => ({ to: s.heard[s.heard.length - all.length + k]!.to, message })),
+        );
+      });
+  }
+  /** Carries what was said since each was heard of last. */
+  deliver(): void {
+    this.servers.forEach((s, i) => this.carry(i, s.heard.splice(0)));
+  }
+  private carry(from: number, messages: readonly { to: number; message: StorageMessage }[]): void {
+    for (const { to, message } of messages) {
+      const target = this.servers[to - 11];
+      if (to < 11 || target === undefined) continue;
+      const before = target.heard.length;
+      target.say(11 + from, message);
+      this.carry(to - 11, target.heard.slice(before));
+    }
+  }
+}
+
+describe("gossip", () => {
+  test("a segment that was away catches up without a writer: slices, decisions, closes; no vote is made", () => {
+    const [a, b] = [new BenchSegment({ settings: KEEP }), new BenchSegment({ settings: KEEP })];
+    a.append(chainOf(1, 5), { decisions: decided(0, 3, [3]) });
+    const ring = new Ring([a, b]);
+    ring.run(6);
+    expect(b.vote(1, 3)).not.toBe("absent");
+    expect(b.vote(1, 4), "undecided slices are left to the writer").toBe("absent");
+    expect(b.read(1, point([1, 3]), [[1, 3]])).toEqual(a.read(1, point([1, 3]), [[1, 3]]));
+    a.close(1, 3, 2, decided(3, 3));
+    ring.run(6);
+    expect(b.append(chainOf(1, 1))).toMatchObject([{ state: "fenced", decidedThrough: 5 }]); // 4 and 5 lie beyond the end
+    expect((b.server.status()["machine"] as { votes: number }).votes).toBe(0);
+  });
+
+  test("when peers have merged past it, a segment copies pages, then goes on by slices; and it survives a crash", () => {
+    const [a, b] = [new BenchSegment(), new BenchSegment({ settings: KEEP })];
+    a.append(chainOf(1, 30), { decisions: decided(0, 30), lowWater: point([1, 28]) });
+    a.tick();
+    const ring = new Ring([a, b]);
+    ring.run(8);
+    const now = point([1, 30]);
+    expect(b.said).toContain("segment-copied");
+    expect(b.read(1, now, [[1, 30]])).toEqual(a.read(1, now, [[1, 30]]));
+    b.crash();
+    expect(b.read(1, now, [[1, 30]])).toEqual(a.read(1, now, [[1, 30]]));
+    expect(b.append([slice({ stream: 1, lsn: 31, writes: [[1, v(1, 30)]] })])).toMatchObject([
+      { scl: 31, votes: [] },
+    ]);
+  });
+
+  test("I8: a segment with a damaged page gives no copy that would pass for whole", () => {
+    const a = new BenchSegment({ settings: { scrubPagesPerTick: 0 } });
+    const b = new BenchSegment({ settings: KEEP });
+    a.append([...chainOf(1, 9), slice({ stream: 1, lsn: 10, writes: [[2, NONE]] })], {
+      decisions: decided(0, 10),
+      lowWater: point([1, 10]),
+    });
+    a.tick();
+    a.pages.get(pageId(2))![70]! ^= 1;
+    const ring = new Ring([a, b]);
+    ring.run(30);
+    expect(a.said).toContain("page-corrupt");
+    expect(b.said).not.toContain("segment-copied");
+    expect(b.read(1, point([1, 10]), [[1, 10]]).kind).toBe("behind");
+  });
+
+  test("claims of slices that a copy covers are free", () => {
+    const [a, b] = [new BenchSegment(), new BenchSegment({ settings: KEEP })];
+    const aborted = chainOf(1, 2);
+    const others = [3, 4, 5].map((n) => slice({ stream: 1, lsn: n, writes: [[n, NONE]] }));
+    b.append(aborted);
+    a.append([...aborted, ...others], { decisions: decided(0, 5, [1, 2]), lowWater: point([1, 5]) });
+    a.tick();
+    b.append([slice({ stream: 2, lsn: 1, writes: [[1, NONE]] })]);
+    expect(b.vote(2, 1)).toBe("wait 1:1");
+    new Ring([a, b]).run(12);
+    expect(b.said).toContain("segment-copied");
+    expect(b.vote(2, 1)).toBe("accept");
+  });
+
+  test("a damaged page is said to be so, and mended from a peer", () => {
+    const [a, b] = [new BenchSegment(), new BenchSegment({ settings: { scrubPagesPerTick: 0 } })];
+    for (const s of [a, b]) {
+      s.append(chainOf(1, 3), { decisions: decided(0, 3), lowWater: point([1, 3]) });
+      s.tick();
+    }
+    const good = b.read(1, point([1, 3]), [[1, 3]]);
+    b.pages.get(pageId(1))![60]! ^= 1;
+    b.crash();
+    const ring = new Ring([a, b]);
+    expect(b.read(1, point([1, 3]), [[1, 3]]).kind).toBe("corrupt");
+    ring.run(1);
+    b.read(1, point([1, 3]), [[1, 3]]);
+    ring.deliver();
+    expect(b.said).toContain("page-corrupt");
+    expect(b.read(1, point([1, 3]), [[1, 3]])).toEqual(good);
+    expect([good.kind, b.pages.get(pageId(1))]).toEqual(["page", a.pages.get(pageId(1))]);
+  });
+});
