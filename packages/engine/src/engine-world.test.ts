@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { pageId, transactionId, type PageId } from "@sixfold/model";
 import { extentCount, readExtentHeader } from "./extents.ts";
 import { checkVolume } from "./volume-check.ts";
-import { bytes, errorOf, get, handle, put, worldWithTable } from "./testing/one-engine.ts";
+import { bytes, errorOf, get, handle, put, worldWithTable } from "./testing/one-engine.fixture.ts";
 
 describe("the world around", () => {
   test("a replica shows what writers commit, and takes no writes", () => {

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { transactionId } from "@sixfold/model";
 import { checkVolume } from "./volume-check.ts";
 import type { StorageWorld } from "./testing/storage-world.ts";
-import { bytes, errorOf, get, handle, put, text, worldWithTable } from "./testing/one-engine.ts";
+import { bytes, errorOf, get, handle, put, text, worldWithTable } from "./testing/one-engine.fixture.ts";
 
 describe("one engine", () => {
   test("writes, reads, deletes and lists", () => {
