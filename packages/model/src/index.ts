@@ -9,6 +9,7 @@ export * from "./manifest.ts";
 export * from "./quorum.ts";
 export * from "./random.ts";
 export * from "./read-point.ts";
+export * from "./trace-event.ts";
 export * from "./transaction.ts";
 export * from "./version.ts";
 export * from "./vote.ts";
