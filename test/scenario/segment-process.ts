@@ -4,8 +4,8 @@
  * The driver is the synchronous twin of `SegmentHost` in the cluster package: all persist effects of a turn become one
  * log block, and what rides on them is carried out only after its sync.
  */
-import { nodeName } from "@sixfold/model";
-import { SegmentServer, type PlantedBreak, type SegmentEffect } from "@sixfold/segment";
+import { nodeName, type PlantedBugs } from "@sixfold/model";
+import { SegmentServer, type SegmentEffect } from "@sixfold/segment";
 import type { LogRecord, StorageMessage } from "@sixfold/wire";
 import { SegmentDisk } from "./segment-disk.ts";
 
@@ -29,14 +29,14 @@ export class SegmentProcess {
   machine: SegmentServer | undefined;
   private readonly volume: string;
   private readonly io: SegmentIo;
-  private readonly planted: ReadonlySet<PlantedBreak>;
+  private readonly planted: PlantedBugs;
   private readonly links = new Map<string, number>();
   private readonly names = new Map<number, string>();
   private nextLink = 1;
   /** Written but not synced. */
   private unsynced: SegmentEffect[] = [];
 
-  constructor(name: string, volume: string, io: SegmentIo, planted: ReadonlySet<PlantedBreak>) {
+  constructor(name: string, volume: string, io: SegmentIo, planted: PlantedBugs) {
     this.name = name;
     this.volume = volume;
     this.io = io;

@@ -11,7 +11,14 @@
  * `tamper` sees each frame before it is put on a link and may change or lose it: planted breaks use it.
  */
 import type { Procedure, ProcedureTx } from "@sixfold/database";
-import { nodeName, type Conflicts, type Geometry, type Mode, type SegmentServerInfo } from "@sixfold/model";
+import {
+  nodeName,
+  type Conflicts,
+  type Geometry,
+  type Mode,
+  type PlantedBug,
+  type SegmentServerInfo,
+} from "@sixfold/model";
 import {
   decodeFrame,
   encodeMessage,
@@ -20,7 +27,6 @@ import {
   type Message,
   type StorageMessage,
 } from "@sixfold/wire";
-import type { PlantedBreak } from "@sixfold/segment";
 import { Links, type Arrival, type Channel, type Direction } from "./links.ts";
 import { NODE_TICK_MS, NodeProcess } from "./node-process.ts";
 import { ScriptClient } from "./script-client.ts";
@@ -36,7 +42,7 @@ export interface WorldOptions {
   readonly geometry?: Geometry;
   readonly suspectAfterMs?: number;
   /** Rules that the segment servers break on purpose. */
-  readonly planted?: readonly PlantedBreak[];
+  readonly planted?: readonly PlantedBug[];
 }
 
 export type Tamper = (

@@ -63,15 +63,15 @@ export function takeAppend(
   const sclBefore = log.scl;
   const start = firstNew(log, m.slices);
   const next = m.slices[start];
-  if (next !== undefined && next.back < sclBefore)
+  if (next !== undefined && next.back < sclBefore && !log.takesGaps)
     return `slice ${next.lsn} follows ${next.back}, not ${sclBefore}`;
   if (log.count === 0 && log.scl === 0) log.exclusive = m.exclusive;
-  if (decider.take(log, m.decisions, turn))
+  if (decider.take(log, m.decisions, turn) && !state.planted.has("decisions-not-persisted"))
     turn.record({ kind: "decisions", pg: m.pg, stream: m.stream, decisions: m.decisions });
   decider.revote(turn);
   log.writer = from;
   let votes: SliceVote[] = [];
-  if (next !== undefined && next.back === sclBefore) {
+  if (next !== undefined && (next.back === sclBefore || log.takesGaps)) {
     const fresh = start === 0 ? m.slices : m.slices.slice(start);
     const firstIndex = log.slices.length;
     if (log.exclusive) takeExclusive(state, log, fresh, file);
@@ -83,7 +83,7 @@ export function takeAppend(
       stream: m.stream,
       exclusive: log.exclusive,
       slices: fresh,
-      votes,
+      votes: state.planted.has("vote-not-persisted") ? [] : votes,
     });
     log.gapSeen = false;
   } else if (next !== undefined) log.gapSeen = true;

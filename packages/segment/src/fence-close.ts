@@ -16,7 +16,7 @@ export function fence(state: PgState, m: Fence, from: Link, turn: Turn): void {
   const log = state.log(m.stream);
   if (!log.isFenced) {
     log.isFenced = !state.planted.has("fence-ignored");
-    turn.record({ kind: "fence", pg: m.pg, stream: m.stream });
+    if (!state.planted.has("fence-not-persisted")) turn.record({ kind: "fence", pg: m.pg, stream: m.stream });
   }
   turn.after({ kind: "send", to: from, message: fencedAnswer(state, log, m.request) });
 }
@@ -40,7 +40,9 @@ function fencedAnswer(state: PgState, log: StreamLog, request: number): Fenced {
     scl,
     decidedThrough: decided.through,
     tail: log.tailAt(decided.through),
-    aborts: decided.abortsIn(decided.floor, decided.through),
+    aborts: state.planted.has("fenced-aborts-unlisted")
+      ? []
+      : decided.abortsIn(decided.floor, decided.through),
     earlyAborts: decided.earlyAborts(),
     slices,
     committed,
@@ -88,7 +90,13 @@ export function closeLog(
   const { pg, stream } = log;
   const isNew = log.closed === undefined;
   const before = log.decided.through;
-  settleClosed(log, at, decisions);
+  const { isFenced } = log;
+  if (state.planted.has("manifest-word-ignored")) {
+    log.closed = at;
+    log.isFenced = true;
+    log.decided.add(decisions);
+  } else settleClosed(log, at, decisions);
+  if (state.planted.has("close-does-not-fence")) log.isFenced = isFenced;
   // In an exclusive stream only what is indexed already, for an abort may have been overridden; the rest follows by itself.
   const end = log.exclusive ? log.cursor : log.slices.length;
   for (let i = log.indexAfter(decisions.from); i < end; i++) decider.apply(log.slices[i]!, turn);

@@ -13,10 +13,11 @@ import {
   type NodeName,
   type PageId,
   type PgId,
+  type PlantedBugs,
   type StreamId,
 } from "@sixfold/model";
 import { PageTable, type PageChain } from "./page-chain.ts";
-import type { MergedPages, PlantedBreak, SegmentEffect } from "./segment-api.ts";
+import type { MergedPages, SegmentEffect } from "./segment-api.ts";
 import { statedVote, StreamLog, type Taken } from "./stream-log.ts";
 import type { Ballots } from "./votes.ts";
 
@@ -46,7 +47,7 @@ export class PgState implements Ballots {
   readonly pg: PgId;
   readonly pages: PageTable;
   readonly streams = new Map<StreamId, StreamLog>();
-  readonly planted: ReadonlySet<PlantedBreak>;
+  readonly planted: PlantedBugs;
   settledThrough: StreamId = streamId(0);
   /** Pages whose waiters and holders must be voted on again this turn. */
   readonly dirty = new Set<PageChain>();
@@ -55,9 +56,9 @@ export class PgState implements Ballots {
   readonly peers = new Map<NodeName, Map<StreamId, PeerPosition>>();
   arrivals = 0;
 
-  constructor(pg: PgId, store: MergedPages, planted: ReadonlySet<PlantedBreak>) {
+  constructor(pg: PgId, store: MergedPages, planted: PlantedBugs) {
     this.pg = pg;
-    this.pages = new PageTable(store);
+    this.pages = new PageTable(store, planted);
     this.planted = planted;
   }
 
@@ -65,6 +66,7 @@ export class PgState implements Ballots {
     let log = this.streams.get(stream);
     if (log === undefined) {
       log = new StreamLog(this.pg, stream);
+      log.takesGaps = this.planted.has("back-link-unchecked");
       this.streams.set(stream, log);
     }
     return log;
@@ -83,10 +85,12 @@ export class Turn {
   private readonly facts = new Map<PgId, (EntryId & { readonly decision: Decision })[]>();
   private readonly out: SegmentEffect[];
   private readonly early: boolean;
+  private readonly forgetsVotes: boolean;
 
-  constructor(out: SegmentEffect[], planted: ReadonlySet<PlantedBreak>) {
+  constructor(out: SegmentEffect[], planted: PlantedBugs) {
     this.out = out;
     this.early = planted.has("early-ack");
+    this.forgetsVotes = planted.has("vote-not-persisted");
   }
 
   record(record: LogRecord): void {
@@ -151,7 +155,7 @@ export class Turn {
     if (news.votes.size === 0) return [];
     const votes = [...news.votes.values()].map((t) => ({ lsn: t.slice.lsn, vote: statedVote(t) }));
     votes.sort((a, b) => a.lsn - b.lsn);
-    this.records.push({ kind: "votes", pg: log.pg, stream: log.stream, votes });
+    if (!this.forgetsVotes) this.records.push({ kind: "votes", pg: log.pg, stream: log.stream, votes });
     return votes;
   }
 

@@ -9,7 +9,7 @@
  * Promises and accepts are durable before they are told.
  */
 import type { Ballot, LogRecord, ManifestAccept, ManifestPeek, ManifestPrepare } from "@sixfold/wire";
-import type { Manifest } from "@sixfold/model";
+import type { Manifest, PlantedBugs } from "@sixfold/model";
 import type { Turn } from "./pg-state.ts";
 import type { Link } from "./segment-api.ts";
 
@@ -21,15 +21,22 @@ export function isHigher(a: Ballot, b: Ballot): boolean {
 }
 
 export class Seat {
+  private readonly takesOlder: boolean;
+  private readonly forgetsPromises: boolean;
   promised: Ballot = NO_BALLOT;
   accepted: { readonly ballot: Ballot; readonly value: Manifest } | undefined;
+
+  constructor(planted: PlantedBugs) {
+    this.takesOlder = planted.has("seat-takes-older-ballot");
+    this.forgetsPromises = planted.has("seat-forgets-promise");
+  }
 
   prepare(m: ManifestPrepare, from: Link, turn: Turn): void {
     // The same ballot again is a resend.
     const granted = !isHigher(this.promised, m.ballot);
     if (isHigher(m.ballot, this.promised)) {
       this.promised = m.ballot;
-      turn.record(this.record());
+      if (!this.forgetsPromises) turn.record(this.record());
     }
     turn.after({
       kind: "send",
@@ -45,7 +52,7 @@ export class Seat {
   }
 
   accept(m: ManifestAccept, from: Link, turn: Turn): void {
-    const granted = !isHigher(this.promised, m.ballot);
+    const granted = this.takesOlder || !isHigher(this.promised, m.ballot);
     if (granted) {
       this.promised = m.ballot;
       this.accepted = { ballot: m.ballot, value: m.value };

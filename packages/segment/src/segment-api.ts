@@ -12,7 +12,7 @@
  * The driver may merge all persists that wait for a running sync into one log block (group commit), keeping
  * their order; it must do each `then` after its block is durable, and in order.
  */
-import type { Geometry, NodeName, PageId } from "@sixfold/model";
+import type { Geometry, NodeName, PageId, PlantedBugs } from "@sixfold/model";
 import type { LogRecord, StorageMessage } from "@sixfold/wire";
 
 /** A connection, numbered by the driver; a number is never used twice. */
@@ -66,30 +66,8 @@ export interface SegmentOptions {
   readonly pages: MergedPages;
   readonly settings?: Partial<SegmentSettings>;
   /** Rules to break on purpose: only for tests that must show that a broken rule is noticed (STYLE 29). */
-  readonly planted?: ReadonlySet<PlantedBreak>;
+  readonly planted?: PlantedBugs;
 }
-
-export type PlantedBreak =
-  /** An accept is forgotten when a rival comes along. */
-  | "votes-not-sticky"
-  /** Read checks claim nothing. */
-  | "no-read-claims"
-  /** A base of the own stream is taken for committed. */
-  | "own-base-learned"
-  /** A fence is answered but not kept to. */
-  | "fence-ignored"
-  /** Waiters of a fenced stream are voted on again. */
-  | "fenced-revote"
-  /** Reads are answered whatever `need` says. */
-  | "reads-behind"
-  /** Entries with an aborted own base keep their accept. */
-  | "no-void"
-  /** A committed entry leaves its rivals' accepts alone. */
-  | "rivals-kept"
-  /** Acks leave before the sync. */
-  | "early-ack"
-  /** Versions above the low-water mark are merged. */
-  | "merge-all";
 
 export interface SegmentSettings {
   /** Sizes of pages and PGs, until a manifest in the own seat says so itself. */

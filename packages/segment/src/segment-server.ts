@@ -9,7 +9,7 @@
  * This file only dispatches: who may say what, which PG it concerns, and the end of the turn. Every rule lives in
  * the file of its own name. Durable answers ride on the turn's persist effect; page reads leave at once.
  */
-import type { NodeName, PgId } from "@sixfold/model";
+import { NO_BUGS, type NodeName, type PgId, type PlantedBugs } from "@sixfold/model";
 import type {
   Append,
   AskVotes,
@@ -28,14 +28,7 @@ import { Merger } from "./merge.ts";
 import { ImageCache, readPage } from "./page-reader.ts";
 import { ackOf, PgState, Turn, type Counters } from "./pg-state.ts";
 import { Seat } from "./seat.ts";
-import type {
-  Link,
-  Peer,
-  PlantedBreak,
-  SegmentEffect,
-  SegmentOptions,
-  SegmentSettings,
-} from "./segment-api.ts";
+import type { Link, Peer, SegmentEffect, SegmentOptions, SegmentSettings } from "./segment-api.ts";
 import { DEFAULT_SETTINGS } from "./settings.ts";
 import { statusOf } from "./status.ts";
 import { statedVote, StreamLog } from "./stream-log.ts";
@@ -66,11 +59,11 @@ export class SegmentServer {
   readonly name: NodeName;
   private readonly options: SegmentOptions;
   private readonly settings: SegmentSettings;
-  private readonly planted: ReadonlySet<PlantedBreak>;
+  private readonly planted: PlantedBugs;
   private readonly pgs = new Map<PgId, PgState>();
   private readonly deciders = new Map<PgState, Decider>();
   private readonly peers = new Map<Link, Peer>();
-  private readonly seat = new Seat();
+  private readonly seat: Seat;
   private readonly geometry: KnownGeometry;
   private readonly upkeep: Upkeep;
   private readonly merger: Merger;
@@ -97,7 +90,8 @@ export class SegmentServer {
     this.name = options.name;
     this.settings = { ...DEFAULT_SETTINGS, ...options.settings };
     this.geometry = new KnownGeometry(options.settings?.geometry);
-    this.planted = options.planted ?? new Set();
+    this.planted = options.planted ?? NO_BUGS;
+    this.seat = new Seat(this.planted);
     this.merger = new Merger(this.settings, this.counters);
     this.cache = new ImageCache(this.settings.imageCacheBytes);
     const { settings, effects, pgs, seat, merger, cache, counters, geometry } = this;
@@ -150,9 +144,10 @@ export class SegmentServer {
   checkpoint(file: number): LogRecord {
     this.file = Math.max(this.file, file);
     let needed = file;
-    for (const state of this.pgs.values())
-      for (const log of state.streams.values())
-        if (log.count > 0) needed = Math.min(needed, log.slices[log.first]!.file);
+    if (!this.planted.has("log-trimmed-early"))
+      for (const state of this.pgs.values())
+        for (const log of state.streams.values())
+          if (log.count > 0) needed = Math.min(needed, log.slices[log.first]!.file);
     this.trimBefore = needed;
     return writeCheckpoint(this.pgs, this.seat);
   }
@@ -318,7 +313,9 @@ export class SegmentServer {
     const state = this.pg(m.pg);
     const decider = this.decider(state);
     for (const { stream, lsn, decision } of m.outcomes)
-      if (decider.decideOne(state.log(stream), lsn, decision, turn, true))
+      if (
+        decider.decideOne(state.log(stream), lsn, decision, turn, !this.planted.has("manifest-word-ignored"))
+      )
         turn.fact(m.pg, { stream, lsn }, decision);
     decider.revote(turn);
     turn.after({ kind: "send", to: from, message: { type: "outcomesKnown", request: m.request, pg: m.pg } });

@@ -76,6 +76,8 @@ export class StreamLog {
   writer: Link | undefined;
   /** Links that were told all votes since they came up. */
   introduced: Link | undefined;
+  /** Planted: a slice beyond a gap is taken. */
+  takesGaps = false;
   /** A slice beyond the SCL was seen: something is missing. */
   gapSeen = false;
   bytes = 0;
@@ -99,7 +101,7 @@ export class StreamLog {
   /** Adds the next slice. Its back-link has been checked. */
   push(taken: Taken): void {
     assert(
-      taken.slice.back === this.scl || this.slices.length === this.first,
+      taken.slice.back === this.scl || this.slices.length === this.first || this.takesGaps,
       "slices are taken along the back-links",
     );
     this.slices.push(taken);

@@ -5,11 +5,10 @@
  * committed versions, in LSN order, and aborts what it likes. This segment hears slices and decisions late and in any
  * interleaving of the streams.
  */
-import { Random, type Slice } from "@sixfold/model";
+import { Random, type PlantedBug, type Slice } from "@sixfold/model";
 import { decodeRecords } from "@sixfold/wire";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import type { PlantedBreak } from "./segment-api.ts";
 import { BenchSegment, decided, mark, point, slice, v } from "./testing/bench-segment.ts";
 import { DumbSegment, type DumbItem } from "./testing/dumb-segment.ts";
 import { applyOps } from "@sixfold/model";
@@ -38,7 +37,7 @@ class Life {
   /** What all readers are past, as the streams report it. */
   private low = point();
 
-  constructor(seed: number, planted: readonly PlantedBreak[] = [], merges = false) {
+  constructor(seed: number, planted: readonly PlantedBug[] = [], merges = false) {
     this.random = new Random(seed);
     this.machine = new BenchSegment({
       planted,
@@ -232,7 +231,7 @@ class Life {
   }
 }
 
-function live(seed: number, steps: number, planted: readonly PlantedBreak[] = [], merges = false): Life {
+function live(seed: number, steps: number, planted: readonly PlantedBug[] = [], merges = false): Life {
   const life = new Life(seed, planted, merges);
   for (let i = 0; i < steps; i++) {
     life.step();
@@ -266,7 +265,7 @@ test("merging, trimming and crashes change no vote and no read at or above the l
   expect(trimmed, "files were trimmed").toBeGreaterThan(100);
 });
 
-const BREAKS: readonly PlantedBreak[] = [
+const BREAKS: readonly PlantedBug[] = [
   "votes-not-sticky",
   "no-read-claims",
   "own-base-learned",
@@ -289,7 +288,7 @@ for (const broken of BREAKS)
   });
 
 test("early ack: what was said before the sync is not there after a crash; kept to the rule, it is", () => {
-  const lostAfterAck = (planted: readonly PlantedBreak[]): boolean => {
+  const lostAfterAck = (planted: readonly PlantedBug[]): boolean => {
     const s = new BenchSegment({ planted });
     s.autoSync = false;
     const acks = s.append([slice({ stream: 1, lsn: 1, writes: [[1, v(0, 0)]] })]);

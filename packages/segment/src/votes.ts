@@ -22,12 +22,12 @@ import {
   sameVersion,
   type PageId,
   type PageVersion,
+  type PlantedBugs,
   type Slice,
   type StreamId,
   type Vote,
 } from "@sixfold/model";
 import type { PageChain, PageTable } from "./page-chain.ts";
-import type { PlantedBreak } from "./segment-api.ts";
 import type { StreamLog, Taken } from "./stream-log.ts";
 
 /** What a vote may look at. */
@@ -36,7 +36,7 @@ export interface Ballots {
   readonly streams: ReadonlyMap<StreamId, StreamLog>;
   /** Streams up to it are closed and here whole. */
   readonly settledThrough: StreamId;
-  readonly planted: ReadonlySet<PlantedBreak>;
+  readonly planted: PlantedBugs;
 }
 
 type PageWord = Exclude<Vote, { kind: "accept" }> | undefined;
@@ -79,6 +79,7 @@ function ownBaseWord(log: StreamLog, base: Slice["lsn"]): PageWord {
 
 function pageWord(b: Ballots, taken: Taken, page: PageId, base: PageVersion, writes: boolean): PageWord {
   const chain = b.pages.at(page);
+  if (b.planted.has("base-unchecked")) return blockerOf(b, chain, taken, writes);
   const root = rootOf(taken.log, page, base);
   if (root === undefined) return HOLD as PageWord;
   const overtaken = overtakenBy(b, chain, root);

@@ -19,6 +19,7 @@ import {
   type PageId,
   type PageVersion,
   type Slice,
+  type PlantedBug,
 } from "@sixfold/model";
 import {
   decodeRecords,
@@ -30,7 +31,7 @@ import {
   type PageAnswer,
   type StorageMessage,
 } from "@sixfold/wire";
-import type { PlantedBreak, SegmentEffect, SegmentSettings } from "../segment-api.ts";
+import type { SegmentEffect, SegmentSettings } from "../segment-api.ts";
 import { SegmentServer } from "../segment-server.ts";
 
 export const PG = pgId(0);
@@ -112,10 +113,10 @@ export class BenchSegment {
   private waiting: SegmentEffect[] = [];
   private readonly name: string;
   private readonly settings: Partial<SegmentSettings>;
-  private readonly planted: readonly PlantedBreak[];
+  private readonly planted: readonly PlantedBug[];
 
   constructor(
-    o: { name?: string; settings?: Partial<SegmentSettings>; planted?: readonly PlantedBreak[] } = {},
+    o: { name?: string; settings?: Partial<SegmentSettings>; planted?: readonly PlantedBug[] } = {},
   ) {
     this.name = o.name ?? "segment-a1";
     this.settings = { geometry: GEOMETRY, mergeAboveBytes: -1, ...o.settings };
