@@ -19,6 +19,7 @@ import {
   pageId,
   type EntryId,
   type Lsn,
+  type PlantedBugs,
   type StreamId,
   type Vote,
 } from "@sixfold/model";
@@ -27,7 +28,7 @@ import type { DecisionLog } from "./decision-log.ts";
 import type { InFlight, InFlightEntry } from "./in-flight.ts";
 import type { Outbox } from "./outbox.ts";
 import { countBits, type PgProgress } from "./pg-progress.ts";
-import { blockerToYieldTo, hasQuorum, type VoteListener } from "./tally.ts";
+import { blockerToYieldTo, hasQuorum, seemsQuorum, type VoteListener } from "./tally.ts";
 import type { AbortCause } from "./volume-api.ts";
 
 interface Untold {
@@ -54,8 +55,7 @@ export class Decider implements VoteListener {
   yields = 0;
   private readonly out: Outbox;
   private readonly isSilent: (pg: PgProgress, entry: InFlightEntry, now: number) => number;
-  /** Test hook: planted break "abort told early". */
-  private readonly tellsEarly: boolean;
+  private readonly planted: PlantedBugs;
 
   constructor(o: {
     readonly out: Outbox;
@@ -63,14 +63,14 @@ export class Decider implements VoteListener {
     readonly log: DecisionLog;
     readonly inFlight: InFlight;
     readonly isSilent: (pg: PgProgress, entry: InFlightEntry, now: number) => number;
-    readonly tellsEarly?: boolean;
+    readonly planted: PlantedBugs;
   }) {
     this.out = o.out;
     this.stream = o.stream;
     this.log = o.log;
     this.inFlight = o.inFlight;
     this.isSilent = o.isSilent;
-    this.tellsEarly = o.tellsEarly ?? false;
+    this.planted = o.planted;
   }
 
   // Votes
@@ -100,7 +100,7 @@ export class Decider implements VoteListener {
   }
 
   private yieldIfBlocked(entry: InFlightEntry, now: number): void {
-    if (entry.state !== "sent") return;
+    if (entry.state !== "sent" || this.planted.has("never-yields")) return;
     const blocker = blockerToYieldTo(entry, this.stream, (pg) => this.isSilent(pg, entry, now));
     if (blocker === undefined) return;
     this.yields++;
@@ -118,7 +118,7 @@ export class Decider implements VoteListener {
       if (e.state === "writing") e.deferred ??= cause;
       if (e.state !== "queued" && e.state !== "sent") continue;
       this.abortOne(e, cause, now);
-      if (e.dependents !== undefined) todo.push(...e.dependents);
+      if (e.dependents !== undefined && !this.planted.has("own-bases-ignored")) todo.push(...e.dependents);
     }
   }
 
@@ -135,7 +135,8 @@ export class Decider implements VoteListener {
       pg.hasNewAborts = true;
       this.markDirty(pg, now);
     }
-    if (wasSent && cause.yielded === true && !this.tellsEarly)
+    if (e.entry.supersedes !== 0 && this.planted.has("superseded-told-early")) this.tell(e.entry.supersedes);
+    if (wasSent && cause.yielded === true && !this.planted.has("abort-told-early"))
       this.untold.set(e.lsn, { firstPg: e.pgs[0]!, knownAt: 0 });
     else this.out.effects.push({ kind: "told", lsn: e.lsn });
   }
@@ -162,11 +163,26 @@ export class Decider implements VoteListener {
     const before = this.log.through;
     for (let e = this.inFlight.peek(); e !== undefined; e = this.inFlight.peek()) {
       if (e.state === "aborted") this.passAborted(e, now);
-      else if (e.state === "manifest" || (e.state === "sent" && hasQuorum(e))) this.commit(e, now);
+      else if (e.state === "committed") this.log.passed(e.lsn, false);
+      else if (e.state === "manifest" || (e.state === "sent" && this.hasQuorum(e))) this.commit(e, now);
       else break;
       this.inFlight.shift();
     }
+    if (this.planted.size > 0 && this.planted.has("commit-out-of-order")) this.commitBeyond(now);
     this.announce(before);
+  }
+
+  private hasQuorum(e: InFlightEntry): boolean {
+    if (this.planted.size === 0) return hasQuorum(e);
+    return seemsQuorum(e, this.inFlight.get((e.lsn + 1) as Lsn), this.planted);
+  }
+
+  /** Planted: what has its quorum commits beside an earlier entry that has not. */
+  private commitBeyond(now: number): void {
+    for (let at = this.inFlight.first; at < this.inFlight.next; at = (at + 1) as Lsn) {
+      const e = this.inFlight.get(at)!;
+      if (e.state === "sent" && hasQuorum(e) && e.entry.ownBases.length === 0) this.commit(e, now);
+    }
   }
 
   /** The same in an exclusive volume: every slice up to `through` has its quorum. */
@@ -191,12 +207,15 @@ export class Decider implements VoteListener {
 
   private commit(e: InFlightEntry, now: number): void {
     for (const base of e.entry.ownBases)
-      assert(!this.log.isAborted(base), "own bases are committed before what was built on them (I5)");
+      assert(
+        !this.log.isAborted(base) || this.planted.has("own-bases-ignored"),
+        "own bases are committed before what was built on them (I5)",
+      );
     e.state = "committed";
     this.commits++;
     this.inFlightBytes -= e.bytes;
     if (this.blocked.size > 0) this.blocked.delete(e);
-    this.log.passed(e.lsn, false);
+    if (e === this.inFlight.peek()) this.log.passed(e.lsn, false);
     for (const pg of e.pgs) {
       pg.lastDecided = e.lsn;
       pg.lastCommitted = e.lsn;

@@ -24,7 +24,7 @@ export class DecisionLog {
   /** `early` in order; undefined when it must be made anew. */
   private earlyList: readonly Lsn[] | undefined = NONE;
 
-  /** Test hook: planted break "decisions not carried". */
+  /** Planted otherwise: a decision is sent once. */
   private readonly carries: boolean;
 
   constructor(carries = true) {

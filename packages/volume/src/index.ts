@@ -1,3 +1,3 @@
 export { DEFAULT_VOLUME_SETTINGS, type VolumeSettings } from "./settings.ts";
 export type * from "./volume-api.ts";
-export { Volume, type VolumeBreaks } from "./volume.ts";
+export { Volume } from "./volume.ts";

@@ -23,6 +23,7 @@ import {
   type NodeName,
   type Outcome,
   type PgId,
+  type PlantedBugs,
 } from "@sixfold/model";
 import type { Votes } from "@sixfold/wire";
 import type { InFlightEntry } from "./in-flight.ts";
@@ -46,19 +47,12 @@ interface Asking {
   readonly firstRequest: number;
 }
 
-/** Rules that tests break on purpose. */
-export interface ManifestCommitBreaks {
-  readonly noCompareAndSet?: boolean;
-  readonly noConflictCheck?: boolean;
-  readonly oldVotesCount?: boolean;
-}
-
 export class ManifestCommit {
   private readonly out: Outbox;
   private readonly settings: VolumeSettings;
   private readonly register: ManifestRegister;
   private readonly writer: StreamWriter;
-  private readonly breaks: ManifestCommitBreaks;
+  private readonly planted: PlantedBugs;
   private state: "idle" | "reading" | "asking" | "writing" | "dropping" = "idle";
   private asking: Asking | undefined;
   /** Outcomes that this writer has put into the manifest. */
@@ -70,13 +64,13 @@ export class ManifestCommit {
     readonly settings: VolumeSettings;
     readonly register: ManifestRegister;
     readonly writer: StreamWriter;
-    readonly breaks?: ManifestCommitBreaks;
+    readonly planted: PlantedBugs;
   }) {
     this.out = o.out;
     this.settings = o.settings;
     this.register = o.register;
     this.writer = o.writer;
-    this.breaks = o.breaks ?? {};
+    this.planted = o.planted;
   }
 
   /** Nothing of this writer stands in the manifest or is on its way there. */
@@ -127,7 +121,7 @@ export class ManifestCommit {
     this.state = "idle";
     const own = manifest === undefined ? undefined : streamState(manifest, this.writer.stream);
     if (manifest === undefined || own?.state !== "open") return;
-    if (this.breaks.noConflictCheck !== true)
+    if (!this.planted.has("manifest-commit-without-conflict-check"))
       for (const e of this.findRun(now)) this.abortIfBeaten(e, manifest, now);
     this.writer.advance(now);
     const run = this.findRun(now);
@@ -136,7 +130,7 @@ export class ManifestCommit {
     const lsns = new Map<PgProgress, Lsn[]>();
     for (const e of run)
       for (const sent of e.slices) {
-        fresh.set(sent, this.breaks.oldVotesCount === true ? sent.accepts : 0);
+        fresh.set(sent, this.planted.has("manifest-commit-on-old-votes") ? sent.accepts : 0);
         const list = lsns.get(sent.pg);
         if (list === undefined) lsns.set(sent.pg, [sent.lsn]);
         else list.push(sent.lsn);
@@ -186,8 +180,13 @@ export class ManifestCommit {
     const { stream } = this.writer;
     this.register.change(
       (m) => {
-        if (m === undefined || streamState(m, stream)?.state !== "open") return undefined;
-        if (this.breaks.noCompareAndSet !== true && m.revision !== asking.manifest.revision) return undefined;
+        if (m === undefined) return undefined;
+        const changed = m.revision !== asking.manifest.revision;
+        const closed = streamState(m, stream)?.state !== "open";
+        // The second check is the first one's special case, and each is planted by itself.
+        if (changed && !closed && !this.planted.has("manifest-commit-without-compare-and-set"))
+          return undefined;
+        if (closed && !this.planted.has("manifest-commit-closed-unchecked")) return undefined;
         const kept = m.outcomes.filter((o) => o.stream !== stream || !dropped.has(o.lsn));
         return { ...m, outcomes: sortOutcomes([...kept, ...outcomes]) };
       },

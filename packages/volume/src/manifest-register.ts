@@ -17,7 +17,15 @@
  * The proposer's name in a ballot is the node's and the seed's: an incarnation never reuses a
  * ballot of the one before it.
  */
-import { assert, FENCE_QUORUM, REPLICAS, type Manifest, type NodeName, type Random } from "@sixfold/model";
+import {
+  assert,
+  FENCE_QUORUM,
+  REPLICAS,
+  type Manifest,
+  type NodeName,
+  type PlantedBugs,
+  type Random,
+} from "@sixfold/model";
 import type { Ballot, ManifestAccepted, ManifestPromise } from "@sixfold/wire";
 import type { Outbox } from "./outbox.ts";
 import type { VolumeSettings } from "./settings.ts";
@@ -74,6 +82,8 @@ export class ManifestRegister {
   private readonly proposer: string;
   private readonly settings: VolumeSettings;
   private readonly random: Random;
+  /** Seats that must agree: 4 of 6, unless a test plants another number. */
+  private readonly majority: number;
   private readonly learn: (manifest: Manifest, now: number) => void;
   private readonly queue: Operation[] = [];
   private phase: Phase = { kind: "idle" };
@@ -88,6 +98,7 @@ export class ManifestRegister {
     readonly proposer: string;
     readonly settings: VolumeSettings;
     readonly random: Random;
+    readonly planted?: PlantedBugs;
     /** Hears of every value that is known to be chosen, before the operation's own `done`. */
     readonly learn: (manifest: Manifest, now: number) => void;
   }) {
@@ -97,6 +108,7 @@ export class ManifestRegister {
     this.proposer = o.proposer;
     this.settings = o.settings;
     this.random = o.random;
+    this.majority = o.planted?.has("manifest-majority-of-three") === true ? MAJORITY - 1 : MAJORITY;
     this.learn = o.learn;
   }
 
@@ -147,7 +159,8 @@ export class ManifestRegister {
       return;
     }
     phase.promises.set(from, m.accepted);
-    if (phase.promises.size >= MAJORITY) this.decideValue(phase.ballot, [...phase.promises.values()], now);
+    if (phase.promises.size >= this.majority)
+      this.decideValue(phase.ballot, [...phase.promises.values()], now);
   }
 
   onAccepted(from: NodeName, m: ManifestAccepted, now: number): void {
@@ -160,7 +173,8 @@ export class ManifestRegister {
       return;
     }
     phase.granted.add(from);
-    if (phase.granted.size >= MAJORITY) this.finish({ manifest: phase.value, changed: phase.changed }, now);
+    if (phase.granted.size >= this.majority)
+      this.finish({ manifest: phase.value, changed: phase.changed }, now);
   }
 
   private enqueue(operation: Operation, now: number): void {
@@ -189,7 +203,8 @@ export class ManifestRegister {
       // Nothing was ever chosen: four seats have accepted nothing, and now promise to refuse older ballots.
       if (newest === undefined) return this.finish({ manifest: undefined, changed: false }, now);
       const chosen =
-        promises.filter((p) => p !== undefined && sameBallot(p.ballot, newest.ballot)).length >= MAJORITY;
+        promises.filter((p) => p !== undefined && sameBallot(p.ballot, newest.ballot)).length >=
+        this.majority;
       if (chosen) return this.finish({ manifest: newest.value, changed: false }, now);
       return this.startAccept(ballot, newest.value, false, now);
     }
@@ -215,7 +230,7 @@ export class ManifestRegister {
   private checkDefeat(refused: ReadonlySet<NodeName>, now: number): void {
     let possible = 0;
     for (const seat of this.seats) if (!refused.has(seat) && this.out.isUp(seat)) possible++;
-    if (possible >= MAJORITY) return;
+    if (possible >= this.majority) return;
     this.defeats = Math.min(this.defeats + 1, 8);
     const pause = 1 + this.random.int(1 + this.settings.registerBackoffMs * this.defeats);
     this.phase = { kind: "pause", until: now + pause };

@@ -4,14 +4,13 @@
  *     open ──closeOwn──> deciding ──everything decided and known──> writing ──> closed
  *       └──── fenced at a segment ──> the manifest tells ──> lost
  */
-import { streamState, type Lsn, type Manifest, type NodeName } from "@sixfold/model";
+import { streamState, type Lsn, type Manifest, type NodeName, type PlantedBugs } from "@sixfold/model";
 import { ManifestCommit } from "./manifest-commit.ts";
 import type { ManifestRegister } from "./manifest-register.ts";
 import type { Outbox } from "./outbox.ts";
 import { closeStream } from "./recovery.ts";
 import type { VolumeSettings } from "./settings.ts";
 import type { StreamWriter } from "./stream-writer.ts";
-import type { ManifestCommitBreaks } from "./manifest-commit.ts";
 
 export class OwnStream {
   readonly writer: StreamWriter;
@@ -22,6 +21,7 @@ export class OwnStream {
   private readonly register: ManifestRegister;
   private readonly closed: (final: Lsn, now: number) => void;
   private readonly recover: (now: number) => void;
+  private readonly closesInFlight: boolean;
   private growing = false;
   /** When the manifest was last read on account of a fence; infinite while that read is under way. */
   private fenceCheckedAt = Number.NEGATIVE_INFINITY;
@@ -35,15 +35,16 @@ export class OwnStream {
     readonly closed: (final: Lsn, now: number) => void;
     /** Finish a recovery of this stream that somebody has begun. */
     readonly recover: (now: number) => void;
-    readonly breaks: ManifestCommitBreaks;
+    readonly planted: PlantedBugs;
   }) {
     this.settings = o.settings;
     this.register = o.register;
     this.writer = o.writer;
     this.closed = o.closed;
     this.recover = o.recover;
-    const { out, settings, register, writer, breaks } = o;
-    this.manifestCommit = new ManifestCommit({ out, settings, register, writer, breaks });
+    const { out, settings, register, writer, planted } = o;
+    this.closesInFlight = planted.has("closed-in-flight");
+    this.manifestCommit = new ManifestCommit({ out, settings, register, writer, planted });
   }
 
   /** After the writer's own flush. */
@@ -76,7 +77,8 @@ export class OwnStream {
    */
   private closeIfQuiet(now: number): void {
     const { writer } = this;
-    if (this.closing !== "deciding" || !writer.isQuiet() || !this.manifestCommit.isIdle) return;
+    const isDone = this.closesInFlight || (writer.isQuiet() && this.manifestCommit.isIdle);
+    if (this.closing !== "deciding" || !isDone) return;
     this.closing = "writing";
     const judgement = { final: writer.durable, tails: writer.committedTails(), outcomes: [] };
     this.register.change(

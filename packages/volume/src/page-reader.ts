@@ -11,6 +11,7 @@ import {
   type NodeName,
   type PageId,
   type PgId,
+  type PlantedBugs,
   type ReadPoint,
   type StreamId,
 } from "@sixfold/model";
@@ -38,6 +39,7 @@ export class PageReader {
   private readonly settings: VolumeSettings;
   private readonly tails: TailHistory;
   private readonly az: string | undefined;
+  private readonly asksForNothing: boolean;
   private manifest: Manifest | undefined;
   private readonly byRequest = new Map<number, Reading>();
   private readonly readings = new Set<Reading>();
@@ -51,11 +53,13 @@ export class PageReader {
     readonly settings: VolumeSettings;
     readonly tails: TailHistory;
     readonly az: string | undefined;
+    readonly planted: PlantedBugs;
   }) {
     this.out = o.out;
     this.settings = o.settings;
     this.tails = o.tails;
     this.az = o.az;
+    this.asksForNothing = o.planted.has("need-not-told");
   }
 
   get waiting(): number {
@@ -120,7 +124,7 @@ export class PageReader {
   private askNext(reading: Reading, writer: StreamWriter | undefined, now: number): boolean {
     const m = this.manifest!;
     const pg = pgOf(m.geometry, reading.page);
-    const need = this.tails.need(pg, reading.readPoint);
+    const need = this.asksForNothing ? [] : this.tails.need(pg, reading.readPoint);
     const member = this.choose(m, pg, need, reading.asked, writer);
     if (member < 0) return false;
     reading.asked |= 1 << member;

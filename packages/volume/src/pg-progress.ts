@@ -32,8 +32,8 @@ export const countBits = (mask: number): number => BITS[mask]!;
 
 const scratch = new Float64Array(REPLICAS);
 
-/** The highest position that a write quorum has reached. */
-export function fourthHighest(positions: readonly number[]): Lsn {
+/** The highest position that `quorum` segments have reached. */
+export function reachedBy(quorum: number, positions: readonly number[]): Lsn {
   // Insertion sort of six numbers, descending: no allocation, and mostly sorted already.
   for (let i = 0; i < REPLICAS; i++) {
     const x = positions[i]!;
@@ -41,7 +41,7 @@ export function fourthHighest(positions: readonly number[]): Lsn {
     for (; j > 0 && scratch[j - 1]! < x; j--) scratch[j] = scratch[j - 1]!;
     scratch[j] = x;
   }
-  return scratch[OWNED_QUORUM - 1] as Lsn;
+  return scratch[quorum - 1] as Lsn;
 }
 
 export class PgProgress {
@@ -79,7 +79,11 @@ export class PgProgress {
   /** This PG alone: shared by all entries with a single slice. */
   readonly alone: readonly PgProgress[];
 
-  constructor(pg: PgId, members: readonly NodeName[]) {
+  /** Segments that make a position durable: 4, unless a test plants another number. */
+  private readonly quorum: number;
+
+  constructor(pg: PgId, members: readonly NodeName[], quorum = OWNED_QUORUM) {
+    this.quorum = quorum;
     assert(members.length === REPLICAS, "a protection group has six segments");
     this.pg = pg;
     this.members = members;
@@ -90,12 +94,12 @@ export class PgProgress {
   acked(member: number, scl: Lsn, decidedThrough: Lsn, now: number): boolean {
     if (decidedThrough > this.decidedThrough[member]!) {
       this.decidedThrough[member] = decidedThrough;
-      this.known = fourthHighest(this.decidedThrough);
+      this.known = reachedBy(OWNED_QUORUM, this.decidedThrough);
     }
     if (scl <= this.scl[member]!) return false;
     this.scl[member] = scl;
     this.movedAt[member] = now;
-    const reached = fourthHighest(this.scl);
+    const reached = reachedBy(this.quorum, this.scl);
     if (reached <= this.pgcl) return false;
     this.pgcl = reached;
     this.kept.reached(reached);

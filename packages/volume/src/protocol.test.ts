@@ -1,8 +1,7 @@
 /** Scripts of the cases of DESIGN section 6 that random lives rarely meet. */
 import { describe, expect, test } from "vitest";
-import { lsn, pgId, streamId, type NodeName } from "@sixfold/model";
+import { lsn, pgId, streamId, type NodeName, type PlantedBug } from "@sixfold/model";
 import { at, delta, entry, openCluster, SERVERS, type TestCluster } from "./test-kit/test-cluster.ts";
-import type { VolumeBreaks } from "./volume.ts";
 
 const C1 = SERVERS[4]!.name;
 const C2 = SERVERS[5]!.name;
@@ -19,8 +18,8 @@ function runLinks(c: TestCluster, filter: (from: string, to: string) => boolean)
 }
 
 /** w1 (stream 1) has a page of w2's (stream 2) changed on four segments; c1 and c2 are out of its reach. */
-function fourOfSix(breaks: VolumeBreaks = {}): TestCluster {
-  const c = openCluster("multi", ["w1", "w2"], { breaks });
+function fourOfSix(planted: readonly PlantedBug[] = []): TestCluster {
+  const c = openCluster("multi", ["w1", "w2"], { planted });
   const w2 = c.nodes.get("w2")!;
   w2.volume.submit(entry(2, 1, [delta(3)]), c.now);
   c.flush("w2");
@@ -46,7 +45,7 @@ describe("commit through the manifest", () => {
 
   test("old votes do not count: segments are asked again after the manifest was read", () => {
     for (const oldVotesCount of [false, true]) {
-      const c = fourOfSix({ oldVotesCount });
+      const c = fourOfSix(oldVotesCount ? ["manifest-commit-on-old-votes"] : []);
       runLinks(c, () => true);
       const b1 = c.segments.get(SERVERS[2]!.name)!.stream(pgId(0), streamId(1)).slices.get(lsn(1))!;
       b1.vote = { kind: "hold" };
@@ -59,7 +58,7 @@ describe("commit through the manifest", () => {
 
   test("a recovery that read the manifest before is refused, and starts over (I2)", () => {
     for (const noCompareAndSet of [false, true]) {
-      const c = fourOfSix({ noCompareAndSet });
+      const c = fourOfSix(noCompareAndSet ? ["recovery-without-compare-and-set"] : []);
       runLinks(c, (from, to) => from === "w1" || to === "w1");
       const w2 = c.nodes.get("w2")!;
       w2.volume.recover(streamId(1), c.now);
@@ -95,7 +94,9 @@ describe("commit through the manifest", () => {
 describe("decisions", () => {
   test("are carried until known on four of six: a segment that missed frames has no hole (safety rule)", () => {
     for (const decisionsNotCarried of [false, true]) {
-      const c = openCluster("multi", ["w1"], { breaks: { decisionsNotCarried } });
+      const c = openCluster("multi", ["w1"], {
+        planted: decisionsNotCarried ? ["decisions-not-carried"] : [],
+      });
       const w1 = c.nodes.get("w1")!;
       const away: NodeName[] = SERVERS.slice(3).map((s) => s.name);
       for (let i = 1; i <= 4; i++) {

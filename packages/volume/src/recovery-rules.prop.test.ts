@@ -22,6 +22,7 @@ import {
   type Outcome,
   type Slice,
   type Vote,
+  type PlantedBug,
 } from "@sixfold/model";
 import type { Fenced, FencedSlice } from "@sixfold/wire";
 import { judge, type FencedSegments } from "./recovery-rules.ts";
@@ -108,8 +109,13 @@ function answers(stream: number, perSegment: readonly (readonly [NodeName, Fence
   ]);
 }
 
-function outcomeOf(stream: number, m: Manifest, f: FencedSegments, breaks = {}): "commit" | "abort" {
-  const j = judge(streamId(stream), false, m, f, breaks);
+function outcomeOf(
+  stream: number,
+  m: Manifest,
+  f: FencedSegments,
+  ...planted: PlantedBug[]
+): "commit" | "abort" {
+  const j = judge(streamId(stream), false, m, f, new Set(planted));
   return j.outcomes.find((o) => o.lsn === 1)?.decision ?? (j.final >= 1 ? "commit" : "abort");
 }
 
@@ -238,9 +244,12 @@ describe("the rules, in their order", () => {
       checks: [],
     };
     expect(outcomeOf(1, manifest([own]), seen(none))).toBe("commit");
+    expect(outcomeOf(1, manifest([own]), seen(none), "recovery-ignores-manifest")).toBe("abort");
   });
   test("2: a commit seen, also through what was built on it", () => {
-    expect(outcomeOf(1, manifest(), seen(none, { decision: "commit" }))).toBe("commit");
+    const commit = seen(none, { decision: "commit" });
+    expect(outcomeOf(1, manifest(), commit)).toBe("commit");
+    expect(outcomeOf(1, manifest(), commit, "recovery-ignores-commits")).toBe("abort");
     const version = { stream: streamId(2), lsn: lsn(4) };
     const base = { stream: streamId(1), lsn: lsn(1) };
     expect(
@@ -259,7 +268,9 @@ describe("the rules, in their order", () => {
     expect(outcomeOf(1, manifest(), f([1]))).toBe("abort");
   });
   test("3: an abort seen, or an entry that supersedes it", () => {
-    expect(outcomeOf(1, manifest(), seen(all, { decision: "abort" }))).toBe("abort");
+    const abort = seen(all, { decision: "abort" });
+    expect(outcomeOf(1, manifest(), abort)).toBe("abort");
+    expect(outcomeOf(1, manifest(), abort, "recovery-ignores-aborts")).toBe("commit");
     expect(outcomeOf(1, manifest(), seen(all, {}, {}, { earlyAborts: [lsn(1)] }))).toBe("abort");
     const two = (i: number): FencedSlice[] =>
       [1, 2].map((n) => ({
@@ -267,23 +278,16 @@ describe("the rules, in their order", () => {
         vote: i >= 0 ? ACCEPT : HOLD,
         decision: undefined,
       }));
-    expect(
-      outcomeOf(
-        1,
-        manifest(),
-        answers(
-          1,
-          [0, 1, 2, 3].map((i) => [NAMES[i]!, fenced(0, 1, two(i))] as const),
-        ),
-      ),
-    ).toBe("abort");
+    const superseded = answers(
+      1,
+      [0, 1, 2, 3].map((i) => [NAMES[i]!, fenced(0, 1, two(i))] as const),
+    );
+    expect(outcomeOf(1, manifest(), superseded)).toBe("abort");
+    expect(outcomeOf(1, manifest(), superseded, "recovery-ignores-supersedes")).toBe("commit");
   });
   test("4: a conflict with a committed entry, in the manifest or at a fenced segment (I3)", () => {
     expect(outcomeOf(1, manifest([rival]), seen(all))).toBe("abort");
-    expect(
-      outcomeOf(1, manifest([rival]), seen(all), { noConflictCheck: true }),
-      "planted: no conflict check",
-    ).toBe("commit");
+    expect(outcomeOf(1, manifest([rival]), seen(all), "recovery-without-conflict-check")).toBe("commit");
     const committed = [{ page: pageId(3), base: NONE, version: { stream: streamId(2), lsn: lsn(5) } }];
     expect(outcomeOf(1, manifest(), seen(all, {}, {}, { committed }))).toBe("abort");
   });
@@ -304,6 +308,8 @@ describe("the rules, in their order", () => {
         }),
       );
     expect(judge(streamId(1), false, manifest(), f(HOLD)).final).toBe(0);
+    const planted = new Set<PlantedBug>(["recovery-without-own-bases"]);
+    expect(judge(streamId(1), false, manifest(), f(HOLD), planted).final).toBe(2);
     expect(judge(streamId(1), false, manifest(), f(ACCEPT)).final).toBe(2);
   });
   test("6: an entry unseen in one of its PGs is aborted", () => {

@@ -24,6 +24,7 @@ import {
   conflictsWithOutcome,
   lsn,
   mayHaveCommitted,
+  NO_BUGS,
   sameVersion,
   type Decision,
   type Lsn,
@@ -33,6 +34,7 @@ import {
   type PageId,
   type PageVersion,
   type PgId,
+  type PlantedBugs,
   type Slice,
   type StreamId,
 } from "@sixfold/model";
@@ -67,22 +69,17 @@ interface CommittedVersion extends PageUse {
   readonly version: PageVersion;
 }
 
-/** Rules that the tests break on purpose, to see that they are needed. */
-export interface RuleBreaks {
-  readonly boundOffByOne?: boolean;
-  readonly noConflictCheck?: boolean;
-}
-
 export function judge(
   stream: StreamId,
   exclusive: boolean,
   manifest: Manifest,
   fenced: FencedSegments,
-  breaks: RuleBreaks = {},
+  planted: PlantedBugs = NO_BUGS,
 ): Judgement {
   const facts = gatherFacts(stream, fenced);
   const inManifest = new Map<Lsn, Outcome>();
-  for (const o of manifest.outcomes) if (o.stream === stream) inManifest.set(o.lsn, o);
+  if (!planted.has("recovery-ignores-manifest"))
+    for (const o of manifest.outcomes) if (o.stream === stream) inManifest.set(o.lsn, o);
   for (const o of inManifest.values())
     if (!facts.suspects.has(o.lsn)) facts.suspects.set(o.lsn, emptySuspect(o.lsn));
 
@@ -97,16 +94,27 @@ export function judge(
       s.told ?? (s.lsn <= facts.decidedThrough && !facts.aborts.has(s.lsn) ? "commit" : undefined);
     let decision: Decision;
     if (inManifest.has(s.lsn)) decision = inManifest.get(s.lsn)!.decision;
-    else if (seen === "commit") decision = "commit";
-    else if (seen === "abort" || facts.aborts.has(s.lsn) || s.superseded) decision = "abort";
-    else if (breaks.noConflictCheck !== true && conflicts(stream, s, others, facts.committed, committedHere))
+    else if (seen === "commit" && !planted.has("recovery-ignores-commits")) decision = "commit";
+    else if ((seen === "abort" || facts.aborts.has(s.lsn)) && !planted.has("recovery-ignores-aborts"))
       decision = "abort";
-    else if (ownBases(s).some((base) => decisionOfBase(base) === "abort")) decision = "abort";
-    else decision = acceptedByEnough(s, fenced, breaks) ? "commit" : "abort";
+    else if (s.superseded && !planted.has("recovery-ignores-supersedes")) decision = "abort";
+    else if (
+      conflicts(stream, s, others, facts.committed, committedHere) &&
+      !planted.has("recovery-without-conflict-check")
+    )
+      decision = "abort";
+    else if (
+      ownBases(s).some((base) => decisionOfBase(base) === "abort") &&
+      !planted.has("recovery-without-own-bases")
+    )
+      decision = "abort";
+    else decision = acceptedByEnough(s, fenced, planted) ? "commit" : "abort";
     decided.set(s.lsn, decision);
     if (decision === "commit") noteCommitted(stream, s, committedHere);
   }
-  return summarize(stream, exclusive, suspects, decided, facts, inManifest);
+  const judgement = summarize(stream, exclusive, suspects, decided, facts, inManifest);
+  const isShort = planted.has("final-one-short") && judgement.final > facts.decidedThrough;
+  return isShort ? { ...judgement, final: lsn(judgement.final - 1) } : judgement;
 }
 
 interface Facts {
@@ -212,7 +220,7 @@ function conflicts(
 }
 
 /** Rule 6. An entry unseen in one of its PGs has no accepts there. */
-function acceptedByEnough(s: Suspect, fenced: FencedSegments, breaks: RuleBreaks): boolean {
+function acceptedByEnough(s: Suspect, fenced: FencedSegments, planted: PlantedBugs): boolean {
   let any: Slice | undefined;
   for (const slice of s.slices.values()) any = slice;
   if (any === undefined) return false;
@@ -220,7 +228,8 @@ function acceptedByEnough(s: Suspect, fenced: FencedSegments, breaks: RuleBreaks
     const slice = s.slices.get(pg);
     if (slice === undefined) return false;
     const without = (fenced.get(pg)?.size ?? 0) - (s.accepts.get(pg) ?? 0);
-    if (!mayHaveCommitted(slice.owned, breaks.boundOffByOne === true ? without + 1 : without)) return false;
+    const bound = planted.has("recovery-bound-off-by-one") ? without + 1 : without;
+    if (!mayHaveCommitted(slice.owned, bound)) return false;
   }
   return true;
 }

@@ -19,18 +19,15 @@ import {
   type Manifest,
   type NodeName,
   type PgId,
+  type PlantedBugs,
   type StreamId,
 } from "@sixfold/model";
 import type { Fenced } from "@sixfold/wire";
 import { sortOutcomes } from "./manifest-commit.ts";
 import type { ManifestRegister } from "./manifest-register.ts";
 import type { Outbox } from "./outbox.ts";
-import { judge, type Judgement, type RuleBreaks } from "./recovery-rules.ts";
+import { judge, type Judgement } from "./recovery-rules.ts";
 import type { VolumeSettings } from "./settings.ts";
-
-export interface RecoveryBreaks extends RuleBreaks {
-  readonly noCompareAndSet?: boolean;
-}
 
 type State =
   | { readonly kind: "reading" }
@@ -49,7 +46,7 @@ export class Recovery {
   private readonly out: Outbox;
   private readonly settings: VolumeSettings;
   private readonly register: ManifestRegister;
-  private readonly breaks: RecoveryBreaks;
+  private readonly planted: PlantedBugs;
   private readonly done: (final: Lsn | undefined, now: number) => void;
   private state: State = { kind: "reading" };
   rounds = 0;
@@ -61,14 +58,14 @@ export class Recovery {
     readonly stream: StreamId;
     /** Undefined: there is no such stream. */
     readonly done: (final: Lsn | undefined, now: number) => void;
-    readonly breaks?: RecoveryBreaks;
+    readonly planted: PlantedBugs;
   }) {
     this.out = o.out;
     this.settings = o.settings;
     this.register = o.register;
     this.stream = o.stream;
     this.done = o.done;
-    this.breaks = o.breaks ?? {};
+    this.planted = o.planted;
   }
 
   start(now: number): void {
@@ -86,7 +83,8 @@ export class Recovery {
     if (state.kind !== "fencing" || m.stream !== this.stream || m.request < state.firstRequest) return;
     if (state.manifest.pgs[m.pg]?.includes(from) !== true) return;
     state.answers.get(m.pg)!.set(from, m);
-    for (const answers of state.answers.values()) if (answers.size < FENCE_QUORUM) return;
+    const enough = this.planted.has("fence-of-three") ? FENCE_QUORUM - 1 : FENCE_QUORUM;
+    for (const answers of state.answers.values()) if (answers.size < enough) return;
     this.judgeAndWrite(state.manifest, state.answers, now);
   }
 
@@ -131,12 +129,13 @@ export class Recovery {
     now: number,
   ): void {
     const open = streamState(read, this.stream)!;
-    const judgement = judge(this.stream, open.exclusive, read, answers, this.breaks);
+    const judgement = judge(this.stream, open.exclusive, read, answers, this.planted);
     this.state = { kind: "writing" };
     this.register.change(
       (m) => {
         if (m === undefined || streamState(m, this.stream)?.state !== "open") return undefined;
-        if (m.revision !== read.revision && this.breaks.noCompareAndSet !== true) return undefined;
+        const changed = m.revision !== read.revision;
+        if (changed && !this.planted.has("recovery-without-compare-and-set")) return undefined;
         return closeStream(m, this.stream, judgement);
       },
       ({ manifest }, at) => {

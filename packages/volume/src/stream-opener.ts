@@ -9,7 +9,15 @@
  * of the two kinds never race (four votes of an exclusive stream do not protect it from a stale base).
  * The writer builds only on what the closes in the manifest it opened with have left.
  */
-import { LIMITS, openStreams, streamId, type Manifest, type NodeName, type StreamId } from "@sixfold/model";
+import {
+  LIMITS,
+  openStreams,
+  streamId,
+  type Manifest,
+  type NodeName,
+  type PlantedBugs,
+  type StreamId,
+} from "@sixfold/model";
 import type { ManifestRegister } from "./manifest-register.ts";
 
 export type OpenResult =
@@ -24,6 +32,7 @@ export type OpenResult =
 export class StreamOpener {
   private readonly node: NodeName;
   private readonly register: ManifestRegister;
+  private readonly planted: PlantedBugs;
   private readonly recover: (stream: StreamId, done: (now: number) => void, now: number) => void;
   private readonly done: (result: OpenResult, now: number) => void;
   /** Ids under which this opening was proposed: a round thought lost may have been chosen. */
@@ -32,11 +41,13 @@ export class StreamOpener {
   constructor(o: {
     readonly node: NodeName;
     readonly register: ManifestRegister;
+    readonly planted: PlantedBugs;
     readonly recover: (stream: StreamId, done: (now: number) => void, now: number) => void;
     readonly done: (result: OpenResult, now: number) => void;
   }) {
     this.node = o.node;
     this.register = o.register;
+    this.planted = o.planted;
     this.recover = o.recover;
     this.done = o.done;
   }
@@ -51,7 +62,10 @@ export class StreamOpener {
   }
 
   private toClose(m: Manifest): StreamId[] {
-    const inTheWay = openStreams(m).filter((s) => s.node === this.node || m.mode === "single" || s.exclusive);
+    const others = !this.planted.has("exclusive-not-fenced");
+    const inTheWay = openStreams(m).filter(
+      (s) => s.node === this.node || (others && (m.mode === "single" || s.exclusive)),
+    );
     return inTheWay.map((s) => s.id);
   }
 

@@ -15,6 +15,7 @@
 import {
   assert,
   lsn,
+  OWNED_QUORUM,
   pgId,
   ReadPoint,
   REPLICAS,
@@ -24,6 +25,7 @@ import {
   type Manifest,
   type NodeName,
   type PgId,
+  type PlantedBugs,
   type Slice,
   type StreamId,
 } from "@sixfold/model";
@@ -46,13 +48,6 @@ interface Batch {
   readonly lasts: readonly Lsn[];
 }
 
-/** Rules that tests break on purpose. */
-export interface WriterBreaks {
-  readonly decisionsNotCarried?: boolean;
-  readonly toldEarly?: boolean;
-  readonly transferredOnFour?: boolean;
-}
-
 export class StreamWriter {
   readonly stream: StreamId;
   readonly exclusive: boolean;
@@ -65,7 +60,7 @@ export class StreamWriter {
   private readonly out: Outbox;
   private readonly settings: VolumeSettings;
   private readonly tails: TailHistory;
-  private readonly breaks: WriterBreaks;
+  private readonly planted: PlantedBugs;
   private manifest: Manifest;
   private nextToSend = lsn(1);
   private keptBytes = 0;
@@ -83,7 +78,7 @@ export class StreamWriter {
     readonly exclusive: boolean;
     readonly manifest: Manifest;
     readonly tails: TailHistory;
-    readonly breaks?: WriterBreaks;
+    readonly planted: PlantedBugs;
   }) {
     this.out = o.out;
     this.settings = o.settings;
@@ -91,14 +86,14 @@ export class StreamWriter {
     this.exclusive = o.exclusive;
     this.manifest = o.manifest;
     this.tails = o.tails;
-    this.breaks = o.breaks ?? {};
+    this.planted = o.planted;
     this.decider = new Decider({
       out: o.out,
       stream: o.stream,
-      log: new DecisionLog(o.breaks?.decisionsNotCarried !== true),
+      log: new DecisionLog(!o.planted.has("decisions-not-carried")),
       inFlight: new InFlight(lsn(1)),
       isSilent: (pg, entry, now) => this.silentMask(pg, entry, now),
-      tellsEarly: o.breaks?.toldEarly === true,
+      planted: o.planted,
     });
     const nothing = new ReadPoint(streamId(0));
     this.context = { stream: o.stream, exclusive: o.exclusive, lowWater: nothing, builtOn: nothing };
@@ -202,7 +197,7 @@ export class StreamWriter {
     const place = {
       geometry: manifest.geometry,
       epoch: manifest.epoch,
-      ownsAll: this.exclusive || this.breaks.transferredOnFour === true,
+      ownsAll: this.exclusive || this.planted.has("transferred-on-four"),
     };
     for (let i = 0; i < pgs.length; i++) {
       const pg = progress[i]!;
@@ -335,11 +330,11 @@ export class StreamWriter {
     if (ack.state === "fenced") {
       // What it knows and has may by now be a recovery's doing, told by peers: decisions that were not taken here, slices it never voted on.
       this.fencedSince ??= now;
-      return;
+      if (!this.planted.has("fenced-acks-count")) return;
     }
     if (ack.waiting.length > 0) pg.rivalsUntil = now + this.settings.courtesyMs;
     const moved = pg.acked(member, ack.scl, ack.decidedThrough, now);
-    if (!this.exclusive) countAck(pg, member, ack, this.decider, now);
+    if (!this.exclusive) countAck(pg, member, ack, this.decider, now, this.planted);
     this.decider.noteAborts(pg, member, ack);
     this.care.answered(pg, member);
     if (moved) this.completeBatches();
@@ -351,7 +346,7 @@ export class StreamWriter {
     const pg = this.pgs.get(m.pg);
     const member = pg?.members.indexOf(from) ?? -1;
     if (pg === undefined || member < 0) return;
-    countVotes(pg, member, m.votes, this.decider, now);
+    countVotes(pg, member, m.votes, this.decider, now, this.planted);
     this.advance(now);
   }
 
@@ -363,7 +358,8 @@ export class StreamWriter {
       const pg = this.pending[i]!;
       const first = pg.kept.firstPending();
       if (first !== undefined) {
-        if (first.lsn <= through) through = lsn(first.lsn - 1);
+        const reached = this.planted.has("exclusive-ahead-of-gap") ? first.lsn : lsn(first.lsn - 1);
+        if (reached < through) through = reached;
         continue;
       }
       // Swap with the last: the list has no order.
@@ -457,7 +453,8 @@ export class StreamWriter {
   private progress(pg: PgId): PgProgress {
     let found = this.pgs.get(pg);
     if (found === undefined) {
-      found = new PgProgress(pg, this.manifest.pgs[pg]!);
+      const quorum = this.planted.has("quorum-of-three") ? OWNED_QUORUM - 1 : OWNED_QUORUM;
+      found = new PgProgress(pg, this.manifest.pgs[pg]!, quorum);
       for (let i = 0; i < REPLICAS; i++) if (this.out.isUp(found.members[i]!)) found.live |= 1 << i;
       this.pgs.set(pg, found);
     }

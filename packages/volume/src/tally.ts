@@ -5,7 +5,7 @@
  * holds. Rejections need no counting: one is enough. In an exclusive volume nothing of this runs:
  * a slice taken counts as accepted, so the PGCL says it all.
  */
-import { OWNED_QUORUM, quorumFor, type StreamId, type Vote } from "@sixfold/model";
+import { NO_BUGS, OWNED_QUORUM, quorumFor, type PlantedBugs, type StreamId, type Vote } from "@sixfold/model";
 import type { Ack, SliceVote } from "@sixfold/wire";
 import type { InFlightEntry } from "./in-flight.ts";
 import { ALL_MEMBERS, countBits, type PgProgress } from "./pg-progress.ts";
@@ -26,6 +26,7 @@ export function countAck(
   ack: Ack,
   listener: VoteListener,
   now: number,
+  planted: PlantedBugs = NO_BUGS,
 ): void {
   const bit = 1 << member;
   const kept = pg.kept;
@@ -35,7 +36,7 @@ export function countAck(
     sent.accepts |= bit;
     sent.waits &= ~bit;
   }
-  if (ack.votes.length > 0) countVotes(pg, member, ack.votes, listener, now);
+  if (ack.votes.length > 0) countVotes(pg, member, ack.votes, listener, now, planted);
 }
 
 /** Takes single votes; each replaces what this segment said of the slice before. */
@@ -45,12 +46,15 @@ export function countVotes(
   votes: readonly SliceVote[],
   listener: VoteListener,
   now: number,
+  planted: PlantedBugs = NO_BUGS,
 ): void {
   const bit = 1 << member;
   for (const { lsn, vote } of votes) {
     const sent = pg.kept.find(lsn);
     if (sent === undefined) continue;
-    sent.accepts = vote.kind === "accept" ? sent.accepts | bit : sent.accepts & ~bit;
+    if (vote.kind === "reject" && planted.has("reject-ignored")) continue;
+    const counts = vote.kind === "accept" || (vote.kind === "wait" && planted.has("wait-as-accept"));
+    sent.accepts = counts ? sent.accepts | bit : sent.accepts & ~bit;
     sent.waits = vote.kind === "wait" ? sent.waits | bit : sent.waits & ~bit;
     if (vote.kind === "wait") {
       sent.blockers ??= [undefined, undefined, undefined, undefined, undefined, undefined];
@@ -64,6 +68,19 @@ export function countVotes(
 export function hasQuorum(entry: InFlightEntry): boolean {
   for (const sent of entry.slices) if (countBits(sent.accepts) < quorumFor(sent.slice.owned)) return false;
   return true;
+}
+
+/** Planted: what else passes for a quorum. */
+export function seemsQuorum(
+  entry: InFlightEntry,
+  next: InFlightEntry | undefined,
+  planted: PlantedBugs,
+): boolean {
+  const bound = planted.has("quorum-of-three") ? -1 : 0;
+  const meets = (s: SentSlice): boolean => countBits(s.accepts) >= quorumFor(s.slice.owned) + bound;
+  if (planted.has("quorum-in-one-pg")) return entry.slices.some(meets);
+  if (planted.has("durable-ahead-of-gap") && next?.state === "sent" && hasQuorum(next)) return true;
+  return entry.slices.every(meets);
 }
 
 /**

@@ -26,6 +26,7 @@ import type {
   PageId,
   PageVersion,
   PgId,
+  PlantedBugs,
   ReadPoint,
   SegmentServerInfo,
   Slice,
@@ -46,6 +47,8 @@ export interface VolumeOptions {
   /** Pages are read from this availability zone first. */
   readonly az?: string;
   readonly settings?: Partial<VolumeSettings>;
+  /** Rules to break on purpose: only for tests that must show that a broken rule is noticed (STYLE 29). */
+  readonly planted?: PlantedBugs;
 }
 
 export interface InitialManifest {

@@ -38,18 +38,16 @@ describe("random lives of a shared volume", () => {
 
 describe("planted breaks are caught", () => {
   test("four accepts for pages that pass between masters (I3)", () => {
-    expect(firstViolation({ steps: STEPS, breaks: { transferredOnFour: true } }, 300)?.what).toMatch(
-      /^I[234]/,
-    );
+    expect(firstViolation({ steps: STEPS, planted: ["transferred-on-four"] }, 300)?.what).toMatch(/^I[234]/);
   });
   test("the bound 6 - q off by one in recovery (I1, I2)", () => {
-    expect(firstViolation({ steps: STEPS, breaks: { boundOffByOne: true } }, 60)?.what).toMatch(
+    expect(firstViolation({ steps: STEPS, planted: ["recovery-bound-off-by-one"] }, 60)?.what).toMatch(
       /acknowledged, and is lost|^I4/,
     );
   });
   test("an abort told before it is durable (I2)", () => {
     expect(
-      firstViolation({ steps: STEPS, decisionDelayMs: 3, breaks: { toldEarly: true } }, 600)?.what,
+      firstViolation({ steps: STEPS, decisionDelayMs: 3, planted: ["abort-told-early"] }, 600)?.what,
     ).toMatch(/was told, and it is committed/);
   });
   test("segments that do not keep the fence (I6)", () => {

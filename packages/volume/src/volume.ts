@@ -13,6 +13,7 @@ import {
   assert,
   checkGeometry,
   epoch,
+  NO_BUGS,
   openStreams,
   pgOf,
   Random,
@@ -26,6 +27,7 @@ import {
   type PageId,
   type PageVersion,
   type PgId,
+  type PlantedBugs,
   type ReadPoint,
   type Slice,
   type StreamId,
@@ -36,27 +38,23 @@ import { Closer } from "./closer.ts";
 import { Courtesy } from "./courtesy.ts";
 import { settleLostStream } from "./lost-stream.ts";
 import { ManifestCheck } from "./manifest-check.ts";
-import type { ManifestCommitBreaks } from "./manifest-commit.ts";
 import { ManifestRegister } from "./manifest-register.ts";
 import { OwnStream } from "./own-stream.ts";
 import { Outbox } from "./outbox.ts";
 import { OutcomeFinder } from "./outcome-finder.ts";
 import { PageReader } from "./page-reader.ts";
-import { Recovery, type RecoveryBreaks } from "./recovery.ts";
+import { Recovery } from "./recovery.ts";
 import { DEFAULT_VOLUME_SETTINGS, type VolumeSettings } from "./settings.ts";
 import { SlicePuller } from "./slice-puller.ts";
 import { StreamOpener, type OpenResult } from "./stream-opener.ts";
-import { StreamWriter, type WriterBreaks } from "./stream-writer.ts";
+import { StreamWriter } from "./stream-writer.ts";
 import { TailHistory } from "./tails.ts";
 import type { InitialManifest, VolumeEffect, VolumeFace, VolumeOptions } from "./volume-api.ts";
-
-/** Rules that tests break on purpose, to see that each is needed. */
-export type VolumeBreaks = WriterBreaks & ManifestCommitBreaks & RecoveryBreaks;
 
 export class Volume implements VolumeFace {
   private readonly options: VolumeOptions;
   private readonly settings: VolumeSettings;
-  private readonly breaks: VolumeBreaks;
+  private readonly planted: PlantedBugs;
   private readonly out = new Outbox();
   private readonly register: ManifestRegister;
   private readonly check: ManifestCheck;
@@ -75,9 +73,9 @@ export class Volume implements VolumeFace {
   private current: Manifest | undefined;
   private housekeptAt = 0;
 
-  constructor(options: VolumeOptions, breaks: VolumeBreaks = {}) {
+  constructor(options: VolumeOptions) {
     this.options = options;
-    this.breaks = breaks;
+    const planted = (this.planted = options.planted ?? NO_BUGS);
     const settings = (this.settings = { ...DEFAULT_VOLUME_SETTINGS, ...options.settings });
     const { out } = this;
     const seats = options.servers.map((s) => s.name);
@@ -87,14 +85,15 @@ export class Volume implements VolumeFace {
       proposer: `${options.node}/${options.seed.toString(36)}`,
       settings,
       random: new Random(options.seed),
+      planted,
       learn: (m, now) => this.learnManifest(m, now),
     });
     const { register } = this;
     this.check = new ManifestCheck(out, seats, settings.askAgainMs);
-    this.closer = new Closer({ out, settings, register });
-    this.reader = new PageReader({ out, settings, tails: this.tails, az: options.az });
+    this.closer = new Closer({ out, settings, register, planted });
+    this.reader = new PageReader({ out, settings, tails: this.tails, az: options.az, planted });
     this.puller = new SlicePuller(out, settings);
-    this.finder = new OutcomeFinder({ out, settings, register });
+    this.finder = new OutcomeFinder({ out, settings, register, planted });
     this.courtesy = new Courtesy(out, settings.courtesyMs);
   }
 
@@ -200,7 +199,12 @@ export class Volume implements VolumeFace {
 
   changeMode(mode: Mode, now: number): void {
     this.register.change(
-      (m) => (m === undefined || m.mode === mode || openStreams(m).length > 0 ? undefined : { ...m, mode }),
+      (m) =>
+        m === undefined ||
+        m.mode === mode ||
+        (openStreams(m).length > 0 && !this.planted.has("mode-switched-while-open"))
+          ? undefined
+          : { ...m, mode },
       ({ manifest }) =>
         this.out.effects.push({
           kind: "modeChanged",
@@ -242,6 +246,7 @@ export class Volume implements VolumeFace {
     this.opener = new StreamOpener({
       node: this.options.node,
       register: this.register,
+      planted: this.planted,
       recover: (stream, done, at) => this.startRecovery(stream, done, at),
       done: (result, at) => this.streamOpened(result, at),
     });
@@ -254,7 +259,7 @@ export class Volume implements VolumeFace {
       this.out.effects.push({ kind: "openRefused", reason: result.reason });
       return;
     }
-    const { out, settings, register, breaks, tails } = this;
+    const { out, settings, register, planted, tails } = this;
     const { stream, exclusive, manifest } = result;
     const writer = new StreamWriter({
       out,
@@ -263,14 +268,14 @@ export class Volume implements VolumeFace {
       exclusive,
       manifest: this.current ?? manifest,
       tails,
-      breaks,
+      planted,
     });
     this.own = new OwnStream({
       out,
       settings,
       register,
       writer,
-      breaks,
+      planted,
       closed: (final, at) => this.ownClosed(stream, final, at),
       recover: (at) => {
         if (!this.recoveries.has(stream)) this.recover(stream, at);
@@ -291,14 +296,14 @@ export class Volume implements VolumeFace {
       running.waiters.push(done);
       return;
     }
-    const { out, settings, register, breaks } = this;
+    const { out, settings, register, planted } = this;
     out.log("info", "recovery begins", { stream });
     const recovery = new Recovery({
       out,
       settings,
       register,
       stream,
-      breaks,
+      planted,
       done: (final, at) => this.recoveryDone(stream, final, at),
     });
     this.recoveries.set(stream, { recovery, waiters: [done] });
@@ -336,6 +341,7 @@ export class Volume implements VolumeFace {
       state?.state === "closed" ? state : undefined,
       m,
       untold,
+      this.planted,
     );
     this.dropOwn();
     this.closer.adopt(writer.stream, now);

@@ -17,8 +17,8 @@ import {
   type PageVersion,
   type Random,
   type StreamId,
+  type PlantedBug,
 } from "@sixfold/model";
-import type { VolumeBreaks } from "../volume.ts";
 import type { SegmentBreaks } from "./fake-segment.ts";
 import { delta, entry, GEOMETRY, SERVERS, TestCluster, type TestNode } from "./test-cluster.ts";
 
@@ -27,7 +27,7 @@ export interface SimulationOptions {
   readonly decisionDelayMs?: number;
   readonly seed: number;
   readonly steps: number;
-  readonly breaks?: VolumeBreaks;
+  readonly planted?: readonly PlantedBug[];
   readonly segmentBreaks?: SegmentBreaks;
 }
 
@@ -100,7 +100,7 @@ export class Simulation {
     const name = `w${++this.names}`;
     const node = this.cluster.addNode(name, {
       settings: { fencedPatienceMs: 300, decisionDelayMs: this.o.decisionDelayMs ?? 0 },
-      ...(this.o.breaks ? { breaks: this.o.breaks } : {}),
+      ...(this.o.planted ? { planted: this.o.planted } : {}),
     });
     for (const s of this.away) this.cluster.disconnect(name, nodeName(s));
     const w = new SimWriter(name, node);

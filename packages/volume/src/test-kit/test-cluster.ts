@@ -20,10 +20,11 @@ import {
   type PageVersion,
   type ReadCheck,
   type SegmentServerInfo,
+  type PlantedBug,
 } from "@sixfold/model";
 import type { StorageMessage } from "@sixfold/wire";
 import type { VolumeEffect } from "../volume-api.ts";
-import { Volume, type VolumeBreaks } from "../volume.ts";
+import { Volume } from "../volume.ts";
 import type { VolumeSettings } from "../settings.ts";
 import { Ancestry } from "./ancestry.ts";
 import { FakeSegment, type SegmentBreaks } from "./fake-segment.ts";
@@ -78,20 +79,18 @@ export class TestCluster {
 
   addNode(
     name: string,
-    o: { readonly settings?: Partial<VolumeSettings>; readonly breaks?: VolumeBreaks } = {},
+    o: { readonly settings?: Partial<VolumeSettings>; readonly planted?: readonly PlantedBug[] } = {},
   ): TestNode {
     const seed = ++this.incarnations;
-    const volume = new Volume(
-      {
-        node: nodeName(name),
-        volume: "test",
-        servers: SERVERS,
-        seed,
-        // Scripts deliver every frame by hand: decisions leave at once, so that they see them.
-        settings: { decisionDelayMs: 0, ...o.settings },
-      },
-      o.breaks,
-    );
+    const volume = new Volume({
+      node: nodeName(name),
+      volume: "test",
+      servers: SERVERS,
+      seed,
+      // Scripts deliver every frame by hand: decisions leave at once, so that they see them.
+      settings: { decisionDelayMs: 0, ...o.settings },
+      planted: new Set(o.planted),
+    });
     const node = new TestNode(volume);
     this.nodes.set(name, node);
     for (const s of SERVERS) if (!this.isCut(name, s.name)) volume.serverUp(s.name, this.now);
@@ -216,7 +215,7 @@ export function openCluster(
   o: {
     readonly seed?: number;
     readonly settings?: Partial<VolumeSettings>;
-    readonly breaks?: VolumeBreaks;
+    readonly planted?: readonly PlantedBug[];
   } = {},
 ): TestCluster {
   const cluster = new TestCluster(o.seed ?? 1);
