@@ -67,11 +67,16 @@ export class PageChain {
     return v.lsn <= (this.merged.get(v.stream) ?? 0);
   }
 
-  /** Position of a version on the chain: -1 for the stored one, undefined if it is neither. */
+  /**
+   * Position of a version on the chain: -1 for the stored one, undefined if it is neither. Along a chain the LSNs of
+   * one stream ascend (I3), so a version that is not here yet is told without a look at all of a hot page's chain.
+   */
   indexOf(v: PageVersion): number | undefined {
     for (let i = this.changes.length - 1; i >= 0; i--) {
       const slice = this.changes[i]!.taken.slice;
-      if (slice.lsn === v.lsn && slice.stream === v.stream) return i;
+      if (slice.stream !== v.stream || slice.lsn > v.lsn) continue;
+      if (slice.lsn === v.lsn) return i;
+      break;
     }
     return sameVersion(v, this.stored) ? -1 : undefined;
   }
