@@ -18,6 +18,8 @@ export interface ClientCore {
   /** The transaction whose callback is running here. */
   readonly running: CallbackScope;
   readonly guards: Guards;
+  /** Planted: what became of a commit is guessed, not asked. */
+  readonly runsUnknownAgain: boolean;
   isClosed: boolean;
 }
 

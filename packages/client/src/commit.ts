@@ -36,6 +36,7 @@ export async function submit<B extends Deciding>(
     return answer;
   } catch (error) {
     if (!inDoubt(error)) throw error instanceof Interruption ? notSent(error, id) : withId(to, error, id);
+    if (to.core.runsUnknownAgain) throw lostAndAborted(error, id);
     if ((error as Interruption).kind === "late") throw outcomeUnknown(id, error);
     const outcome = await findOutcome(to.core, id, to.deadlineMs, error);
     if (outcome === "aborted") throw lostAndAborted(error, id);

@@ -46,6 +46,7 @@ export async function connectOn<P extends object = AnyProcedures>(
     newId: customRandom(ID_ALPHABET, ID_LENGTH, (n) => ports.randomBytes(n)),
     jitter: () => (ports.randomBytes(1)[0] ?? 0) / 256,
     running: ports.scope ?? noScope,
+    runsUnknownAgain: ports.planted?.has("unknown-run-again") === true,
     isClosed: false,
   };
   const policy = {

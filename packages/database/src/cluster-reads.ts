@@ -6,7 +6,7 @@
  * stale reads as fresh). All transactions that begin while a round is under way share the next
  * one, never the present one: it may have begun before their predecessors committed.
  */
-import type { Lsn, ReadPoint, StreamId } from "@sixfold/model";
+import { NO_BUGS, type Lsn, type PlantedBugs, type ReadPoint, type StreamId } from "@sixfold/model";
 
 export interface ClusterRoundIo {
   /** Open foreign streams, each with the number of the question put to it; one without a feed gets a number that no answer has. */
@@ -24,15 +24,19 @@ interface Round {
 
 export class ClusterReads {
   private readonly io: ClusterRoundIo;
+  private readonly planted: PlantedBugs;
   private current: Round | undefined;
   private next: (() => void)[] = [];
 
-  constructor(io: ClusterRoundIo) {
+  constructor(io: ClusterRoundIo, planted: PlantedBugs = NO_BUGS) {
     this.io = io;
+    this.planted = planted;
   }
 
   /** Runs `then` once this node shows everything that was committed anywhere when `begin` was called. */
   begin(then: () => void): void {
+    if (this.planted.has("cluster-read-joins-round") && this.current !== undefined)
+      return void this.current.waiters.push(then);
     this.next.push(then);
     if (this.current === undefined) this.startRound();
   }
@@ -74,9 +78,9 @@ export class ClusterReads {
     const waiters = this.next;
     this.next = [];
     this.current = {
-      unanswered: new Map(this.io.askAll()),
+      unanswered: new Map(this.planted.has("cluster-read-asks-nobody") ? [] : this.io.askAll()),
       targets: new Map(),
-      manifestChecked: false,
+      manifestChecked: this.planted.has("cluster-read-unchecked-manifest"),
       waiters,
     };
     this.io.checkManifest();

@@ -10,7 +10,16 @@
  *
  * I4: an entry is released whole or not at all. I5: it carries what it was built on.
  */
-import { lsn, type Lsn, type NodeName, type ReadPoint, type Slice, type StreamId } from "@sixfold/model";
+import {
+  lsn,
+  NO_BUGS,
+  type Lsn,
+  type NodeName,
+  type PlantedBugs,
+  type ReadPoint,
+  type Slice,
+  type StreamId,
+} from "@sixfold/model";
 import type { Append } from "@sixfold/wire";
 
 /** A committed entry, whole, ready to be shown once `builtOn` is. */
@@ -44,8 +53,11 @@ export class FeedReceiver {
   private announced: Lsn;
   private readonly assembling = new Map<Lsn, Assembling>();
   private readonly aborted = new Set<Lsn>();
+  /** Planted: what is here whole is shown, decided or not. */
+  private readonly showsEarly: boolean;
 
-  constructor(node: NodeName, stream: StreamId, from: Lsn) {
+  constructor(node: NodeName, stream: StreamId, from: Lsn, planted: PlantedBugs = NO_BUGS) {
+    this.showsEarly = planted.has("shown-before-durable");
     this.node = node;
     this.stream = stream;
     this.releasedThrough = from;
@@ -81,9 +93,11 @@ export class FeedReceiver {
   /** The next LSN's fate; `release` it before asking again. */
   next(): Next {
     const at = lsn(this.releasedThrough + 1);
-    if (at > this.decidedThrough) return { kind: "none" };
+    const isDecided = at <= this.decidedThrough;
+    if (!isDecided && !this.showsEarly) return { kind: "none" };
     if (this.aborted.has(at)) return { kind: "aborted", lsn: at };
     const found = this.assembling.get(at);
+    if (!isDecided && found === undefined) return { kind: "none" };
     const whole = found !== undefined && found.slices.length === found.slices[0]!.pgs.length;
     if (!whole) return { kind: "missing", lsn: at };
     return { kind: "entry", entry: { lsn: at, slices: found.slices, builtOn: found.builtOn } };

@@ -5,7 +5,16 @@
  * them on the network in their order. All appends of a turn travel as one batch that way, and all
  * answers to one client as one frame.
  */
-import type { Conflicts, Geometry, Mode, NodeName, Role, SegmentServerInfo, StreamId } from "@sixfold/model";
+import type {
+  Conflicts,
+  Geometry,
+  Mode,
+  NodeName,
+  PlantedBugs,
+  Role,
+  SegmentServerInfo,
+  StreamId,
+} from "@sixfold/model";
 import type { Append, ClientResponses, ClientWelcome, StorageMessage } from "@sixfold/wire";
 import type { VolumeSettings } from "@sixfold/volume";
 import type { Procedure } from "./procedures.ts";
@@ -20,7 +29,10 @@ export interface NodeInfo {
 }
 
 export interface NodeSettings {
-  /** A writer whose link is down for so long is suspected dead, and its stream recovered. */
+  /**
+   * A writer that was not heard for so long, or whose link is down for so long, is suspected dead and its stream recovered; by the
+   * writer of a younger stream after twice as long if it is only silent (see `suspicion`). Longer than the hosts' `deadAfterMs`.
+   */
   readonly suspectAfterMs: number;
   /** Requests that wait for the node to be ready, or for a session's read point, fail after so long. */
   readonly waitLimitMs: number;
@@ -56,6 +68,8 @@ export interface NodeOptions {
   readonly settings?: Partial<NodeSettings>;
   /** Times and bounds of the computing side of storage. */
   readonly volumeSettings?: Partial<VolumeSettings>;
+  /** Rules to break on purpose: only for tests that must show that a broken rule is noticed (STYLE 29). */
+  readonly planted?: PlantedBugs | undefined;
 }
 
 /** A client's connection, numbered by the driver. */

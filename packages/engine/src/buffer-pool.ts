@@ -7,7 +7,14 @@
  *
  * Clock rather than a list: the hot path pays one flag per access.
  */
-import { assert, type PageId, type PageVersion, type ReadPoint } from "@sixfold/model";
+import {
+  assert,
+  NO_BUGS,
+  type PageId,
+  type PageVersion,
+  type PlantedBugs,
+  type ReadPoint,
+} from "@sixfold/model";
 import { Frame } from "./frame.ts";
 
 export class BufferPool {
@@ -18,9 +25,12 @@ export class BufferPool {
   private trimmer = 0;
   private readonly pageBytes: number;
   private readonly capacity: number;
+  /** Planted: undecided versions leave, too. */
+  private readonly evictsAll: boolean;
   evictions = 0;
 
-  constructor(pageBytes: number, capacity: number) {
+  constructor(pageBytes: number, capacity: number, planted: PlantedBugs = NO_BUGS) {
+    this.evictsAll = planted.has("evicts-undecided");
     assert(capacity > 0, "a buffer pool has room");
     this.pageBytes = pageBytes;
     this.capacity = capacity;
@@ -75,7 +85,11 @@ export class BufferPool {
       else if (frame.used) {
         frame.used = false;
         this.hand++;
-      } else if (frame.pins === 0 && frame.edit === undefined && applied.includes(frame.version)) {
+      } else if (
+        frame.pins === 0 &&
+        frame.edit === undefined &&
+        (applied.includes(frame.version) || this.evictsAll)
+      ) {
         this.drop(frame);
         this.removeAtHand();
         this.evictions++;

@@ -25,6 +25,7 @@ import type {
   Lsn,
   PageId,
   PageVersion,
+  PlantedBugs,
   ReadPoint,
   SixfoldError,
   StreamId,
@@ -41,6 +42,8 @@ export interface EngineOptions {
   /** Narrower bounds than `LIMITS`, for small worlds. */
   readonly inFlightBytes?: number;
   readonly queuedCommits?: number;
+  /** Rules to break on purpose: only for tests that must show that a broken rule is noticed (STYLE 29). */
+  readonly planted?: PlantedBugs | undefined;
 }
 
 /** Names a transaction in each of its requests; its first read begins it. */

@@ -7,6 +7,7 @@
  */
 import {
   LIMITS,
+  NO_BUGS,
   NONE,
   ReadPoint,
   SixfoldError,
@@ -14,6 +15,7 @@ import {
   streamId,
   type Lsn,
   type PageVersion,
+  type PlantedBugs,
   type StreamId,
 } from "@sixfold/model";
 import { BufferPool } from "./buffer-pool.ts";
@@ -41,6 +43,9 @@ const PAST_BYTES = 32 * LIMITS.valueBytes;
 export class EngineState {
   readonly effects: EngineEffect[] = [];
   readonly options: EngineOptions;
+  readonly planted: PlantedBugs;
+  /** Planted: readers see own undecided entries. */
+  private readonly showsUndecided: boolean;
   readonly wants = new Wants();
   readonly pool: BufferPool;
   readonly views: ReadViews;
@@ -84,11 +89,13 @@ export class EngineState {
 
   constructor(options: EngineOptions) {
     this.options = options;
+    const planted = (this.planted = options.planted ?? NO_BUGS);
+    this.showsUndecided = planted.has("undecided-read");
     const { pageBytes } = options.geometry;
-    this.pool = new BufferPool(pageBytes, options.poolPages);
+    this.pool = new BufferPool(pageBytes, options.poolPages, planted);
     this.views = new ReadViews(Math.max(options.poolPages, Math.ceil(PAST_BYTES / pageBytes)));
     this.viewReader = new ViewReader(this.pool, this.views, this.wants);
-    this.builder = new EntryBuilder(this.pool, this.wants, this.held);
+    this.builder = new EntryBuilder(this.pool, this.wants, this.held, planted);
     this.extents = new Extents(pageBytes, this.wants);
     this.trees = new TreeEditor(this.builder, this.extents);
     this.catalog = new Catalog(this.wants);
@@ -114,7 +121,11 @@ export class EngineState {
   }
 
   openView(): ReadView {
-    return this.views.at(this.applied);
+    if (!this.showsUndecided || this.stream === 0) return this.views.at(this.applied);
+    const point = this.applied.clone();
+    point.advance(this.stream, asLsn(this.nextLsn - 1));
+    this.views.appliedMoved();
+    return this.views.at(point);
   }
 
   /** Registers everything in `wants` for the job; it runs again when all of it is answered. */

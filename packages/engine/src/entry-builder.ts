@@ -12,6 +12,7 @@
  */
 import {
   LIMITS,
+  NO_BUGS,
   NONE,
   limitExceeded,
   assert,
@@ -20,6 +21,7 @@ import {
   type Lsn,
   type PageId,
   type PageVersion,
+  type PlantedBugs,
   type ReadCheck,
   type ReadPoint,
 } from "@sixfold/model";
@@ -67,8 +69,17 @@ export class EntryBuilder implements PageReader {
   private readonly wants: Wants;
   /** Pages that nothing new may be started on. */
   private readonly held: { readonly size: number; has(page: PageId): boolean };
+  readonly planted: PlantedBugs;
+  private readonly dropsChecks: boolean;
 
-  constructor(pool: BufferPool, wants: Wants, held: { readonly size: number; has(page: PageId): boolean }) {
+  constructor(
+    pool: BufferPool,
+    wants: Wants,
+    held: { readonly size: number; has(page: PageId): boolean },
+    planted: PlantedBugs = NO_BUGS,
+  ) {
+    this.planted = planted;
+    this.dropsChecks = planted.has("read-checks-not-sent");
     this.pool = pool;
     this.wants = wants;
     this.held = held;
@@ -78,7 +89,7 @@ export class EntryBuilder implements PageReader {
     assert(!this.active, "one entry is built at a time");
     this.active = true;
     this.version = version;
-    this.serializable = serializable;
+    this.serializable = serializable && !this.dropsChecks;
     this.used = 0;
     this.meter.opsBytes = 0;
     if (this.bases.size > 0) this.bases.clear();

@@ -86,7 +86,7 @@ function resultOf(job: Job, value: unknown, version: PageVersion): EngineResult 
 
 /** Answers a job that wrote nothing once all it has read is committed. */
 export function settle(state: EngineState, job: Job, bases: readonly Lsn[], result: EngineResult): void {
-  if (bases.length === 0) {
+  if (bases.length === 0 || state.planted.has("answers-before-bases")) {
     if (result.kind === "failed") state.fail(job, result.error);
     else state.finish(job, result);
     return;
@@ -102,10 +102,13 @@ export function settle(state: EngineState, job: Job, bases: readonly Lsn[], resu
 export function committed(state: EngineState, lsn: Lsn): void {
   const entry = state.inFlight.get(lsn);
   assert(entry !== undefined, "a committed entry was in flight, and not taken back (I2, I3)");
-  assert(lsn > state.builder.lastDecided, "commits come in LSN order");
+  assert(
+    lsn > state.builder.lastDecided || state.planted.has("commit-out-of-order"),
+    "commits come in LSN order",
+  );
   state.inFlight.delete(lsn);
   state.inFlightBytes -= entry.bytes;
-  state.builder.lastDecided = lsn;
+  state.builder.lastDecided = Math.max(lsn, state.builder.lastDecided);
   state.counts.commits++;
   const { job } = entry;
   state.winners.note(state.stream, lsn, job.transaction);

@@ -67,7 +67,7 @@ export function splitAt(
         // The left leaf keeps its rows, but its range shrinks: it must get a new version, or a writer with a
         // stale parent could still put a row there that belongs to the right.
         const left = builder.edit(node);
-        left.setU16(2, cellCount(node.image));
+        if (!builder.planted.has("split-leaves-left-alone")) left.setU16(2, cellCount(node.image));
       } else {
         copyCells(target, node.image, cut, cellCount(node.image));
         truncateCells(builder.edit(node), cut);

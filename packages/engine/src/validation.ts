@@ -33,10 +33,14 @@ import { UNWIND } from "./unwind.ts";
 export function validate(state: EngineState, job: Job, tx: Transaction, writes: readonly Write[]): void {
   if (tx.view === undefined) return;
   state.viewReader.view = tx.view;
-  if (tx.isolation === "serializable") {
+  const { planted } = state;
+  const all = tx.isolation === "serializable";
+  const allRows = all && !planted.has("read-rows-unvalidated");
+  if (allRows)
     for (const row of tx.rows.values()) collecting(state, () => checkRow(state, job, tx, row.table, row.key));
+  if (all && !planted.has("ranges-unvalidated"))
     for (const range of tx.ranges) collecting(state, () => checkRange(state, job, tx, range));
-  } else {
+  if (!allRows && !planted.has("written-rows-unvalidated")) {
     for (const w of writes) {
       if (!tx.hasRead(rowName(w.table, w.key), w.table, w.key)) continue;
       collecting(state, () => checkRow(state, job, tx, w.table, w.key));

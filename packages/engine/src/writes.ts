@@ -48,7 +48,8 @@ export function runCommit(state: EngineState, job: JobOf<"commit">): void {
   if (state.locks.size > 0) for (const w of writes) state.respectLock(rowName(w.table, w.key), job);
   const { builder } = state;
   builder.begin(state.nextVersion(), tx?.isolation === "serializable");
-  if (tx !== undefined) validate(state, job, tx, writes);
+  const isValid = job.supersedes !== 0 && state.planted.has("rebuild-unvalidated");
+  if (tx !== undefined && !isValid) validate(state, job, tx, writes);
   if (work.overflowPages > 0) state.extents.reserve(builder, work.overflowPages);
   for (let i = 0; i < writes.length; i++) {
     const w = writes[i]!;
