@@ -8,9 +8,12 @@
  * Whatever a peer gets wrong ends here: a bad frame or checksum, an unknown message, a frame that is
  * too large or for another volume, a message before hello, a wrong token. The channel says goodbye with
  * the reason, closes, counts it and logs it once; nothing else is harmed.
+ *
+ * A peer that says nothing any more ends here too: the channel is down at once, whether or not the link below it can
+ * be closed in an orderly way (it is cut if the peer does not answer), so that its owner dials again or does without.
  */
 import { SixfoldError } from "@sixfold/model";
-import type { Link, LinkHandlers } from "@sixfold/ports";
+import type { Beating, Link, LinkHandlers } from "@sixfold/ports";
 import {
   decodeFrame,
   encodeMessage,
@@ -22,6 +25,7 @@ import {
   type StorageMessage,
   type Welcome,
 } from "@sixfold/wire";
+import type { Heartbeats } from "./heartbeats.ts";
 import type { Journal } from "./journal.ts";
 
 export type AnyMessage = StorageMessage | ClientMessage;
@@ -37,8 +41,8 @@ export interface ChannelEvents {
   /** The handshake is done. */
   readonly up: (channel: Channel) => void;
   readonly message: (channel: Channel, message: AnyMessage) => void;
-  /** Exactly once, also if it was never up. */
-  readonly down: (channel: Channel, reason: string) => void;
+  /** Exactly once, also if it was never up. `silentMs`: how long the peer had not been heard, if that is why. */
+  readonly down: (channel: Channel, reason: string, silentMs: number) => void;
 }
 
 /** What this process is, and what it admits. */
@@ -49,9 +53,11 @@ export interface Identity {
   readonly token: string;
 }
 
-export class Channel {
+export class Channel implements Beating {
   /** Known from hello or welcome on. */
   peer: Peer | undefined;
+  framesReceived = 0;
+  framesSent = 0;
   private readonly link: Link;
   private readonly identity: Identity;
   private readonly events: ChannelEvents;
@@ -87,7 +93,24 @@ export class Channel {
 
   /** A frame that was encoded once for several channels of this volume. */
   sendFrame(frame: Uint8Array): void {
-    if (this.state === "up") this.link.send(frame);
+    if (this.state !== "up") return;
+    this.framesSent++;
+    this.link.send(frame);
+  }
+
+  /** A sign of life. Who has not said hello, or was not admitted, has nothing to say. */
+  ping(): void {
+    this.send({ type: "ping" });
+  }
+
+  /** The peer is silent: hung, cut off, or without power. Does not wait for it to agree. */
+  dead(silentMs: number): void {
+    if (this.state === "closed") return;
+    const reason = `silent for ${silentMs} ms`;
+    this.journal.count("deadPeers");
+    this.journal.say("warn", "peer-dead", { peer: this.peer?.name ?? this.link.remote, silentMs });
+    this.close("dead", reason);
+    this.closed(reason, silentMs);
   }
 
   /** The peer broke the protocol, or this side stops. */
@@ -99,6 +122,7 @@ export class Channel {
 
   received(frame: Uint8Array): void {
     if (this.state === "closed") return;
+    this.framesReceived++;
     let message: AnyMessage;
     try {
       message = decodeFrame(frame, this.tag);
@@ -108,14 +132,15 @@ export class Channel {
       return;
     }
     if (message.type === "goodbye") this.link.close(message.reason);
-    else if (this.state === "up") this.events.message(this, message);
-    else this.greeted(message);
+    else if (this.state === "up") {
+      if (message.type !== "ping") this.events.message(this, message);
+    } else this.greeted(message);
   }
 
-  closed(reason: string): void {
+  closed(reason: string, silentMs = 0): void {
     if (this.state === "closed") return;
     this.state = "closed";
-    this.events.down(this, reason);
+    this.events.down(this, reason, silentMs);
   }
 
   /** Closes on a peer that broke the protocol; counted, logged once a channel. */
@@ -158,16 +183,28 @@ export class Channel {
   }
 
   private sendMessage(message: AnyMessage): void {
+    this.framesSent++;
     this.link.send(encodeMessage(message, this.tag));
   }
 }
 
 /** Channels for the links that a listener takes. */
-export function listenerHandlers(identity: Identity, events: ChannelEvents, journal: Journal): LinkHandlers {
+export function listenerHandlers(
+  identity: Identity,
+  events: ChannelEvents,
+  journal: Journal,
+  heartbeats: Heartbeats,
+): LinkHandlers {
   const channels = new Map<Link, Channel>();
+  const up = (channel: Channel): void => {
+    if (channel.peer?.role === "client") heartbeats.toClient(channel);
+    events.up(channel);
+  };
   return {
     open(link) {
-      channels.set(link, new Channel(link, identity, events, journal));
+      const channel = new Channel(link, identity, { ...events, up }, journal);
+      channels.set(link, channel);
+      heartbeats.opened(channel);
     },
     frame(link, frame) {
       channels.get(link)?.received(frame);
@@ -175,7 +212,9 @@ export function listenerHandlers(identity: Identity, events: ChannelEvents, jour
     closed(link, reason) {
       const channel = channels.get(link);
       channels.delete(link);
-      channel?.closed(reason);
+      if (channel === undefined) return;
+      heartbeats.closed(channel);
+      channel.closed(reason);
     },
   };
 }

@@ -8,6 +8,7 @@
 import { LIMITS } from "@sixfold/model";
 import type { Clock, Link, Network, Timer } from "@sixfold/ports";
 import { Channel, type ChannelEvents, type Identity } from "./channel.ts";
+import type { Heartbeats } from "./heartbeats.ts";
 import type { Journal } from "./journal.ts";
 
 const FIRST_RETRY_MS = 50;
@@ -21,6 +22,7 @@ export interface DiallerOptions {
   readonly url: string;
   readonly latencyMs: number;
   readonly journal: Journal;
+  readonly heartbeats: Heartbeats;
   readonly events: ChannelEvents;
 }
 
@@ -48,16 +50,22 @@ export class Dialler {
   }
 
   private dial(): void {
-    const { clock, network, url, identity, events, journal, latencyMs } = this.options;
+    const { clock, network, url, identity, events, journal, latencyMs, heartbeats } = this.options;
     const later = latencyMs > 0 ? new DelayLine(clock, latencyMs) : undefined;
     const link = network.connect(
       url,
       { maxFrameBytes: LIMITS.frameBytes, trusted: true, timeoutMs: CONNECT_TIMEOUT_MS },
       {
-        open: () => channel.greet(),
+        open: () => {
+          heartbeats.opened(channel);
+          channel.greet();
+        },
         frame: (_link, frame) =>
           later === undefined ? channel.received(frame) : later.run(() => channel.received(frame)),
-        closed: (_link, reason) => channel.closed(reason),
+        closed: (_link, reason) => {
+          heartbeats.closed(channel);
+          channel.closed(reason);
+        },
       },
     );
     const channel = new Channel(
@@ -76,9 +84,9 @@ export class Dialler {
         events.up(channel);
       },
       message: events.message,
-      down: (channel, reason) => {
+      down: (channel, reason, silentMs) => {
         this.channel = undefined;
-        if (channel.peer !== undefined) events.down(channel, reason);
+        if (channel.peer !== undefined) events.down(channel, reason, silentMs);
         if (this.stopped) return;
         this.timer = this.options.clock.after(this.retryMs, () => this.dial());
         this.retryMs = Math.min(this.retryMs * 2, LAST_RETRY_MS);

@@ -1,5 +1,6 @@
 export type { ClusterEvent, ClusterNode, ClusterOptions, RunningCluster } from "./cluster-api.ts";
 export { DEFAULT_POOL_PAGES } from "./in-process.ts";
+export { DEFAULT_LIVENESS, type LivenessSettings } from "./heartbeats.ts";
 export { Journal, type Level, type LogSink } from "./journal.ts";
 export { startCluster, startSegmentServers } from "./local-cluster.ts";
 export { startNodeHost, type NodeHostOptions, type RunningNode } from "./node-host.ts";

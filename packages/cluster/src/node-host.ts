@@ -12,6 +12,7 @@ import type { Clock, Host, Listener } from "@sixfold/ports";
 import { encodeMessage, volumeTagOf, type StorageMessage } from "@sixfold/wire";
 import { checkListen, listenerHandlers, type AnyMessage, type Channel, type Identity } from "./channel.ts";
 import { Dialler } from "./dialler.ts";
+import { Heartbeats, type LivenessSettings } from "./heartbeats.ts";
 import { answerHttp } from "./http.ts";
 import type { Journal } from "./journal.ts";
 
@@ -24,6 +25,7 @@ export interface NodeHostOptions extends Omit<NodeOptions, "seed"> {
   readonly nodes: readonly NodeInfo[];
   /** One-way delay to a process in another availability zone. */
   readonly latencyMsTo: (process: NodeName) => number;
+  readonly liveness?: Partial<LivenessSettings> | undefined;
 }
 
 export interface RunningNode {
@@ -51,6 +53,7 @@ class NodeHost implements RunningNode {
   private readonly journal: Journal;
   private readonly machine: DatabaseNode;
   private readonly tag: number;
+  private readonly heartbeats: Heartbeats;
   private readonly servers = new Map<NodeName, Dialler>();
   private readonly peers = new Map<NodeName, Dialler>();
   /** Channels that other nodes dialled, on which they follow this one. */
@@ -70,6 +73,7 @@ class NodeHost implements RunningNode {
     this.options = options;
     this.journal = journal;
     this.tag = volumeTagOf(options.volume);
+    this.heartbeats = new Heartbeats(options.liveness);
     this.machine = new DatabaseNode({ ...options, seed: host.entropy() });
   }
 
@@ -82,6 +86,7 @@ class NodeHost implements RunningNode {
         identity,
         { up: (c) => this.accepted(c), message: (c, m) => this.received(c, m), down: (c) => this.left(c) },
         this.journal,
+        this.heartbeats,
       ),
     );
     this.url = this.listener.url;
@@ -97,6 +102,7 @@ class NodeHost implements RunningNode {
         url,
         latencyMs: latencyMsTo(to),
         journal: this.journal,
+        heartbeats: this.heartbeats,
         events,
       });
     for (const server of servers)
@@ -145,7 +151,7 @@ class NodeHost implements RunningNode {
       up: () => this.input((now) => this.machine.peerUp(peer, now)),
       message: (_channel, message) =>
         this.input((now) => this.machine.peerMessage(peer, message as StorageMessage, now)),
-      down: () => this.input((now) => this.machine.peerDown(peer, now)),
+      down: (_channel, _reason, silentMs) => this.input((now) => this.machine.peerDown(peer, now, silentMs)),
     };
   }
 
@@ -196,6 +202,7 @@ class NodeHost implements RunningNode {
 
   private tick(): void {
     if (this.stopped) return;
+    this.heartbeats.tick(this.clock.nowMs());
     this.input((now) => this.machine.tick(now));
     this.clock.after(TICK_MS, () => this.tick());
   }

@@ -26,6 +26,7 @@ import { Volume, type VolumeEffect } from "@sixfold/volume";
 import { encodeMessage, volumeTagOf, type StorageMessage } from "@sixfold/wire";
 import type { Identity } from "./channel.ts";
 import { Dialler } from "./dialler.ts";
+import { Heartbeats } from "./heartbeats.ts";
 import type { Journal } from "./journal.ts";
 
 export interface RawAppenderOptions {
@@ -48,6 +49,7 @@ export class RawAppender {
   private readonly clock: Clock;
   private readonly volume: Volume;
   private readonly tag: number;
+  private readonly heartbeats = new Heartbeats();
   private readonly servers = new Map<NodeName, Dialler>();
   private readonly options: RawAppenderOptions;
   private readonly record: Uint8Array;
@@ -102,6 +104,7 @@ export class RawAppender {
           url: server.url,
           latencyMs: 0,
           journal,
+          heartbeats: raw.heartbeats,
           events,
         }),
       );
@@ -156,6 +159,7 @@ export class RawAppender {
 
   private tick(): void {
     if (this.stopped) return;
+    this.heartbeats.tick(this.clock.nowMs());
     this.input((now) => this.volume.tick(now));
     this.clock.after(TICK_MS, () => this.tick());
   }

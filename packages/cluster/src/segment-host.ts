@@ -37,6 +37,7 @@ export const LOG_FILE_BYTES = 64 << 20;
 const TICK_MS = 20;
 
 export interface SegmentHostOptions {
+import { Heartbeats, type LivenessSettings } from "./heartbeats.ts";
   readonly name: NodeName;
   readonly volume: string;
   readonly token: string;
@@ -53,6 +54,9 @@ export interface RunningSegment {
   stop(): Promise<void>;
 }
 
+  readonly liveness?: Partial<LivenessSettings> | undefined;
+  /** Rules to break on purpose: only for tests that must show that a broken rule is noticed (STYLE 29). */
+  readonly planted?: PlantedBugs | undefined;
 export async function startSegmentHost(
   host: Host,
   options: SegmentHostOptions,
@@ -83,6 +87,7 @@ class SegmentHost implements RunningSegment {
   private nextLink = 1;
   private turnDue = false;
   private stopped = false;
+  private readonly heartbeats: Heartbeats;
   /** What follows the persist that was appended last, while it is under way. */
   private lastPersist: SegmentEffect[] | undefined;
   /** Why the disk takes no more, once it does not. */
@@ -103,6 +108,7 @@ class SegmentHost implements RunningSegment {
     });
   }
 
+    this.heartbeats = new Heartbeats(options.liveness);
   async open(): Promise<void> {
     await this.recover();
     const { listen, servers, name } = this.options;
@@ -119,7 +125,7 @@ class SegmentHost implements RunningSegment {
     };
     this.listener = await this.host.network.listen(
       { ...listen, maxFrameBytes: MAX_FRAME_BYTES, http: (path) => answerHttp(path, () => this.status()) },
-      listenerHandlers(identity, events, this.journal),
+      listenerHandlers(identity, events, this.journal, this.heartbeats),
     );
     this.url = this.listener.url;
     // Of each pair of segment servers the earlier name dials.
@@ -143,6 +149,7 @@ class SegmentHost implements RunningSegment {
   status(): Record<string, unknown> {
     const stats = this.log?.stats;
     return {
+          heartbeats: this.heartbeats,
       role: "segment",
       ready: this.failure === undefined && !this.stopped,
       failure: this.failure?.message,
@@ -237,6 +244,7 @@ class SegmentHost implements RunningSegment {
     this.turnDue = true;
     this.clock.soon(() => {
       this.turnDue = false;
+    this.heartbeats.tick(this.clock.nowMs());
       this.carryOut(this.machine.effects.splice(0));
     });
   }

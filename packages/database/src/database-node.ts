@@ -108,9 +108,10 @@ export class DatabaseNode {
     this.neighbours.peerUp(peer);
   }
 
-  peerDown(peer: NodeName, now: number): void {
+  /** `silentMs`: the link did not end, but had been silent for so long. */
+  peerDown(peer: NodeName, now: number, silentMs = 0): void {
     this.now = now;
-    this.neighbours.peerDown(peer);
+    this.neighbours.peerDown(peer, silentMs === 0 ? undefined : now - silentMs);
   }
 
   /** From a node that this one dialled, in order to follow it. */
@@ -160,7 +161,7 @@ export class DatabaseNode {
     const patience = this.neighbours.manifestPatienceMs(this.settings.manifestEveryMs);
     if (now - this.manifestReadAt >= patience) this.readManifest(now);
     if (this.state.state !== "stopping" && this.options.role === "writer")
-      for (const stream of this.suspicion.check(this.neighbours.unfollowed(), now)) {
+      for (const stream of this.suspicion.check(this.neighbours.unfollowed(), this.neighbours.stream, now)) {
         this.say("warn", "writer-suspected", { stream });
         this.volume.recover(stream, now);
       }
@@ -387,6 +388,7 @@ export class DatabaseNode {
       now,
     );
     this.untold.clear();
+    this.suspicion.fenced(now);
     this.neighbours.closed();
     this.openStream(now);
     this.announce();

@@ -27,6 +27,7 @@ export interface Applier {
   advance(stream: StreamId, to: Lsn): void;
   dropCleanPages(): void;
   /** Returns the question's number: numbers grow, and the answer carries it. */
+import type { Unfollowed } from "./suspicion.ts";
   askDurable(node: NodeName): number;
 }
 
@@ -52,6 +53,8 @@ export class ForeignStreams {
   /** An entry waits for something that no feed may bring: a newer manifest could. */
   stalled = false;
 
+  /** Feeds whose link was given up since it was silent: when they were heard last. */
+  private readonly silentSince = new Map<StreamId, number>();
   constructor(node: Applier) {
     this.node = node;
   }
@@ -65,9 +68,10 @@ export class ForeignStreams {
   }
 
   /** Open foreign streams without a feed, with the node that should give it. */
-  unfollowed(): { readonly stream: StreamId; readonly node: NodeName }[] {
-    const out: { stream: StreamId; node: NodeName }[] = [];
-    for (const [stream, node] of this.open) if (!this.receivers.has(stream)) out.push({ stream, node });
+  unfollowed(): Unfollowed[] {
+    const out: Unfollowed[] = [];
+    for (const [stream, node] of this.open)
+      if (!this.receivers.has(stream)) out.push({ stream, node, silentSince: this.silentSince.get(stream) });
     return out;
   }
 
@@ -118,14 +122,21 @@ export class ForeignStreams {
   durable(stream: StreamId, durable: Lsn, request: number): void {
     const first = this.asked.get(stream);
     if (first === undefined || request < first) return;
+    this.silentSince.delete(start.stream);
     this.asked.delete(stream);
     if (durable > this.node.applied.get(stream)) this.targets.set(stream, durable);
   }
 
-  /** A link broke: its feed ends where it is. The stream counts as unfollowed until the writer feeds again or is closed. */
-  linkLost(node: NodeName): void {
-    for (const [stream, receiver] of this.receivers)
-      if (receiver.node === node) this.receivers.delete(stream);
+  /**
+   * A link broke, or was given up after a silence: its feed ends where it is. The stream counts as unfollowed until the
+   * writer feeds again or is closed.
+   */
+  linkLost(node: NodeName, silentSince?: number): void {
+    for (const [stream, receiver] of this.receivers) {
+      if (receiver.node !== node) continue;
+      this.receivers.delete(stream);
+      if (silentSince !== undefined) this.silentSince.set(stream, silentSince);
+    }
   }
 
   /** Shows every entry whose time has come; call at the end of a turn. */
@@ -222,3 +233,4 @@ export class ForeignStreams {
     this.targets.delete(stream);
   }
 }
+    this.silentSince.delete(stream);

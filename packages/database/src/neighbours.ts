@@ -13,6 +13,7 @@ import type { ForeignEntry } from "./feed-receiver.ts";
 import { FeedSender } from "./feed-sender.ts";
 import { ForeignStreams } from "./foreign-streams.ts";
 import type { NodeEffect } from "./node-api.ts";
+import type { Unfollowed } from "./suspicion.ts";
 
 const STALLED_READ_MS = 100;
 
@@ -98,9 +99,10 @@ export class Neighbours {
     this.toPeer(peer, { type: "follow", node: this.name });
   }
 
-  peerDown(peer: NodeName): void {
+  /** `silentSince`: the link did not end, the peer has been silent on it since then. */
+  peerDown(peer: NodeName, silentSince?: number): void {
     this.up.delete(peer);
-    this.foreign.linkLost(peer);
+    this.foreign.linkLost(peer, silentSince);
     this.clusterReads.restart();
   }
 
@@ -157,7 +159,7 @@ export class Neighbours {
     return this.foreign.jumps;
   }
 
-  unfollowed(): readonly { readonly stream: StreamId; readonly node: NodeName }[] {
+  unfollowed(): readonly Unfollowed[] {
     return this.foreign.unfollowed();
   }
 

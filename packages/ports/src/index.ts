@@ -1,6 +1,7 @@
 export * from "./agenda.ts";
 export * from "./clock.ts";
 export * from "./disk.ts";
+export * from "./heartbeat.ts";
 export * from "./host.ts";
 export * from "./log-codec.ts";
 export * from "./log-reader.ts";

@@ -40,6 +40,7 @@ export const MESSAGES: {
   hello: [1, storage.hello],
   welcome: [2, storage.welcome],
   goodbye: [3, storage.goodbye],
+  ping: [4, storage.ping],
   append: [16, append],
   ack: [17, ack],
   askVotes: [18, storage.askVotes],

@@ -58,6 +58,7 @@ import type {
   Hello,
   Outcomes,
   OutcomesKnown,
+  Ping,
   Positions,
   PulledPages,
   PulledSlices,
@@ -87,6 +88,7 @@ export const welcome = message<Welcome>("welcome", {
   volume: name,
 });
 export const goodbye = message<Goodbye>("goodbye", { code: name, reason: text("a reason", PROSE_BYTES_MAX) });
+export const ping = message<Ping>("ping", {});
 
 const ofStream = { request, pg, stream };
 

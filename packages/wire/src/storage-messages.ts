@@ -48,6 +48,11 @@ export interface Goodbye {
   readonly reason: string;
 }
 
+/** A sign of life, from a side that had nothing else to say. Never answered as such. */
+export interface Ping {
+  readonly type: "ping";
+}
+
 /**
  * The log: slices of one stream for one PG, in LSN order, with the decisions taken so far.
  * Encoded once; the same frame goes to the six segments of the PG and to the other nodes.
@@ -392,6 +397,7 @@ export type StorageMessage =
   | Hello
   | Welcome
   | Goodbye
+  | Ping
   | Append
   | Ack
   | AskVotes

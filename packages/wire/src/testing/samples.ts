@@ -314,6 +314,7 @@ export const messages: readonly Message[] = [
       },
     ],
   },
+  { type: "ping" },
 ];
 
 export const records: readonly LogRecord[] = [
