@@ -13,6 +13,7 @@ import type { Decider } from "./decide.ts";
 import { ackOf, type PgState, type Turn } from "./pg-state.ts";
 import type { Link } from "./segment-api.ts";
 import { statedVote, Taken, type StreamLog } from "./stream-log.ts";
+import type { TurnSteps } from "./turn-steps.ts";
 
 /** What is wrong with a batch from a peer, apart from where it fits; undefined if nothing. */
 export function checkSlices(
@@ -66,7 +67,7 @@ export function takeAppend(
   if (next !== undefined && next.back < sclBefore && !log.takesGaps)
     return `slice ${next.lsn} follows ${next.back}, not ${sclBefore}`;
   if (log.count === 0 && log.scl === 0) log.exclusive = m.exclusive;
-  if (decider.take(log, m.decisions, turn) && !state.planted.has("decisions-not-persisted"))
+  if (decider.take(log, m.decisions, turn, "writer") && !state.planted.has("decisions-not-persisted"))
     turn.record({ kind: "decisions", pg: m.pg, stream: m.stream, decisions: m.decisions });
   decider.revote(turn);
   log.writer = from;
@@ -77,6 +78,7 @@ export function takeAppend(
     if (log.exclusive) takeExclusive(state, log, fresh, file);
     else takeShared(state, decider, log, fresh, file, turn);
     if (!log.exclusive) votes = notAccepted(log, firstIndex);
+    if (turn.steps !== undefined) sayVotes(log, firstIndex, turn.steps);
     turn.record({
       kind: "slices",
       pg: m.pg,
@@ -122,6 +124,13 @@ function takeShared(
     decider.admit(taken, turn);
   }
   for (let i = firstIndex; i < log.slices.length; i++) log.slices[i]!.recorded = true;
+}
+
+function sayVotes(log: StreamLog, fromIndex: number, steps: TurnSteps): void {
+  steps.stored(log);
+  if (log.exclusive) return;
+  for (let i = fromIndex; i < log.slices.length; i++)
+    steps.voted(log, log.slices[i]!.slice.lsn, statedVote(log.slices[i]!).kind);
 }
 
 function notAccepted(log: StreamLog, fromIndex: number): SliceVote[] {

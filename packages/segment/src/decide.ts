@@ -19,6 +19,7 @@ import {
 } from "@sixfold/model";
 import type { PageChain } from "./page-chain.ts";
 import { pagesOf, type Counters, type PgState, type Turn } from "./pg-state.ts";
+import type { DecisionSource } from "./turn-steps.ts";
 import type { StreamLog, Taken } from "./stream-log.ts";
 import { doomedBy, overtakenBy, rootOf, voteOn } from "./votes.ts";
 
@@ -35,9 +36,10 @@ export class Decider {
   }
 
   /** Decisions as a writer, a peer or the manifest states them. Returns whether any was new. */
-  take(log: StreamLog, d: Decisions, turn: Turn): boolean {
+  take(log: StreamLog, d: Decisions, turn: Turn, source: DecisionSource): boolean {
     const holeBefore = d.from > log.decided.through;
     if (!log.decided.add(d)) return false;
+    turn.steps?.learned(log, d, source);
     if (log.exclusive) {
       this.state.toIndex.add(log);
       return true;
@@ -63,6 +65,7 @@ export class Decider {
       return false;
     }
     if (before !== undefined) this.contradiction(log, at, before, turn);
+    turn.steps?.learnedOne(log, at, decision, override ? "manifest" : "base");
     this.applyAt(log, at, turn);
     if (log.exclusive) this.state.toIndex.add(log);
     return true;
@@ -207,7 +210,8 @@ export class Decider {
     this.unlist(taken, false);
     for (const delta of taken.slice.deltas) {
       const chain = this.state.pages.at(delta.page);
-      chain.commit({ taken, delta });
+      const joined = chain.commit({ taken, delta });
+      if (joined > 0) turn.steps?.chained(this.state.pg, chain, joined);
       // In an exclusive stream's own run of decisions the base was decided before.
       const { base } = delta;
       if (

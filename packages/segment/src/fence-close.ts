@@ -17,6 +17,7 @@ export function fence(state: PgState, m: Fence, from: Link, turn: Turn): void {
   if (!log.isFenced) {
     log.isFenced = !state.planted.has("fence-ignored");
     if (!state.planted.has("fence-not-persisted")) turn.record({ kind: "fence", pg: m.pg, stream: m.stream });
+    turn.steps?.fenced(log);
   }
   turn.after({ kind: "send", to: from, message: fencedAnswer(state, log, m.request) });
 }
@@ -97,6 +98,7 @@ export function closeLog(
     log.decided.add(decisions);
   } else settleClosed(log, at, decisions);
   if (state.planted.has("close-does-not-fence")) log.isFenced = isFenced;
+  turn.steps?.closed(log, at, decisions, isFenced);
   // In an exclusive stream only what is indexed already, for an abort may have been overridden; the rest follows by itself.
   const end = log.exclusive ? log.cursor : log.slices.length;
   for (let i = log.indexAfter(decisions.from); i < end; i++) decider.apply(log.slices[i]!, turn);

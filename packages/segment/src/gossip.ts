@@ -183,7 +183,7 @@ export class Gossip {
       if (!state.planted.has("zombie-gossip")) return {};
     const { turn, decider } = c;
     const before = log.decided.through;
-    if (decider.take(log, m.decisions, turn))
+    if (decider.take(log, m.decisions, turn, "peer"))
       turn.record({ kind: "decisions", pg: m.pg, stream: m.stream, decisions: m.decisions });
     const taken = takeDecided(state, log, m, c);
     if (m.closed !== undefined && log.closed === undefined)
@@ -208,6 +208,7 @@ function takeDecided(state: PgState, log: StreamLog, m: PulledSlices, c: GossipC
     else c.decider.admit(taken, c.turn);
   }
   if (fresh.length > 0) {
+    c.turn.steps?.stored(log);
     if (!log.exclusive) c.decider.advance(log, Number.POSITIVE_INFINITY, c.turn);
     log.gapSeen = false;
     c.turn.record({

@@ -19,6 +19,7 @@ import {
 import { PageTable, type PageChain } from "./page-chain.ts";
 import type { MergedPages, SegmentEffect } from "./segment-api.ts";
 import { statedVote, StreamLog, type Taken } from "./stream-log.ts";
+import type { TurnSteps } from "./turn-steps.ts";
 import type { Ballots } from "./votes.ts";
 
 /** Counters since the start; for `status` and metrics. */
@@ -86,9 +87,12 @@ export class Turn {
   private readonly out: SegmentEffect[];
   private readonly early: boolean;
   private readonly forgetsVotes: boolean;
+  /** What this turn makes a fact, if anybody listens. */
+  readonly steps: TurnSteps | undefined;
 
-  constructor(out: SegmentEffect[], planted: PlantedBugs) {
+  constructor(out: SegmentEffect[], planted: PlantedBugs, steps?: TurnSteps) {
     this.out = out;
+    this.steps = steps;
     this.early = planted.has("early-ack");
     this.forgetsVotes = planted.has("vote-not-persisted");
   }
@@ -137,10 +141,14 @@ export class Turn {
       for (const [pg, outcomes] of this.facts) this.records.push({ kind: "outcomes", pg, outcomes });
       this.facts.clear();
     }
-    if (this.records.length === 0 && this.then.length === 0) return;
+    const said = this.steps?.effects() ?? [];
+    if (this.records.length === 0 && this.then.length === 0 && said.length === 0) return;
     if (this.early) {
-      this.out.push(...this.then, { kind: "persist", records: this.records, then: [] });
-    } else this.out.push({ kind: "persist", records: this.records, then: this.then });
+      this.out.push(...this.then, { kind: "persist", records: this.records, then: said });
+    } else {
+      const then = said.length === 0 ? this.then : [...said, ...this.then];
+      this.out.push({ kind: "persist", records: this.records, then });
+    }
     this.records = [];
     this.then = [];
   }
@@ -155,6 +163,7 @@ export class Turn {
     if (news.votes.size === 0) return [];
     const votes = [...news.votes.values()].map((t) => ({ lsn: t.slice.lsn, vote: statedVote(t) }));
     votes.sort((a, b) => a.lsn - b.lsn);
+    for (const { lsn, vote } of votes) this.steps?.voted(log, lsn, vote.kind);
     if (!this.forgetsVotes) this.records.push({ kind: "votes", pg: log.pg, stream: log.stream, votes });
     return votes;
   }

@@ -12,7 +12,7 @@
  * The driver may merge all persists that wait for a running sync into one log block (group commit), keeping
  * their order; it must do each `then` after its block is durable, and in order.
  */
-import type { Geometry, NodeName, PageId, PlantedBugs } from "@sixfold/model";
+import type { Geometry, NodeName, PageId, PlantedBugs, SegmentEvent } from "@sixfold/model";
 import type { LogRecord, StorageMessage } from "@sixfold/wire";
 
 /** A connection, numbered by the driver; a number is never used twice. */
@@ -55,6 +55,8 @@ export type SegmentEffect =
       readonly event: string;
       readonly fields: Readonly<Record<string, unknown>>;
     }
+  /** For whoever listens: a step of the protocol that is now a fact. Only if `traced`. */
+  | { readonly kind: "trace"; readonly event: SegmentEvent }
   /** The peer broke the protocol. */
   | { readonly kind: "disconnect"; readonly link: Link; readonly code: string; readonly reason: string };
 
@@ -67,6 +69,8 @@ export interface SegmentOptions {
   readonly settings?: Partial<SegmentSettings>;
   /** Rules to break on purpose: only for tests that must show that a broken rule is noticed (STYLE 29). */
   readonly planted?: PlantedBugs;
+  /** Say each step of the protocol in a `trace` effect, durable ones once they are durable. */
+  readonly traced?: boolean;
 }
 
 export interface SegmentSettings {

@@ -32,6 +32,7 @@ import type { Link, Peer, SegmentEffect, SegmentOptions, SegmentSettings } from 
 import { DEFAULT_SETTINGS } from "./settings.ts";
 import { statusOf } from "./status.ts";
 import { statedVote, StreamLog } from "./stream-log.ts";
+import { sayAnswer, TurnSteps } from "./turn-steps.ts";
 import { Upkeep } from "./upkeep.ts";
 
 /** What only database nodes say, and what only segment servers say. The rest may come from both. */
@@ -122,7 +123,8 @@ export class SegmentServer {
   /** The log has been read: builds chains, claims and waiters from its facts. No vote is cast. */
   ready(_now: number): void {
     this.geometry.learn(this.seat);
-    const turn = this.begin();
+    // What follows from the log was said before it was written.
+    const turn = new Turn(this.effects, this.planted);
     for (const state of this.pgs.values()) {
       const decider = this.decider(state);
       for (const log of state.streams.values()) {
@@ -285,6 +287,7 @@ export class SegmentServer {
     const answer =
       known === undefined ? ({ kind: "behind" } as const) : readPage(state, this.cache, m, known.pageBytes);
     if (answer.kind === "behind") this.counters.readsBehind += 1;
+    if (this.options.traced === true) sayAnswer(m, answer, this.effects);
     if (answer.kind === "corrupt") this.upkeep.mend(state, m.page, now);
     this.effects.push({
       kind: "send",
@@ -366,7 +369,7 @@ export class SegmentServer {
   // --- shared ---------------------------------------------------------------------------------
 
   private begin(): Turn {
-    return new Turn(this.effects, this.planted);
+    return new Turn(this.effects, this.planted, this.options.traced === true ? new TurnSteps() : undefined);
   }
 
   private pg(pg: PgId): PgState {

@@ -187,6 +187,7 @@ export class Upkeep {
       const log = state.log(stream);
       decider.release(log, through);
       log.jump(through, tail);
+      turn.steps?.copied(log, through);
     }
     decider.revote(turn);
     this.o.effects.push({ kind: "persist", records: [writeCheckpoint(this.o.pgs, this.o.seat)], then: [] });

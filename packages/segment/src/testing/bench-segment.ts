@@ -20,6 +20,7 @@ import {
   type PageVersion,
   type Slice,
   type PlantedBug,
+  type SegmentEvent,
 } from "@sixfold/model";
 import {
   decodeRecords,
@@ -104,6 +105,8 @@ export class BenchSegment {
   readonly refused: string[] = [];
   readonly said: string[] = [];
   readonly trims: number[] = [];
+  /** Trace events, in the order in which they were said. */
+  readonly steps: SegmentEvent[] = [];
   readonly pages = new Map<PageId, Uint8Array>();
   /** Synced blocks. */
   readonly blocks: { file: number; bytes: Uint8Array }[] = [];
@@ -257,6 +260,9 @@ export class BenchSegment {
       case "disconnect":
         this.refused.push(effect.reason);
         return;
+      case "trace":
+        this.steps.push(effect.event);
+        return;
       case "log":
         this.said.push(effect.event);
     }
@@ -286,6 +292,7 @@ export class BenchSegment {
       },
       settings: this.settings,
       planted: new Set(this.planted),
+      traced: true,
     });
     for (const { bytes, file } of this.blocks) server.recover(decodeRecords(bytes), file);
     server.ready(this.now);
