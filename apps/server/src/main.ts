@@ -5,7 +5,14 @@
  * processes never outlive the one that started them.
  */
 import { Command, InvalidArgumentError, Option } from "commander";
-import { DEFAULT_POOL_PAGES, loadProcedures, startNodeHost, startSegmentHost } from "@sixfold/cluster";
+import {
+  DEFAULT_LIVENESS,
+  DEFAULT_POOL_PAGES,
+  loadProcedures,
+  startNodeHost,
+  startSegmentHost,
+  type LivenessSettings,
+} from "@sixfold/cluster";
 import {
   DEFAULT_PAGE_BYTES,
   DEFAULT_SEGMENT_BYTES,
@@ -23,7 +30,7 @@ interface Running {
   stop(): Promise<void>;
 }
 
-interface Common {
+interface Common extends LivenessSettings {
   readonly name: string;
   readonly az: string;
   readonly listen: Address;
@@ -104,6 +111,10 @@ function common(command: Command): Command {
     .option("--volume <name>", "the volume it serves", "volume")
     .addOption(new Option("--token <token>", "shared secret of the cluster").env("SIXFOLD_TOKEN").default(""))
     .option("--az-latency-ms <n>", "added one-way delay to other zones", integer, 0)
+    .option("--heartbeat-ms <n>", "how often it says that it lives", integer, DEFAULT_LIVENESS.heartbeatMs)
+    .option("--dead-after-ms <n>", "a silent process is given up", integer, DEFAULT_LIVENESS.deadAfterMs)
+    .option("--client-heartbeat-ms <n>", "the same to clients", integer, DEFAULT_LIVENESS.clientHeartbeatMs)
+    .option("--client-dead-after-ms <n>", "and of clients", integer, DEFAULT_LIVENESS.clientDeadAfterMs)
     .option("--supervised", "end when stdin ends", false);
 }
 
@@ -118,6 +129,7 @@ async function segment(flags: SegmentFlags): Promise<Running> {
       listen: flags.listen,
       servers,
       latencyMsTo: latency([...flags.peers, ...flags.nodes], flags.az, flags.azLatencyMs),
+      liveness: liveness(flags),
     },
     makeJournal(flags.name),
   );
@@ -150,9 +162,15 @@ async function databaseNode(flags: NodeFlags): Promise<Running> {
       procedures: await loadProcedures(flags.procedures),
       settings: flags.suspectAfterMs === undefined ? {} : { suspectAfterMs: flags.suspectAfterMs },
       latencyMsTo: latency([...flags.segments, ...flags.nodes], az, flags.azLatencyMs),
+      liveness: liveness(flags),
     },
     makeJournal(flags.name),
   );
+}
+
+function liveness(flags: Common): LivenessSettings {
+  const { heartbeatMs, deadAfterMs, clientHeartbeatMs, clientDeadAfterMs } = flags;
+  return { heartbeatMs, deadAfterMs, clientHeartbeatMs, clientDeadAfterMs };
 }
 
 async function run(flags: Common, start: () => Promise<Running>): Promise<void> {

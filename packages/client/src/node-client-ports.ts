@@ -13,6 +13,8 @@ import type { CallbackScope, ClientPorts } from "./client-ports.ts";
 
 /** A close frame's reason: a control frame's 125 bytes less 2 of code (RFC 6455, section 5.5). */
 const REASON_BYTES_MAX = 123;
+/** How long a node may take to answer a close before the connection is cut. */
+const CLOSE_TIMEOUT_MS = 2000;
 const POOL_BYTES = 4096;
 
 export function nodeClientPorts(): ClientPorts {
@@ -62,11 +64,12 @@ class ClientLink implements Link {
 
   constructor(url: string, options: ConnectOptions, handlers: LinkHandlers) {
     this.remote = url;
-    const clientOptions: ClientOptions & { skipUTF8Validation: boolean } = {
+    const clientOptions: ClientOptions & { skipUTF8Validation: boolean; closeTimeout: number } = {
       perMessageDeflate: false,
       skipUTF8Validation: true,
       maxPayload: options.maxFrameBytes,
       handshakeTimeout: options.timeoutMs,
+      closeTimeout: CLOSE_TIMEOUT_MS,
     };
     // ws hands in four zero bytes, and leaves out the masking if they stay so.
     if (options.trusted) clientOptions.generateMask = () => undefined;

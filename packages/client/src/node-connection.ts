@@ -7,11 +7,11 @@
  * every answer of this turn was handed out. Answers find their waiter by number; nothing is allocated for a request but
  * its body, its waiter and an entry in a map.
  *
- * A node that says nothing while it owes answers is asked for its status, which it answers at once whatever
- * else it waits for; one that stays silent is taken for lost, as TCP alone would notice only after minutes.
+ * Both sides speak at least once a second, if only to say that they live. A node that falls silent is taken for lost,
+ * as TCP alone would notice only after minutes, whether or not it owes answers: the next request must not find out.
  */
 import { LIMITS } from "@sixfold/model";
-import type { Link, LinkHandlers, Timer } from "@sixfold/ports";
+import type { Beating, Link, LinkHandlers, Timer } from "@sixfold/ports";
 import {
   decodeFrame,
   encodeMessage,
@@ -27,10 +27,6 @@ import {
 import type { ClientPorts } from "./client-ports.ts";
 import { Interruption } from "./interruption.ts";
 
-/** Silence after which a node that owes answers is asked for a sign of life. */
-const PROBE_AFTER_MS = 2000;
-/** Silence after which it is taken for lost. */
-const LOST_AFTER_MS = 5000;
 /** Requests of a turn beyond this go into a further frame: far below the limit, as one may itself be half of it. */
 const FRAME_BYTES_SOFT = LIMITS.frameBytes / 4;
 
@@ -63,10 +59,12 @@ export interface Introduction {
   readonly timeoutMs: number;
 }
 
-export class NodeConnection implements LinkHandlers {
+export class NodeConnection implements LinkHandlers, Beating {
   readonly url: string;
   state: "connecting" | "up" | "down" = "connecting";
-  /** Counts frames sent: a read may join a request only in the turn in which that was made. */
+  framesReceived = 0;
+  framesSent = 0;
+  /** Counts frames of requests: a read may join a request only in the turn in which that was made. */
   turn = 0;
   /** It said that it takes no writes; until its next welcome. */
   refusesWrites = false;
@@ -83,9 +81,6 @@ export class NodeConnection implements LinkHandlers {
   private sentThrough = 0;
   private flushing = false;
   private volumeTag = 0;
-  private lastHeardMs = 0;
-  private silentSinceMs = 0;
-  private probed = false;
   private said: ClientWelcome | undefined;
   private goodbye: Ending | undefined;
 
@@ -119,7 +114,6 @@ export class NodeConnection implements LinkHandlers {
     }
     const request = this.nextRequest++;
     if (waiter !== undefined) {
-      if (this.pending.size === 0) this.silentSinceMs = 0;
       this.pending.set(request, waiter);
       this.events.waiting();
     }
@@ -139,7 +133,7 @@ export class NodeConnection implements LinkHandlers {
     this.end({ code: undefined, reason });
   }
 
-  /** Fails what is overdue, and looks for a sign of life. True while something is owed. */
+  /** Fails what is overdue. True while something is owed. */
   sweep(now: number): boolean {
     if (this.pending.size === 0 || this.state !== "up") return false;
     for (const [request, waiter] of this.pending) {
@@ -147,15 +141,16 @@ export class NodeConnection implements LinkHandlers {
       this.pending.delete(request);
       waiter.failed(new Interruption("late", request <= this.sentThrough, "the deadline passed"));
     }
-    if (this.pending.size === 0) return false;
-    if (this.silentSinceMs === 0) this.silentSinceMs = now;
-    const silentMs = now - Math.max(this.silentSinceMs, this.lastHeardMs);
-    if (silentMs > LOST_AFTER_MS) this.close("the node is silent");
-    else if (silentMs > PROBE_AFTER_MS && !this.probed) {
-      this.probed = true;
-      this.send({ op: "status" }, undefined);
-    }
-    return this.state === "up";
+    return this.pending.size > 0;
+  }
+
+  ping(): void {
+    this.framesSent += 1;
+    this.link.send(encodeMessage({ type: "ping" }, this.volumeTag));
+  }
+
+  dead(silentMs: number): void {
+    this.close(`the node is silent for ${silentMs} ms`);
   }
 
   open(link: Link): void {
@@ -170,8 +165,7 @@ export class NodeConnection implements LinkHandlers {
 
   frame(_link: Link, frame: Uint8Array): void {
     if (this.state === "down") return;
-    this.lastHeardMs = this.ports.clock.nowMs();
-    this.probed = false;
+    this.framesReceived += 1;
     try {
       const message = decodeFrame(frame, this.volumeTag);
       if (message.type === "responses") this.handOut(message);
@@ -214,6 +208,7 @@ export class NodeConnection implements LinkHandlers {
     this.outgoingBytes = 0;
     this.turn += 1;
     this.sentThrough = requests[requests.length - 1]!.request;
+    this.framesSent += 1;
     this.link.send(encodeMessage({ type: "requests", requests }, this.volumeTag));
   }
 

@@ -6,7 +6,7 @@
  * (a client may want one certain writer), and a way to survive if all of it is gone.
  */
 import { SixfoldError } from "@sixfold/model";
-import type { Timer } from "@sixfold/ports";
+import { Heartbeat, type Timer } from "@sixfold/ports";
 import type { ClientPorts } from "./client-ports.ts";
 import type { DeadlineSweep } from "./deadline-sweep.ts";
 import { clientClosed } from "./endings.ts";
@@ -19,6 +19,9 @@ export type Kind = "writer" | "any";
 
 const PAUSE_FIRST_MS = 50;
 const PAUSE_MAX_MS = 2000;
+
+/** As the nodes have it (`clientHeartbeatMs`, `clientDeadAfterMs` in `cluster`). */
+const HEARTBEAT = { heartbeatMs: 1000, deadAfterMs: 5000 };
 
 interface Address {
   readonly url: string;
@@ -48,6 +51,8 @@ export class NodePool implements ConnectionEvents {
   private serving: Record<Kind, readonly NodeConnection[]> = { writer: [], any: [] };
   private writerNames: readonly string[] = [];
   private turn = 0;
+  private readonly heartbeat = new Heartbeat(HEARTBEAT);
+  private beatTimer: Timer | undefined;
   private isClosed = false;
   /** Called at every change; set by whoever connects. */
   onSettled: () => void = () => undefined;
@@ -137,6 +142,7 @@ export class NodePool implements ConnectionEvents {
   close(): void {
     if (this.isClosed) return;
     this.isClosed = true;
+    this.beatTimer?.cancel();
     for (const at of this.addresses) {
       at.timer?.cancel();
       at.connection?.close("the client was closed");
@@ -162,6 +168,8 @@ export class NodePool implements ConnectionEvents {
       at.settled = true;
       at.refusal = undefined;
     }
+    this.heartbeat.add(connection);
+    this.beat();
     this.recompute();
   }
 
@@ -170,6 +178,7 @@ export class NodePool implements ConnectionEvents {
   }
 
   down(connection: NodeConnection, ending: Ending): void {
+    this.heartbeat.remove(connection);
     const at = this.addresses.find((a) => a.connection === connection);
     if (at === undefined) return;
     at.connection = undefined;
@@ -181,6 +190,14 @@ export class NodePool implements ConnectionEvents {
 
   waiting(): void {
     this.deadlines.arm();
+  }
+
+  /** One timer for all connections, while there are any. */
+  private beat(): void {
+    this.beatTimer?.cancel();
+    this.heartbeat.tick(this.ports.clock.nowMs());
+    if (this.heartbeat.size > 0 && !this.isClosed)
+      this.beatTimer = this.ports.clock.after(HEARTBEAT.heartbeatMs / 2, () => this.beat());
   }
 
   private connect(at: Address): void {

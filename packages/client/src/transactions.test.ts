@@ -335,6 +335,17 @@ describe("lost connections", () => {
       db.transaction((tx) => tx.get("t", 1, { forUpdate: true }), { retry: { timeoutMs: 9000 } }),
       "timeout",
     );
-    expect([a.links.length, a.count("status") > 0]).toEqual([1, true]);
+    expect(a.links.length).toBe(1);
+  });
+
+  test("a node that falls silent is left although nothing is asked of it", async () => {
+    await connected([a.url]);
+    const [link] = a.links;
+    await clock.run(new Promise<void>((resolve) => void clock.after(60_000, resolve)));
+    expect(a.links).toEqual([link]);
+    a.isSilent = true;
+    const silence = new Promise<void>((resolve) => void clock.after(7000, resolve));
+    await clock.run(silence);
+    expect(a.links).not.toContain(link);
   });
 });

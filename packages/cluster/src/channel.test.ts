@@ -1,4 +1,4 @@
-import { encodeMessage, volumeTagOf, type StorageMessage } from "@sixfold/wire";
+import { decodeFrame, encodeMessage, volumeTagOf, type StorageMessage } from "@sixfold/wire";
 import type { Link } from "@sixfold/ports";
 import { describe, expect, test } from "vitest";
 import { Channel, checkListen, type Identity } from "./channel.ts";
@@ -20,10 +20,11 @@ function listener() {
   const said: string[] = [];
   const events: string[] = [];
   const closed: string[] = [];
+  const sent: string[] = [];
   const link: Link = {
     remote: "peer",
     bufferedBytes: 0,
-    send: () => undefined,
+    send: (frame) => void sent.push(decodeFrame(frame, TAG).type),
     close: (reason) => void closed.push(reason ?? ""),
   };
   const journal = new Journal((_level, event, fields) => said.push(`${event} ${String(fields["code"])}`));
@@ -33,12 +34,12 @@ function listener() {
     {
       up: () => events.push("up"),
       message: (_, message) => events.push(message.type),
-      down: (_, reason) => events.push(`down: ${reason}`),
+      down: (_, reason, silentMs) => events.push(`down: ${reason} ${silentMs}`),
     },
     journal,
   );
   const receive = (message: StorageMessage, tag = TAG): void => channel.received(encodeMessage(message, tag));
-  return { channel, said, events, closed, receive, journal };
+  return { channel, said, sent, events, closed, receive, journal };
 }
 
 const PEEK: StorageMessage = { type: "manifestPeek", request: 1 };
@@ -50,6 +51,32 @@ describe("a channel", () => {
     receive(PEEK);
     expect(events).toEqual(["up", "manifestPeek"]);
     expect(closed).toEqual([]);
+  });
+
+  test("counts what it sends and receives, and keeps pings to itself", () => {
+    const { channel, receive, events, sent } = listener();
+    channel.ping(); // nothing to say before the handshake
+    receive(HELLO);
+    receive({ type: "ping" });
+    channel.ping();
+    channel.send(PEEK);
+    channel.sendFrame(encodeMessage(PEEK, TAG));
+    expect(events).toEqual(["up"]);
+    expect(sent).toEqual(["welcome", "ping", "manifestPeek", "manifestPeek"]);
+    expect([channel.framesReceived, channel.framesSent]).toEqual([2, 4]);
+  });
+
+  test("of a dead peer is down at once, once, and says so in case the peer still hears", () => {
+    const { channel, receive, events, closed, sent, journal } = listener();
+    receive(HELLO);
+    channel.dead(2000);
+    expect(events).toEqual(["up", "down: silent for 2000 ms 2000"]);
+    expect(closed).toEqual(["silent for 2000 ms"]);
+    expect(sent).toEqual(["welcome", "goodbye"]);
+    expect(journal.counts()).toEqual({ deadPeers: 1 });
+    receive(PEEK);
+    channel.closed("cut");
+    expect(events).toHaveLength(2);
   });
 
   const flipped = (at: number): Uint8Array => {
@@ -74,11 +101,12 @@ describe("a channel", () => {
     channel.received(frame);
     receive(PEEK);
     expect(said).toHaveLength(1);
-    expect(events).toEqual(["up", "down: gone"]);
+    expect(events).toEqual(["up", "down: gone 0"]);
   });
 
   test.each([
     ["a message before hello", PEEK, "no-hello"],
+    ["a ping before hello", { type: "ping" }, "no-hello"],
     ["another protocol", { ...HELLO, protocol: 99 }, "wrong-protocol"],
     ["another volume", { ...HELLO, volume: "shop" }, "wrong-volume"],
     ["a wrong token", { ...HELLO, token: "guess" }, "unauthorized"],

@@ -1,5 +1,7 @@
 /** A local cluster as its user sees it: options in, nodes and events out. */
 import type { Conflicts, Mode, Role } from "@sixfold/model";
+import type { LivenessSettings } from "./heartbeats.ts";
+import type { Topology } from "./topology.ts";
 
 export interface ClusterOptions {
   readonly mode: Mode;
@@ -23,6 +25,12 @@ export interface ClusterOptions {
   /** Pages in each database node's buffer pool. */
   readonly poolPages?: number | undefined;
   readonly suspectAfterMs?: number | undefined;
+  readonly liveness?: Partial<LivenessSettings> | undefined;
+  /**
+   * How a process is to see the others: the topology with other addresses. For tests that lead links through something which
+   * delays or breaks them.
+   */
+  readonly view?: ((process: string, topology: Topology) => Promise<Topology>) | undefined;
 }
 
 export interface ClusterNode {

@@ -4,6 +4,7 @@
  * Clients may be thousands and are not waited for by anybody: they are looked after more seldom, and given more time. The
  * hosts call `tick` from the one timer that they have.
  */
+import { SixfoldError } from "@sixfold/model";
 import { Heartbeat, type Beating, type HeartbeatSettings } from "@sixfold/ports";
 
 export interface LivenessSettings extends HeartbeatSettings {
@@ -29,8 +30,8 @@ export class Heartbeats {
       ...DEFAULT_LIVENESS,
       ...settings,
     };
-    this.processes = new Heartbeat({ heartbeatMs, deadAfterMs });
-    this.clients = new Heartbeat({ heartbeatMs: clientHeartbeatMs, deadAfterMs: clientDeadAfterMs });
+    this.processes = new Heartbeat(checked({ heartbeatMs, deadAfterMs }));
+    this.clients = new Heartbeat(checked({ heartbeatMs: clientHeartbeatMs, deadAfterMs: clientDeadAfterMs }));
   }
 
   /** A link is open. Until it is known who is at the other end, it is another process. */
@@ -53,4 +54,13 @@ export class Heartbeats {
     this.processes.tick(now);
     this.clients.tick(now);
   }
+}
+
+function checked(settings: HeartbeatSettings): HeartbeatSettings {
+  const { heartbeatMs, deadAfterMs } = settings;
+  if (heartbeatMs > 0 && deadAfterMs >= 2 * heartbeatMs) return settings;
+  throw new SixfoldError(
+    "bad-request",
+    `a peer needs at least two heartbeats to be heard: ${deadAfterMs} ms are too few for one every ${heartbeatMs} ms`,
+  );
 }

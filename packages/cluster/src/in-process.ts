@@ -27,7 +27,9 @@ export async function startInProcess(
     port: Number(new URL(url).port),
   });
   const running: (RunningSegment | RunningNode)[] = [];
-  for (const server of topology.servers)
+  const { liveness, view = async (_process, seen) => seen } = options;
+  for (const server of topology.servers) {
+    const seen = await view(server.name, topology);
     running.push(
       await startSegmentHost(
         host(server.name),
@@ -36,13 +38,16 @@ export async function startInProcess(
           volume: topology.volume,
           token: "",
           listen: listen(server.url),
-          servers: topology.servers,
+          servers: seen.servers,
           latencyMsTo: latencyBetween(topology, server.az, options.azLatencyMs),
+          liveness,
         },
         journal(server.name),
       ),
     );
-  for (const node of topology.nodes)
+  }
+  for (const node of topology.nodes) {
+    const seen = await view(node.name, topology);
     running.push(
       await startNodeHost(
         host(node.name),
@@ -53,8 +58,8 @@ export async function startInProcess(
           mode: options.mode,
           geometry,
           conflicts: options.conflicts,
-          servers: topology.servers,
-          nodes: topology.nodes,
+          servers: seen.servers,
+          nodes: seen.nodes,
           procedures,
           poolPages: options.poolPages ?? DEFAULT_POOL_PAGES,
           injectConflicts: options.injectConflicts,
@@ -62,10 +67,12 @@ export async function startInProcess(
           token: "",
           listen: listen(node.url),
           latencyMsTo: latencyBetween(topology, node.az, options.azLatencyMs),
+          liveness,
         },
         journal(node.name),
       ),
     );
+  }
   await untilReady(running);
   return {
     nodes: clusterNodes(topology, () => process.pid),

@@ -103,10 +103,15 @@ async function startProcesses(
     await processes.stop(segments);
   };
   try {
-    for (const server of topology.servers)
-      processes.launch({ name: server.name, args: segmentArguments(server, topology, dataDir, options) });
-    for (const node of topology.nodes)
-      processes.launch({ name: node.name, args: nodeArguments(node, topology, geometry, options) });
+    const { view = async (_process, seen) => seen } = options;
+    for (const server of topology.servers) {
+      const seen = await view(server.name, topology);
+      processes.launch({ name: server.name, args: segmentArguments(server, seen, dataDir, options) });
+    }
+    for (const node of topology.nodes) {
+      const seen = await view(node.name, topology);
+      processes.launch({ name: node.name, args: nodeArguments(node, seen, geometry, options) });
+    }
     await allReady(topology, dataDir);
   } catch (error) {
     await stop();

@@ -15,6 +15,13 @@ const nodeList = (topology: Topology): string =>
     .map(({ name, role, az, url }) => `${name}@${az}${role === "replica" ? "/replica" : ""}=${url}`)
     .join(",");
 
+const liveness = ({ liveness: settings = {} }: ClusterOptions): string[] =>
+  Object.entries(settings).flatMap(([name, ms]) => [`--${kebab(name)}`, String(ms)]);
+
+/** "deadAfterMs" -> "dead-after-ms" */
+const kebab = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+/** `topology`: as the server is to see it. */
 export function segmentArguments(
   server: SegmentServerInfo,
   topology: Topology,
@@ -26,10 +33,11 @@ export function segmentArguments(
     ...["--name", server.name, "--az", server.az, "--listen", listen(server.url)],
     ...["--data", path.join(dataDir, server.name), "--volume", topology.volume],
     ...["--peers", serverList(topology), "--nodes", nodeList(topology)],
-    ...["--az-latency-ms", String(options.azLatencyMs), "--supervised"],
+    ...["--az-latency-ms", String(options.azLatencyMs), "--supervised", ...liveness(options)],
   ];
 }
 
+/** `topology`: as the node is to see it. */
 export function nodeArguments(
   node: NodeInfo,
   topology: Topology,
@@ -45,6 +53,6 @@ export function nodeArguments(
     ...(options.poolPages === undefined ? [] : ["--pool-pages", String(options.poolPages)]),
     ...(options.suspectAfterMs === undefined ? [] : ["--suspect-after-ms", String(options.suspectAfterMs)]),
     ...(options.procedures === undefined ? [] : ["--procedures", path.resolve(options.procedures)]),
-    ...["--az-latency-ms", String(options.azLatencyMs), "--supervised"],
+    ...["--az-latency-ms", String(options.azLatencyMs), "--supervised", ...liveness(options)],
   ];
 }

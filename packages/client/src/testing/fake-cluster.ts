@@ -190,6 +190,8 @@ export class FakeNode {
       }
       link.deliver({ type: "welcome", protocol: 1, role: "node", name: this.name, volume: "fake" });
       this.welcome(link);
+    } else if (message.type === "ping") {
+      link.deliver({ type: "ping" });
     } else if (message.type === "requests") {
       this.frames += 1;
       for (const request of message.requests) this.serve(link, request);
