@@ -77,7 +77,8 @@ export class Decider implements VoteListener {
 
   refused(entry: InFlightEntry, vote: Extract<Vote, { kind: "reject" | "void" }>, now: number): void {
     if (vote.kind === "reject") {
-      const cause: AbortCause = { winner: vote.winner, page: vote.page, phase: "storage-vote" };
+      const { winner, page } = vote;
+      const cause: AbortCause = { winner, page, phase: "storage-vote", by: "reject" };
       this.abort(
         entry,
         entry.entry.deltas.some((d) => d.page === vote.page) ? cause : { ...cause, yielded: true },
@@ -85,7 +86,7 @@ export class Decider implements VoteListener {
       );
     }
     // The segment knows of an aborted base; the abort of *this* entry is known to nobody yet.
-    else this.abort(entry, { phase: "storage-vote", yielded: true }, now);
+    else this.abort(entry, { phase: "storage-vote", by: "reject", yielded: true }, now);
   }
 
   waits(entry: InFlightEntry, now: number): void {
@@ -105,7 +106,8 @@ export class Decider implements VoteListener {
     if (blocker === undefined) return;
     this.yields++;
     const winner = { stream: blocker.stream, lsn: blocker.lsn } as EntryId;
-    this.abort(entry, { winner, page: pageId(blocker.page), phase: "storage-vote", yielded: true }, now);
+    const page = pageId(blocker.page);
+    this.abort(entry, { winner, page, phase: "storage-vote", by: "yield", yielded: true }, now);
   }
 
   // Aborts
@@ -117,7 +119,7 @@ export class Decider implements VoteListener {
       const e = todo[i]!;
       if (e.state === "writing") e.deferred ??= cause;
       if (e.state !== "queued" && e.state !== "sent") continue;
-      this.abortOne(e, cause, now);
+      this.abortOne(e, e === entry ? cause : { ...cause, by: "own-base" }, now);
       if (e.dependents !== undefined && !this.planted.has("own-bases-ignored")) todo.push(...e.dependents);
     }
   }
@@ -130,7 +132,7 @@ export class Decider implements VoteListener {
     if (!wasSent) this.queuedBytes -= e.bytes;
     this.blocked.delete(e);
     this.log.abortedEarly(e.lsn);
-    this.out.effects.push({ kind: "decided", lsn: e.lsn, decision: "abort", cause });
+    this.out.aborted(this.stream, e.lsn, cause);
     for (const pg of e.pgs) {
       pg.hasNewAborts = true;
       this.markDirty(pg, now);
@@ -138,7 +140,7 @@ export class Decider implements VoteListener {
     if (e.entry.supersedes !== 0 && this.planted.has("superseded-told-early")) this.tell(e.entry.supersedes);
     if (wasSent && cause.yielded === true && !this.planted.has("abort-told-early"))
       this.untold.set(e.lsn, { firstPg: e.pgs[0]!, knownAt: 0 });
-    else this.out.effects.push({ kind: "told", lsn: e.lsn });
+    else this.out.told(this.stream, e.lsn);
   }
 
   /** Aborts that this segment has made durable. */
@@ -153,7 +155,7 @@ export class Decider implements VoteListener {
   }
 
   private tell(at: Lsn): void {
-    if (this.untold.delete(at)) this.out.effects.push({ kind: "told", lsn: at });
+    if (this.untold.delete(at)) this.out.told(this.stream, at);
   }
 
   // Commits
@@ -202,7 +204,10 @@ export class Decider implements VoteListener {
   }
 
   private announce(before: Lsn): void {
-    if (this.log.through > before) this.out.effects.push({ kind: "durable", through: this.log.through });
+    const { through } = this.log;
+    if (through <= before) return;
+    this.out.effects.push({ kind: "durable", through });
+    this.out.trace?.({ kind: "durable", stream: this.stream, through });
   }
 
   private commit(e: InFlightEntry, now: number): void {
@@ -211,6 +216,7 @@ export class Decider implements VoteListener {
         !this.log.isAborted(base) || this.planted.has("own-bases-ignored"),
         "own bases are committed before what was built on them (I5)",
       );
+    const by = e.state === "manifest" ? "manifest" : "votes";
     e.state = "committed";
     this.commits++;
     this.inFlightBytes -= e.bytes;
@@ -221,7 +227,7 @@ export class Decider implements VoteListener {
       pg.lastCommitted = e.lsn;
       this.markDirty(pg, now);
     }
-    this.out.effects.push({ kind: "decided", lsn: e.lsn, decision: "commit", cause: undefined });
+    this.out.committed(this.stream, e.lsn, by);
     if (e.entry.supersedes !== 0) this.tell(e.entry.supersedes);
   }
 

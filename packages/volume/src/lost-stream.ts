@@ -9,13 +9,14 @@
  * here (I1): the client asks for the outcome, and hears of it once four of six are complete. Unknown stay, too, entries of which
  *     nothing of the stream is listed any more, or it is settled: the outcomes have left the manifest
  */
-import type { ClosedStream, Lsn, Manifest, PlantedBugs } from "@sixfold/model";
+import type { ClosedStream, Lsn, Manifest, PlantedBugs, StreamId } from "@sixfold/model";
 import type { InFlight } from "./in-flight.ts";
 import type { Outbox } from "./outbox.ts";
 
 /** Emits `decided` and `told` for every undecided entry whose outcome may be told, commits in LSN order; returns the others. */
 export function settleLostStream(
   out: Outbox,
+  stream: StreamId,
   inFlight: InFlight,
   closed: ClosedStream | undefined,
   manifest: Manifest,
@@ -34,7 +35,7 @@ export function settleLostStream(
     if (decision === undefined && planted.has("lost-entries-guessed-aborted")) decision = "abort";
     if (e.state === "aborted") {
       // After a yield the recovery may have come to the other end; then the client never hears of the abort.
-      if (decision === "abort" && untold.has(e.lsn)) out.effects.push({ kind: "told", lsn: e.lsn });
+      if (decision === "abort" && untold.has(e.lsn)) out.told(stream, e.lsn);
       continue;
     }
     const isSafe = e.state === "manifest" || planted.has("recovered-commit-told-early");
@@ -43,9 +44,11 @@ export function settleLostStream(
       continue;
     }
     // The manifest's word is durable and final: a client may hear it at once.
-    const cause = decision === "abort" ? ({ phase: "recovery" } as const) : undefined;
-    out.effects.push({ kind: "decided", lsn: e.lsn, decision, cause });
-    if (decision === "abort") out.effects.push({ kind: "told", lsn: e.lsn });
+    if (decision === "commit") out.committed(stream, e.lsn, e.state === "manifest" ? "manifest" : "recovery");
+    else {
+      out.aborted(stream, e.lsn, { phase: "recovery", by: "recovery" });
+      out.told(stream, e.lsn);
+    }
   }
   return unknown;
 }

@@ -152,7 +152,8 @@ export class ManifestCommit {
     const uses = [...e.entry.deltas, ...e.entry.checks];
     for (const o of manifest.outcomes) {
       if (o.stream === this.writer.stream || !conflictsWithOutcome(uses, o)) continue;
-      this.writer.decider.abort(e, { winner: { stream: o.stream, lsn: o.lsn }, phase: "storage-vote" }, now);
+      const winner = { stream: o.stream, lsn: o.lsn };
+      this.writer.decider.abort(e, { winner, phase: "storage-vote", by: "rival" }, now);
       return;
     }
   }

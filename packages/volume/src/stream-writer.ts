@@ -138,7 +138,7 @@ export class StreamWriter {
       if (found === undefined || found.state === "aborted") lost ||= log.isAborted(base);
       else (found.dependents ??= []).push(item);
     }
-    if (lost) this.decider.abort(item, { phase: "local" }, now);
+    if (lost) this.decider.abort(item, { phase: "local", by: "own-base" }, now);
   }
 
   // Sending
@@ -224,6 +224,13 @@ export class StreamWriter {
     item.slices = slices;
     item.sentAt = now;
     item.state = "sent";
+    this.out.trace?.({
+      kind: "sent",
+      stream: this.stream,
+      lsn: item.lsn,
+      slices: progress.map((pg) => pg.outgoing[pg.outgoing.length - 1]!),
+      builtOn: this.context.builtOn,
+    });
     return true;
   }
 

@@ -15,6 +15,7 @@
  */
 import type {
   ConflictPhase,
+  DecidedBy,
   Decision,
   Decisions,
   Entry,
@@ -31,6 +32,7 @@ import type {
   SegmentServerInfo,
   Slice,
   StreamId,
+  Trace,
   TransactionId,
   TransactionOutcome,
 } from "@sixfold/model";
@@ -49,6 +51,8 @@ export interface VolumeOptions {
   readonly settings?: Partial<VolumeSettings>;
   /** Rules to break on purpose: only for tests that must show that a broken rule is noticed (STYLE 29). */
   readonly planted?: PlantedBugs;
+  /** Hears each step of the protocol as it happens. */
+  readonly trace?: Trace | undefined;
 }
 
 export interface InitialManifest {
@@ -62,6 +66,7 @@ export interface AbortCause {
   readonly winner?: PageVersion;
   readonly page?: PageId;
   readonly phase: ConflictPhase;
+  readonly by: DecidedBy;
   /** No committed rival is known: a client may hear of the abort only after `told`. */
   readonly yielded?: boolean;
 }

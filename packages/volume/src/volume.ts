@@ -55,7 +55,7 @@ export class Volume implements VolumeFace {
   private readonly options: VolumeOptions;
   private readonly settings: VolumeSettings;
   private readonly planted: PlantedBugs;
-  private readonly out = new Outbox();
+  private readonly out: Outbox;
   private readonly register: ManifestRegister;
   private readonly check: ManifestCheck;
   private readonly closer: Closer;
@@ -77,7 +77,7 @@ export class Volume implements VolumeFace {
     this.options = options;
     const planted = (this.planted = options.planted ?? NO_BUGS);
     const settings = (this.settings = { ...DEFAULT_VOLUME_SETTINGS, ...options.settings });
-    const { out } = this;
+    const out = (this.out = new Outbox(options.trace));
     const seats = options.servers.map((s) => s.name);
     this.register = new ManifestRegister({
       out,
@@ -229,6 +229,7 @@ export class Volume implements VolumeFace {
   private learnManifest(m: Manifest, now: number): void {
     if (this.current !== undefined && m.revision <= this.current.revision) return;
     this.current = m;
+    this.out.trace?.({ kind: "manifest", manifest: m });
     this.tails.learnManifest(m);
     this.reader.learnManifest(m);
     this.puller.learnManifest(m);
@@ -282,6 +283,7 @@ export class Volume implements VolumeFace {
       },
     });
     out.effects.push({ kind: "opened", stream, exclusive });
+    out.trace?.({ kind: "opened", stream, exclusive });
     out.log("info", "stream opened", { stream, exclusive });
     this.closer.adoptAll(now);
   }
@@ -337,6 +339,7 @@ export class Volume implements VolumeFace {
     const { inFlight, untold } = writer.decider;
     const undecided = settleLostStream(
       this.out,
+      writer.stream,
       inFlight,
       state?.state === "closed" ? state : undefined,
       m,
@@ -374,7 +377,7 @@ export class Volume implements VolumeFace {
     if (own === undefined || entry === undefined) return;
     assert(!own.writer.exclusive, "an exclusive stream has no rivals");
     // A rival on a page that was only read proves nothing (see decider): with checks, be careful.
-    const cause = { winner, phase: "delta" } as const;
+    const cause = { winner, phase: "delta", by: "rival" } as const;
     own.writer.decider.abort(entry, entry.entry.checks.length > 0 ? { ...cause, yielded: true } : cause, now);
     own.writer.advance(now);
   }
