@@ -1,99 +1,12 @@
 /**
- * The Disk port in a simulated world, in two parts: `DiskImage` is the medium and outlives crashes; `SimDisk` is the
- * port of one incarnation on it.
- *
- * The image keeps what a reader sees (live) and, for every write that is not yet synced, what was there before.
- * Together they are the durable image: live with all unsynced writes undone. A power loss decides, for each sector of each
- * unsynced write, which of the two it was (LevelDB's and redb's test disks do the same by whole files).
- *
- *      write ──> live, undo kept ──done──> undo dropped: durable
- *                      │
- *                      └─ power loss: sector by sector new or old        kill: live stays, undo stays
+ * The Disk port of one incarnation, on the medium that outlives it (./disk-image.ts). What a process that has ended still
+ * asks for (its code may be on the stack, or in a promise's continuation) is not done and not answered.
  */
 import type { Disk, DiskFile, Done } from "@sixfold/ports";
-import { DiskFullError, fileNamePattern, sectorBytes } from "@sixfold/ports";
-import { Device } from "./device.ts";
+import { DiskFullError, fileNamePattern } from "@sixfold/ports";
+import { type DiskImage, newFile } from "./disk-image.ts";
 import type { Incarnation, Timeline } from "./timeline.ts";
 import { hashText } from "./trace-hash.ts";
-
-interface Unsynced {
-  readonly offset: number;
-  readonly old: Uint8Array;
-  /** Its sync has failed: the system holds it for clean, and no later sync will write it. */
-  lost: boolean;
-}
-
-interface FileImage {
-  readonly live: Uint8Array;
-  /** In the order of writing. */
-  unsynced: Unsynced[];
-}
-
-export class DiskImage extends Device {
-  readonly files = new Map<string, FileImage>();
-  readonly making = new Map<string, number>();
-  readonly removing = new Set<string>();
-
-  get usedBytes(): number {
-    let sum = 0;
-    for (const { live } of this.files.values()) sum += live.byteLength;
-    for (const bytes of this.making.values()) sum += bytes;
-    return sum;
-  }
-
-  /** Unsynced bytes over all files: what a power loss now would put at risk. */
-  get unsyncedBytes(): number {
-    let sum = 0;
-    for (const { unsynced } of this.files.values()) for (const { old } of unsynced) sum += old.byteLength;
-    return sum;
-  }
-
-  /** Damages the medium: every byte of the range is changed, synced or not. */
-  corrupt(name: string, offset: number, length: number): void {
-    const file = this.files.get(name);
-    if (file === undefined) throw new Error(`no such file: ${name}`);
-    const end = Math.min(file.live.byteLength, offset + length);
-    for (let i = offset; i < end; i++) file.live[i]! ^= 1 + this.random.int(255);
-  }
-
-  /** Directory operations under way are done or not; what was written is in the system's cache and stays. */
-  processEnd(): void {
-    this.forget();
-    for (const [name, bytes] of this.making)
-      if (this.random.chance(0.5)) this.files.set(name, newFile(bytes));
-    for (const name of this.removing) if (this.random.chance(0.5)) this.files.delete(name);
-    this.making.clear();
-    this.removing.clear();
-  }
-
-  powerLoss(): void {
-    this.processEnd();
-    for (const file of this.files.values()) {
-      // Backwards, so that where writes overlap the oldest bytes come back last.
-      for (const write of file.unsynced.reverse()) this.#tear(file, write);
-      file.unsynced = [];
-    }
-  }
-
-  /** Four kinds of tear, since uniformly random sectors would nearly never leave a whole block or none of it. */
-  #tear(file: FileImage, write: Unsynced): void {
-    const { offset, old, lost } = write;
-    const end = offset + old.byteLength;
-    const kind = lost ? "none" : this.random.pick(["all", "none", "prefix", "sectors"] as const);
-    const cut = offset + this.random.int(old.byteLength + 1);
-    for (let from = offset; from < end;) {
-      const to = Math.min(end, (Math.floor(from / sectorBytes) + 1) * sectorBytes);
-      const isNew =
-        kind === "all" || (kind === "prefix" && to <= cut) || (kind === "sectors" && this.random.chance(0.5));
-      if (!isNew) file.live.set(old.subarray(from - offset, to - offset), from);
-      from = to;
-    }
-  }
-}
-
-function newFile(bytes: number): FileImage {
-  return { live: new Uint8Array(bytes), unsynced: [] };
-}
 
 export class SimDisk implements Disk {
   readonly #world: Timeline;
@@ -117,6 +30,7 @@ export class SimDisk implements Disk {
 
   create(name: string, bytes: number): Promise<void> {
     const image = this.#image;
+    if (!this.#owner.alive) return never();
     if (!fileNamePattern.test(name))
       return Promise.reject(new Error(`not a file name: ${JSON.stringify(name)}`));
     if (image.files.has(name) || image.making.has(name))
@@ -142,31 +56,36 @@ export class SimDisk implements Disk {
   }
 
   write(name: string, offset: number, chunks: readonly Uint8Array[], done: Done): void {
-    const file = this.#image.files.get(name);
+    const owner = this.#owner;
+    if (!owner.alive || owner.node.endsAt("before-persist")) {
+      this.#world.unwind(owner);
+      return;
+    }
+    const image = this.#image;
+    const file = image.files.get(name);
     let bytes = 0;
     for (const chunk of chunks) bytes += chunk.byteLength;
     if (file === undefined || offset < 0 || offset + bytes > file.live.byteLength) {
       const why = file === undefined ? "no such file" : `${offset} + ${bytes} is beyond its end`;
       const run = (): void => done(new Error(`write to ${name}: ${why}`));
-      this.#world.schedule(this.#world.nowMs, { owner: this.#owner, kind: "write", detail: bytes, run });
+      this.#world.schedule(this.#world.nowMs, { owner, kind: "write", detail: bytes, run });
       return;
     }
-    // A sync of the whole file makes durable what was written before it, be it by a process now dead.
-    const covered = bytes === 0 ? [...file.unsynced] : [putLive(file, offset, chunks, bytes)];
+    const settle = image.begin(file, offset, chunks, bytes);
     this.#underWay += 1;
     const run = (): void => {
-      const failure = this.#image.takeFailure();
-      if (failure === undefined)
-        file.unsynced = file.unsynced.filter((write) => write.lost || !covered.includes(write));
-      else for (const write of covered) write.lost = true;
+      const failure = image.takeFailure();
+      settle(failure === undefined);
       this.#finished();
+      if (failure === undefined && owner.node.endsAt("after-persist")) return;
       done(failure);
     };
-    this.#image.serve(this.#world, { owner: this.#owner, kind: "write", detail: bytes, run }, bytes);
+    image.serve({ owner, kind: "write", detail: bytes, run }, bytes);
   }
 
   remove(name: string): Promise<void> {
     const image = this.#image;
+    if (!this.#owner.alive) return never();
     if (!image.files.has(name)) return this.#operate("remove", hashText(name), 0, () => {});
     image.removing.add(name);
     return this.#operate("remove", hashText(name), 0, () => {
@@ -190,6 +109,8 @@ export class SimDisk implements Disk {
 
   /** Takes its turn at the device; never settles if the incarnation dies first (W2). */
   #operate<T>(kind: string, detail: number, bytes: number, apply: () => T): Promise<T> {
+    const owner = this.#owner;
+    if (!owner.alive) return never();
     this.#underWay += 1;
     return new Promise<T>((resolve, reject) => {
       const run = (): void => {
@@ -200,18 +121,12 @@ export class SimDisk implements Disk {
         }
         this.#finished();
       };
-      this.#image.serve(this.#world, { owner: this.#owner, kind, detail, run }, bytes);
+      this.#image.serve({ owner, kind, detail, run }, bytes);
     });
   }
 }
 
-function putLive(file: FileImage, offset: number, chunks: readonly Uint8Array[], bytes: number): Unsynced {
-  const write: Unsynced = { offset, old: file.live.slice(offset, offset + bytes), lost: false };
-  file.unsynced.push(write);
-  let at = offset;
-  for (const chunk of chunks) {
-    file.live.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  return write;
+/** The dead get no answer. */
+function never<T>(): Promise<T> {
+  return new Promise<T>(() => {});
 }

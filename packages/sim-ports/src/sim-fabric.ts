@@ -10,6 +10,8 @@ import { assert, type Random } from "@sixfold/model";
 import type { Link, LinkHandlers, ListenAddress } from "@sixfold/ports";
 import type { Delay } from "./delay.ts";
 import { drawDelay, otherAzDelay, sameAzDelay } from "./delay.ts";
+import type { Fate, Mischief } from "./mischief.ts";
+import { MischiefMaker } from "./mischief.ts";
 import type { Incarnation, Machine, Timeline } from "./timeline.ts";
 
 export interface FabricOptions {
@@ -45,11 +47,17 @@ export interface FabricLink extends Link {
   readonly peer: FabricLink | undefined;
   /** Both ends are told, in events of their own; nothing more arrives at either. */
   breakBoth(reason: string): void;
-  /** Its process is gone; `told`: the machine lives and resets the link. */
-  ownerDied(told: boolean): void;
+  /** Its process is gone. */
+  ownerDied(how: Death): void;
   /** `run` is called when this end has closed, after its handlers. */
   whenEnded(run: () => void): void;
 }
+
+/**
+ * How a process ended, as its peers see it. `reset`: the machine lives and resets its links. `dark`: no power, and what had
+ * not left by now never will. `spoke`: no power, just after all that it had sent had left.
+ */
+export type Death = "reset" | "dark" | "spoke";
 
 /** Where a node listens. */
 export interface ListenState {
@@ -73,7 +81,9 @@ export class SimFabric {
   readonly #world: Timeline;
   readonly #listeners = new Map<string, ListenState>();
   readonly #links = new Set<FabricLink>();
-  readonly #blocked = new Set<string>();
+  readonly #mischief: MischiefMaker;
+  /** Direction -> by how many calls it is blocked. */
+  readonly #blocked = new Map<string, number>();
   readonly #delays = new Map<string, Delay>();
   #linkIds = 0;
 
@@ -82,33 +92,33 @@ export class SimFabric {
     this.options = { ...defaults, ...options };
     this.lossChance = this.options.lossChance;
     this.random = world.random.fork("network");
+    this.#mischief = new MischiefMaker(world.random.fork("mischief"));
   }
 
   // Faults
 
-  /** Blocks one direction. */
+  /** Blocks one direction. What was blocked by several calls is free when as many have freed it. */
   block(from: string, to: string): void {
-    this.#blocked.add(direction(from, to));
+    const key = direction(from, to);
+    this.#blocked.set(key, (this.#blocked.get(key) ?? 0) + 1);
   }
 
-  /** Frees one direction; what it held goes on its way. */
+  /** Frees one direction; what it held goes on its way. No effect on a free one. */
   unblock(from: string, to: string): void {
-    if (this.#blocked.delete(direction(from, to))) this.#releaseHeld();
+    const key = direction(from, to);
+    const calls = this.#blocked.get(key) ?? 0;
+    if (calls > 1) this.#blocked.set(key, calls - 1);
+    else if (this.#blocked.delete(key)) this.#releaseHeld();
   }
 
   /** Blocks every direction from `left` to `right`, and back unless `oneWay`. */
-  partition(
-    left: readonly string[],
-    right: readonly string[],
-    options: { readonly oneWay?: boolean } = {},
-  ): void {
-    for (const a of left) {
-      for (const b of right) {
-        if (a === b) continue;
-        this.block(a, b);
-        if (options.oneWay !== true) this.block(b, a);
-      }
-    }
+  partition(left: readonly string[], right: readonly string[], options: PartitionOptions = {}): void {
+    each(left, right, options, (from, to) => this.block(from, to));
+  }
+
+  /** Takes back one `partition` of the same arguments; others that overlap with it stay. */
+  unpartition(left: readonly string[], right: readonly string[], options: PartitionOptions = {}): void {
+    each(left, right, options, (from, to) => this.unblock(from, to));
   }
 
   /** Parts a node from all others that exist now. */
@@ -147,7 +157,25 @@ export class SimFabric {
     else this.#delays.set(direction(from, to), delay);
   }
 
+  /**
+   * From now on single frames are lost, doubled and delayed as told (see mischief.ts); `undefined` ends it. What strays
+   * already still comes. The links concerned should then be broken, for their senders rely on what was sent.
+   */
+  setMischief(mischief: Mischief | undefined): void {
+    this.#mischief.set(mischief);
+  }
+
+  /** Frames that mischief has met so far. */
+  get mischiefDone(): { readonly lost: number; readonly duplicated: number; readonly reordered: number } {
+    return this.#mischief.done;
+  }
+
   // For nodes and links
+
+  /** What is to become of one frame that a trusted link sends. */
+  fateOf(from: Machine, to: Machine): Fate {
+    return this.#mischief.fateOf(from.name, to.name);
+  }
 
   isBlocked(from: Machine, to: Machine): boolean {
     return this.#blocked.size > 0 && this.#blocked.has(direction(from.name, to.name));
@@ -156,7 +184,8 @@ export class SimFabric {
   /** Draws what one frame takes from node to node, transmission apart. */
   drawLatency(from: Machine, to: Machine): number {
     const { sameAz, otherAz, retransmitMs } = this.options;
-    const delay = this.#delays.get(direction(from.name, to.name)) ?? (from.az === to.az ? sameAz : otherAz);
+    const set = this.#delays.size === 0 ? undefined : this.#delays.get(direction(from.name, to.name));
+    const delay = set ?? (from.az === to.az ? sameAz : otherAz);
     const lost = this.lossChance > 0 && this.random.chance(this.lossChance);
     return drawDelay(delay, this.random) + (lost ? retransmitMs : 0);
   }
@@ -201,14 +230,14 @@ export class SimFabric {
     return this.#links.size;
   }
 
-  /** A node's process has ended; `told`: its machine lives and resets the links. */
-  died(node: Machine, told: boolean): void {
+  /** A node's process has ended. */
+  died(node: Machine, how: Death): void {
     for (const [key, state] of this.#listeners) {
       if (state.owner.node !== node) continue;
       state.isOpen = false;
       this.#listeners.delete(key);
     }
-    for (const link of [...this.#links]) if (link.owner.node === node) link.ownerDied(told);
+    for (const link of [...this.#links]) if (link.owner.node === node) link.ownerDied(how);
   }
 
   /** A new incarnation begins: whatever of the old one was left is gone. */
@@ -220,6 +249,26 @@ export class SimFabric {
 
   #releaseHeld(): void {
     for (const pipe of [...this.holding]) pipe.release();
+  }
+}
+
+export interface PartitionOptions {
+  /** Only from `left` to `right`. */
+  readonly oneWay?: boolean;
+}
+
+function each(
+  left: readonly string[],
+  right: readonly string[],
+  { oneWay }: PartitionOptions,
+  run: (from: string, to: string) => void,
+): void {
+  for (const a of left) {
+    for (const b of right) {
+      if (a === b) continue;
+      run(a, b);
+      if (oneWay !== true) run(b, a);
+    }
   }
 }
 

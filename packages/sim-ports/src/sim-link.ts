@@ -11,8 +11,8 @@
 import { assert } from "@sixfold/model";
 import type { LinkHandlers } from "@sixfold/ports";
 import { highMarkBytes, lowMarkBytes } from "@sixfold/ports";
-import type { FabricLink, SimFabric } from "./sim-fabric.ts";
-import type { PipeItem } from "./sim-pipe.ts";
+import { inOrder, ordinary } from "./mischief.ts";
+import type { Death, FabricLink, SimFabric } from "./sim-fabric.ts";
 import { SimPipe } from "./sim-pipe.ts";
 import type { Incarnation, Timeline } from "./timeline.ts";
 import { hashBytes } from "./trace-hash.ts";
@@ -23,6 +23,8 @@ export interface LinkOptions {
   readonly handlers: LinkHandlers;
   readonly maxFrameBytes: number;
   readonly isClient: boolean;
+  /** Between processes of the cluster: mischief may meet it. */
+  readonly trusted: boolean;
 }
 
 /** As on the real ports: how long the answer to a close is waited for. */
@@ -44,6 +46,9 @@ export class SimLink implements FabricLink {
   readonly #fabric: SimFabric;
   readonly #handlers: LinkHandlers;
   readonly #maxFrameBytes: number;
+  readonly trusted: boolean;
+  /** The first frame has been sent: from now on mischief may meet them. */
+  #hasGreeted = false;
   #state: State = "connecting";
   #out: SimPipe | undefined;
   #queue: Uint8Array[] = [];
@@ -61,6 +66,7 @@ export class SimLink implements FabricLink {
     this.isClient = options.isClient;
     this.#handlers = options.handlers;
     this.#maxFrameBytes = options.maxFrameBytes;
+    this.trusted = options.trusted;
     this.id = this.#fabric.add(this);
   }
 
@@ -78,19 +84,19 @@ export class SimLink implements FabricLink {
   }
 
   send(frame: Uint8Array): void {
-    if (this.#state === "connecting") {
-      this.#queue.push(frame);
-      this.#queuedBytes += frame.byteLength;
+    const { owner } = this;
+    if (!owner.alive) this.#world.unwind(owner);
+    if (this.#state !== "connecting" && this.#state !== "open") return;
+    if (owner.node.endsAt("before-send")) {
+      this.#world.unwind(owner);
       return;
     }
-    if (this.#state !== "open") return;
-    const hash = hashBytes(frame);
-    const peer = this.peer!;
-    this.#put("frame", frame.byteLength + headerBytes, hash, () => peer.#frameArrived(frame, hash));
-    if (!this.#aboveHigh && this.bufferedBytes > highMarkBytes) {
-      this.#aboveHigh = true;
-      this.#watchDrain();
+    if (this.#state === "open") this.#transmit(frame);
+    else {
+      this.#queue.push(frame);
+      this.#queuedBytes += frame.byteLength;
     }
+    if (owner.node.endsAt("after-send")) this.#world.unwind(owner);
   }
 
   close(reason = "closed"): void {
@@ -132,15 +138,15 @@ export class SimLink implements FabricLink {
     }
   }
 
-  ownerDied(told: boolean): void {
+  ownerDied(how: Death): void {
     const peer = this.peer;
     this.#state = "closed";
     this.#fabric.drop(this);
     if (peer === undefined || peer.isClosed) return;
-    if (told) {
+    if (how === "reset") {
       this.#reset(peer);
     } else {
-      this.#out!.cut();
+      this.#out!.cut(how === "spoke");
       // Whatever is on its way to the dead goes unanswered, and so will all that is sent from now on.
       if (peer.#out!.inFlight > 0 || peer.#out!.isHolding) peer.#watchPeer();
     }
@@ -179,7 +185,22 @@ export class SimLink implements FabricLink {
     const queue = this.#queue;
     this.#queue = [];
     this.#queuedBytes = 0;
-    for (const frame of queue) this.send(frame);
+    for (const frame of queue) this.#transmit(frame);
+  }
+
+  #transmit(frame: Uint8Array): void {
+    const hash = hashBytes(frame);
+    const peer = this.peer!;
+    const bytes = frame.byteLength + headerBytes;
+    const arrive = (): void => peer.#frameArrived(frame, hash);
+    const isMischiefs = this.trusted && this.#hasGreeted;
+    this.#hasGreeted = true;
+    const fate = isMischiefs ? this.#fabric.fateOf(this.owner.node, peer.owner.node) : ordinary;
+    for (const lateMs of fate) this.#put("frame", bytes, hash, arrive, lateMs);
+    if (!this.#aboveHigh && this.bufferedBytes > highMarkBytes) {
+      this.#aboveHigh = true;
+      this.#watchDrain();
+    }
   }
 
   #frameArrived(frame: Uint8Array, hash: number): void {
@@ -207,12 +228,12 @@ export class SimLink implements FabricLink {
   }
 
   #reset(peer: SimLink): void {
-    this.#out?.put({ kind: "reset", bytes: 0, detail: this.id, arrive: () => peer.end("connection reset") });
+    const arrive = (): void => peer.end("connection reset");
+    this.#out?.put({ kind: "reset", bytes: 0, detail: this.id, lateMs: inOrder, arrive });
   }
 
-  #put(kind: string, bytes: number, detail: number, arrive: () => void): void {
-    const item: PipeItem = { kind, bytes, detail: detail ^ this.id, arrive };
-    this.#out!.put(item);
+  #put(kind: string, bytes: number, detail: number, arrive: () => void, lateMs = inOrder): void {
+    this.#out!.put({ kind, bytes, detail: detail ^ this.id, lateMs, arrive });
     const unheard = this.#out!.isHolding || !this.peer!.owner.alive;
     if (unheard) this.#watchPeer();
   }

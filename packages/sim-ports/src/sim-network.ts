@@ -27,6 +27,8 @@ export class SimNetwork implements Network {
   listen(at: ListenAddress, handlers: LinkHandlers): Promise<Listener> {
     const fabric = this.#fabric;
     const { name } = this.#owner.node;
+    // The dead get no answer.
+    if (!this.#owner.alive) return new Promise(() => {});
     const made = fabric.listen(this.#owner, at, handlers);
     if (made instanceof Error) return Promise.reject(made);
     const { state, port } = made;
@@ -51,7 +53,7 @@ export class SimNetwork implements Network {
   }
 
   connect(url: string, options: ConnectOptions, handlers: LinkHandlers): Link {
-    const { maxFrameBytes, timeoutMs } = options;
+    const { maxFrameBytes, timeoutMs, trusted } = options;
     const world = this.#world;
     const link = new SimLink(world, this.#fabric, {
       owner: this.#owner,
@@ -59,7 +61,12 @@ export class SimNetwork implements Network {
       handlers,
       maxFrameBytes,
       isClient: true,
+      trusted,
     });
+    if (!this.#owner.alive) {
+      link.ownerDied("reset");
+      return link;
+    }
     const target = parse(url, this.#owner.node.name);
     const fail = (afterMs: number, reason: string): void => {
       const run = (): void => {
@@ -136,6 +143,7 @@ export class SimNetwork implements Network {
         handlers,
         maxFrameBytes,
         isClient: false,
+        trusted: client.trusted,
       });
       links.add(server);
       server.whenEnded(() => links.delete(server));

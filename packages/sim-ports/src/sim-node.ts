@@ -9,12 +9,14 @@ import { assert, type Random } from "@sixfold/model";
 import type { Disk, Host, PageStore } from "@sixfold/ports";
 import type { Delay } from "./delay.ts";
 import { syncDelay } from "./delay.ts";
-import { SimClock } from "./sim-clock.ts";
-import { DiskImage, SimDisk } from "./sim-disk.ts";
+import { DiskImage } from "./disk-image.ts";
+import { LocalTime, SimClock } from "./sim-clock.ts";
+import { SimDisk } from "./sim-disk.ts";
 import type { SimFabric } from "./sim-fabric.ts";
 import { SimNetwork } from "./sim-network.ts";
 import { PageStoreImage, SimPageStore } from "./sim-page-store.ts";
-import type { Incarnation, Machine, Timeline, WorldEvent } from "./timeline.ts";
+import type { Boundary, Incarnation, Machine, Timeline, WorldEvent } from "./timeline.ts";
+import { hashText } from "./trace-hash.ts";
 
 export interface NodeOptions {
   /** Nodes of one AZ are near one another. Default: each node in its own. */
@@ -32,21 +34,37 @@ export interface NodeOptions {
   readonly diskBytes?: number;
 }
 
+/** Where a process is to end: at the `count`-th such boundary from now on (1 = the next), and how. */
+export interface CrashPoint {
+  readonly boundary: Boundary;
+  readonly count: number;
+  readonly how: "crash" | "kill";
+}
+
+interface CrashPlan {
+  readonly point: CrashPoint;
+  left: number;
+  readonly then: (() => void) | undefined;
+}
+
 const diskBytesDefault = 1 << 30;
 
 export class SimNode implements Machine {
   readonly #world: Timeline;
   readonly #fabric: SimFabric;
   readonly name: string;
+  readonly nameHash: number;
   readonly az: string;
-  readonly driftPpm: number;
-  readonly wallAheadMs: number;
+  /** What its clocks show; its drift and its wall clock may be changed while it runs. */
+  readonly time: LocalTime;
   readonly random: Random;
+  /** What handling one event costs; may be changed while it runs. */
   eventCostMs: number;
   readonly #options: NodeOptions;
   readonly #disks = new Map<string, DiskImage>();
   readonly #pageStores = new Map<string, PageStoreImage>();
   readonly #backlog: WorldEvent[] = [];
+  #crashPlan: CrashPlan | undefined;
   #incarnation: Incarnation | undefined;
   #host: Host | undefined;
   #paused = false;
@@ -59,9 +77,10 @@ export class SimNode implements Machine {
     this.#world = world;
     this.#fabric = fabric;
     this.name = name;
+    this.nameHash = hashText(name);
     this.az = options.az ?? name;
-    this.driftPpm = options.driftPpm ?? 0;
-    this.wallAheadMs = options.wallAheadMs ?? 0;
+    const { wallAheadMs = 0, driftPpm = 0 } = options;
+    this.time = new LocalTime(world, { wallAheadMs, driftPpm });
     this.eventCostMs = options.eventCostMs ?? 0;
     this.random = world.random.fork(name);
     this.#options = options;
@@ -91,6 +110,7 @@ export class SimNode implements Machine {
     if (image === undefined) {
       const random = this.random.fork(`disk ${name}`);
       image = new DiskImage({
+        world: this.#world,
         random,
         sync: this.#options.sync ?? syncDelay,
         capacity: this.#options.diskBytes ?? diskBytesDefault,
@@ -106,6 +126,7 @@ export class SimNode implements Machine {
     if (image === undefined) {
       const random = this.random.fork(`pages ${name}`);
       image = new PageStoreImage({
+        world: this.#world,
         random,
         sync: this.#options.sync ?? syncDelay,
         capacity: this.#options.diskBytes ?? diskBytesDefault,
@@ -139,13 +160,14 @@ export class SimNode implements Machine {
 
   /**
    * Power loss. Synced bytes stay; of every other write each sector is old or new, as the seed has it. Peers are not
-   * told: their links break when they time out, or when the restarted machine answers with a reset.
+   * told: their links break when they time out, or when the restarted machine answers with a reset. `isFlushed`: what it
+   * had sent has left, though it takes time on the line.
    */
-  crash(): void {
+  crash(isFlushed = false): void {
     this.#end("crash");
     this.#dark = true;
     for (const image of this.#disks.values()) image.powerLoss();
-    this.#fabric.died(this, false);
+    this.#fabric.died(this, isFlushed ? "spoke" : "dark");
   }
 
   /**
@@ -155,10 +177,38 @@ export class SimNode implements Machine {
   kill(): void {
     this.#end("kill");
     for (const image of this.#disks.values()) image.processEnd();
-    this.#fabric.died(this, true);
+    this.#fabric.died(this, "reset");
   }
 
-  /** Ends the process by itself, from within its own code, as `kill` would. */
+  /**
+   * Ends the process in the middle of what it does, at the point given; `then` is called after that, outside all nodes.
+   * One point at a time, the last one given; it outlasts other ends of the process.
+   */
+  crashAt(point: CrashPoint, then?: () => void): void {
+    assert(point.count >= 1, "boundaries are counted from 1");
+    this.#crashPlan = { point, left: point.count, then };
+  }
+
+  cancelCrashAt(): void {
+    this.#crashPlan = undefined;
+  }
+
+  /** For the ports: its process is at a boundary; true if it has just ended there. */
+  endsAt(boundary: Boundary): boolean {
+    const plan = this.#crashPlan;
+    if (plan === undefined || plan.point.boundary !== boundary) return false;
+    plan.left -= 1;
+    if (plan.left > 0) return false;
+    this.#crashPlan = undefined;
+    this.#world.note(`${boundary} ${plan.point.count}`);
+    if (plan.point.how === "kill") this.kill();
+    else this.crash(boundary === "before-send" || boundary === "after-send");
+    const { then } = plan;
+    if (then !== undefined)
+      this.#world.schedule(this.#world.nowMs, { owner: undefined, kind: "ended", detail: 0, run: then });
+    return true;
+  }
+
   #end(how: string): void {
     assert(this.#incarnation !== undefined, `${this.name} is up`);
     this.#world.note(`${how} ${this.name}`);
@@ -224,7 +274,7 @@ export class SimNode implements Machine {
     const random = this.random.fork("incarnation");
     return {
       name: this.name,
-      clock: new SimClock(this.#world, incarnation),
+      clock: new SimClock(this.#world, incarnation, this.time),
       network: new SimNetwork(this.#world, this.#fabric, incarnation),
       openDisk: (name: string): Promise<Disk> =>
         Promise.resolve(new SimDisk(this.#world, incarnation, this.disk(name))),

@@ -2,7 +2,8 @@
  * The PageStore port in a simulated world: `PageStoreImage` is the medium, `SimPageStore` the port of one incarnation.
  *
  * Batches commit one after the other. A crash commits some of those under way, a prefix of them drawn from the seed,
- * each whole: that is what a copy-on-write store leaves, and all that the port promises.
+ * each whole: that is what a copy-on-write store leaves, and all that the port promises. A batch that is misdirected or
+ * spoiled (`Device`) is so in one of its pages.
  */
 import type { Done, PageStore, StoredPage } from "@sixfold/ports";
 import { DiskFullError } from "@sixfold/ports";
@@ -37,11 +38,13 @@ export class PageStoreImage extends Device {
       grows += bytes.byteLength - (this.pages.get(page)?.byteLength ?? 0);
     if (grows > 0 && this.#usedBytes + grows > this.capacity)
       return new DiskFullError(`no room for ${grows} bytes of pages`);
-    for (const [page, bytes] of batch.put) {
-      const old = this.pages.get(page);
-      if (old === undefined) this.#ids = undefined;
-      this.#usedBytes += bytes.byteLength - (old?.byteLength ?? 0);
-      this.pages.set(page, bytes.slice());
+    const lie = batch.put.length === 0 ? undefined : this.takeLie();
+    const victim = lie === undefined ? -1 : this.random.int(batch.put.length);
+    for (let i = 0; i < batch.put.length; i++) {
+      const [page, bytes] = batch.put[i]!;
+      if (i !== victim) this.#store(page, bytes.slice());
+      else if (lie === "corrupt") this.#storeSpoiled(page, bytes.slice());
+      else this.#misdirect(page, bytes);
     }
     for (const page of batch.remove) {
       const old = this.pages.get(page);
@@ -58,6 +61,24 @@ export class PageStoreImage extends Device {
     const bytes = this.pages.get(page);
     if (bytes === undefined || bytes.byteLength === 0) throw new Error(`no bytes are stored of page ${page}`);
     bytes[this.random.int(bytes.byteLength)]! ^= 1 + this.random.int(255);
+  }
+
+  #store(page: number, bytes: Uint8Array): void {
+    const old = this.pages.get(page);
+    if (old === undefined) this.#ids = undefined;
+    this.#usedBytes += bytes.byteLength - (old?.byteLength ?? 0);
+    this.pages.set(page, bytes);
+  }
+
+  #storeSpoiled(page: number, bytes: Uint8Array): void {
+    if (bytes.byteLength > 0) this.spoil(bytes, 0, bytes.byteLength);
+    this.#store(page, bytes);
+  }
+
+  /** What was for `page` is found under another; if there is no other, nowhere. */
+  #misdirect(page: number, bytes: Uint8Array): void {
+    const others = this.ids().filter((other) => other !== page);
+    if (others.length > 0) this.#store(this.random.pick(others), bytes.slice());
   }
 
   /** Kill or power loss. */
@@ -114,6 +135,11 @@ export class SimPageStore implements PageStore {
 
   #batch(batch: Batch, done: Done): void {
     const image = this.#image;
+    const owner = this.#owner;
+    if (!owner.alive || owner.node.endsAt("before-persist")) {
+      this.#world.unwind(owner);
+      return;
+    }
     image.underWay.push(batch);
     let bytes = 0;
     for (const [, page] of batch.put) bytes += page.byteLength;
@@ -122,8 +148,9 @@ export class SimPageStore implements PageStore {
       image.underWay.shift();
       const failure = image.takeFailure() ?? image.commit(batch);
       if (image.underWay.length === 0) this.#idle?.();
+      if (failure === undefined && owner.node.endsAt("after-persist")) return;
       done(failure);
     };
-    image.serve(this.#world, { owner: this.#owner, kind: "pages", detail: bytes, run }, bytes);
+    image.serve({ owner, kind: "pages", detail: bytes, run }, bytes);
   }
 }

@@ -1,17 +1,44 @@
 /**
- * SimPipe: one direction of a link. Keeps order, as TCP does: an item arrives no earlier than the one before it.
+ * SimPipe: one direction of a link. Keeps order, as TCP does: an item arrives no earlier than the one before it. Only what
+ * mischief has made a straggler comes later than that, and lets others pass.
  *
  *      put ──> [held while blocked] ──> line (bytesPerMs) ──> latency ──> arrives at the peer's node
  */
+import { inOrder } from "./mischief.ts";
 import type { SimFabric } from "./sim-fabric.ts";
-import type { Incarnation, Machine, Timeline } from "./timeline.ts";
+import type { Incarnation, Machine, Timeline, WorldEvent } from "./timeline.ts";
 
 /** What travels: a frame, or a step of the link's opening and closing. */
 export interface PipeItem {
   readonly kind: string;
   readonly bytes: number;
   readonly detail: number;
+  /** How much later than in its turn it comes; `inOrder` if it does not stray. */
+  readonly lateMs: number;
   readonly arrive: () => void;
+}
+
+/** An item on its way, and its arrival. */
+class Parcel implements WorldEvent {
+  readonly owner: Incarnation;
+  readonly kind: string;
+  readonly detail: number;
+  readonly pipe: SimPipe;
+  readonly leavesAtMs: number;
+  readonly arrive: () => void;
+
+  constructor(owner: Incarnation, item: PipeItem, pipe: SimPipe, leavesAtMs: number) {
+    this.owner = owner;
+    this.kind = item.kind;
+    this.detail = item.detail;
+    this.pipe = pipe;
+    this.leavesAtMs = leavesAtMs;
+    this.arrive = item.arrive;
+  }
+
+  run(): void {
+    if (this.pipe.lets(this.leavesAtMs)) this.arrive();
+  }
 }
 
 export class SimPipe {
@@ -71,10 +98,16 @@ export class SimPipe {
     this.#fabric.holding.delete(this);
   }
 
-  /** The sender lost its power now. */
-  cut(): void {
-    this.#cutAtMs = this.#world.nowMs;
+  /** The sender lost its power: now, or (`isFlushed`) when all that it had given away so far was on its way. */
+  cut(isFlushed: boolean): void {
+    this.#cutAtMs = isFlushed ? Math.max(this.#world.nowMs, this.#lineFreeAtMs) : this.#world.nowMs;
     this.dropHeld();
+  }
+
+  /** For parcels: one ends its way; does it arrive? */
+  lets(leftAtMs: number): boolean {
+    this.inFlight -= 1;
+    return !this.#isBroken && leftAtMs <= this.#cutAtMs;
   }
 
   /** Nothing arrives any more, not even what is on its way. */
@@ -89,12 +122,10 @@ export class SimPipe {
       Math.max(world.nowMs, this.#lineFreeAtMs) + item.bytes / this.#fabric.options.bytesPerMs;
     this.#lineFreeAtMs = leavesAtMs;
     const arrivesAtMs = leavesAtMs + this.#fabric.drawLatency(this.#from, this.#to.node);
-    this.#lastArrivalMs = Math.max(this.#lastArrivalMs, arrivesAtMs);
+    const inTurnMs = Math.max(this.#lastArrivalMs, arrivesAtMs);
+    if (item.lateMs === inOrder) this.#lastArrivalMs = inTurnMs;
     this.inFlight += 1;
-    const run = (): void => {
-      this.inFlight -= 1;
-      if (!this.#isBroken && leavesAtMs <= this.#cutAtMs) item.arrive();
-    };
-    world.schedule(this.#lastArrivalMs, { owner: this.#to, kind: item.kind, detail: item.detail, run });
+    const dueMs = item.lateMs === inOrder ? inTurnMs : inTurnMs + item.lateMs;
+    world.schedule(dueMs, new Parcel(this.#to, item, this, leavesAtMs));
   }
 }

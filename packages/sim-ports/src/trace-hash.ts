@@ -8,8 +8,25 @@
 export class TraceHash {
   #a = 0x9747b28c;
   #b = 0x2f3d9a61;
-  readonly #number = new DataView(new ArrayBuffer(8));
+  /** Kinds of events are few; each is hashed once. */
+  readonly #kinds = new Map<string, number>();
 
+  /** `timeMs` is a multiple of 2^-10. */
+  event(timeMs: number, nameHash: number, kind: string, detail: number): void {
+    let kindHash = this.#kinds.get(kind);
+    if (kindHash === undefined) {
+      kindHash = hashText(kind);
+      this.#kinds.set(kind, kindHash);
+    }
+    const grains = timeMs * 1024;
+    this.word(grains);
+    this.word(grains / 2 ** 32);
+    this.word(nameHash);
+    this.word(kindHash);
+    this.word(detail);
+  }
+
+  /** The low 32 bits of the integer part. */
   word(value: number): void {
     let k = Math.imul(value, 0xcc9e2d51);
     k = (k << 15) | (k >>> 17);
@@ -18,12 +35,6 @@ export class TraceHash {
     k = Math.imul(value ^ this.#a, 0x85ebca6b);
     this.#b ^= (k << 17) | (k >>> 15);
     this.#b = (Math.imul((this.#b << 11) | (this.#b >>> 21), 9) + 0x52dce729) | 0;
-  }
-
-  number(value: number): void {
-    this.#number.setFloat64(0, value);
-    this.word(this.#number.getInt32(0));
-    this.word(this.#number.getInt32(4));
   }
 
   text(value: string): void {

@@ -1,14 +1,14 @@
 /**
  * World: a whole network of machines in one thread, with a virtual clock and every choice drawn from one seed.
  *
- * Everything that happens is an event in one agenda: (due time, order of entry). `run` takes the first, moves the clock
+ * Everything that happens is an event in one schedule: (due time, order of entry). `run` takes the first, moves the clock
  * to it, and lets its node handle it:
  *
- *      agenda ──first due──> is its incarnation alive? ──yes──> is its node paused or busy? ──no──> run it
+ *    schedule ──first due──> is its incarnation alive? ──yes──> is its node paused or busy? ──no──> run it
  *                                  └─ no: it never happens            └─ yes: it waits in the node's backlog
  *
- * After each event the microtasks it started are let settle, so that code with promises runs in the one order that the
- * seed gives. Nothing here knows a real clock or real I/O: code that awaits those would let real time in.
+ * After each event the microtasks it started are let settle (./turns.ts), so that code with promises runs in the one order
+ * that the seed gives. Nothing here knows a real clock or real I/O: code that awaits those would let real time in.
  *
  * Invariants:
  *  W1  The same seed and the same calls give the same events, hence the same `traceHash`.
@@ -20,12 +20,13 @@
  */
 import { assert, Random } from "@sixfold/model";
 import type { AgendaItem, Host } from "@sixfold/ports";
-import { Agenda } from "@sixfold/ports";
 import { quantize } from "./delay.ts";
+import { Schedule } from "./schedule.ts";
 import { SimFabric, type FabricOptions } from "./sim-fabric.ts";
-import { SimNode, type NodeOptions } from "./sim-node.ts";
-import type { Timeline, WorldEvent } from "./timeline.ts";
+import { type CrashPoint, type NodeOptions, SimNode } from "./sim-node.ts";
+import type { Incarnation, Timeline, WorldEvent } from "./timeline.ts";
 import { TraceHash } from "./trace-hash.ts";
+import { Turns } from "./turns.ts";
 
 export interface WorldOptions {
   readonly network?: Partial<FabricOptions>;
@@ -42,18 +43,33 @@ const conditionLimitMs = 3_600_000;
 /** Events at one instant, beyond which something spins: a thousand times what the largest tests need. */
 const instantEventsMax = 10_000_000;
 
+/** What a run goes on for. */
+interface Goal {
+  readonly until: number | (() => boolean);
+  readonly endMs: number;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Takes the code of a process that has ended off the stack. */
+class ProcessEnd extends Error {
+  override readonly name = "ProcessEnd";
+}
+
 export class World implements Timeline {
   readonly seed: number;
   readonly random: Random;
   readonly fabric: SimFabric;
-  readonly #agenda = new Agenda<WorldEvent>();
+  readonly #schedule = new Schedule();
+  readonly #turns = new Turns(() => this.#turn());
   readonly #nodes = new Map<string, SimNode>();
   readonly #hash = new TraceHash();
   readonly #onEvent: ((line: string) => void) | undefined;
-  #nowMs = 0;
   #events = 0;
   #eventsThisInstant = 0;
-  #running = false;
+  #goal: Goal | undefined;
+  /** Whose event is happening. */
+  #acting: Incarnation | undefined;
   #failure: { error: unknown } | undefined;
 
   constructor(seed: number, options: WorldOptions = {}) {
@@ -65,11 +81,11 @@ export class World implements Timeline {
 
   /** Virtual milliseconds since the beginning. */
   get nowMs(): number {
-    return this.#nowMs;
+    return this.#schedule.nowMs;
   }
 
   get wallMs(): number {
-    return Math.floor(epochMs + this.#nowMs);
+    return Math.floor(epochMs + this.nowMs);
   }
 
   /** Events that have happened so far. */
@@ -127,6 +143,33 @@ export class World implements Timeline {
     this.find(name).resume();
   }
 
+  /**
+   * Ends the process of `name` between two of its effects: at the `count`-th boundary of that kind from now on. `then` is
+   * called after it, outside all nodes: to restart it, say.
+   */
+  crashAt(name: string, point: CrashPoint, then?: () => void): void {
+    this.find(name).crashAt(point, then);
+  }
+
+  cancelCrashAt(name: string): void {
+    this.find(name).cancelCrashAt();
+  }
+
+  /** The node's wall clock jumps: it is now ahead (behind, if negative) of the right one by that much. */
+  setWallAhead(name: string, ms: number): void {
+    this.find(name).time.wallAheadMs = ms;
+  }
+
+  /** Both clocks of the node run faster than the world's by that many millionths, from now on. */
+  setDrift(name: string, ppm: number): void {
+    this.find(name).time.setDrift(ppm);
+  }
+
+  /** From now on each event takes the node that long; until then the next one waits. 0 ends it. */
+  setEventCost(name: string, ms: number): void {
+    this.find(name).eventCostMs = ms;
+  }
+
   /** A fault to come, or whatever a test wants to happen then. Runs outside all nodes. */
   at(ms: number, run: () => void): void {
     this.schedule(ms, { owner: undefined, kind: "at", detail: 0, run });
@@ -135,16 +178,16 @@ export class World implements Timeline {
   /** Enters a line of the test's own into the trace. */
   note(text: string): void {
     this.#hash.text(text);
-    this.#onEvent?.(`${this.#nowMs} - note ${text}`);
+    this.#onEvent?.(`${this.nowMs} - note ${text}`);
   }
 
   /** For the simulated ports: `event` happens at `dueMs`, or now if that is over. */
   schedule(dueMs: number, event: WorldEvent): AgendaItem<WorldEvent> {
-    return this.#agenda.add(Math.max(this.#nowMs, quantize(dueMs)), event);
+    return this.#schedule.add(quantize(dueMs), event);
   }
 
   cancel(item: AgendaItem<WorldEvent>): void {
-    this.#agenda.cancel(item);
+    this.#schedule.cancel(item);
   }
 
   /** For the simulated ports: what a node's own code failed with, outside of any event. `run` throws it. */
@@ -158,61 +201,59 @@ export class World implements Timeline {
    * within `limitMs` of virtual time.
    */
   async run(until: number | (() => boolean), limitMs = conditionLimitMs): Promise<void> {
-    assert(!this.#running, "a world is run by one at a time");
-    this.#running = true;
-    try {
-      await settleMicrotasks();
-      if (typeof until === "number") await this.#runTo(until);
-      else await this.#runUntil(until, this.#nowMs + limitMs);
-    } finally {
-      this.#running = false;
-    }
+    assert(this.#goal === undefined, "a world is run by one at a time");
+    await new Promise<void>((resolve, reject) => {
+      const endMs = typeof until === "number" ? until : this.nowMs + limitMs;
+      this.#goal = { until, endMs, resolve, reject };
+      this.#turns.begin();
+    });
   }
 
-  /** `run` without letting microtasks settle: twice as fast, for worlds without promises. */
+  /** `run` without letting microtasks settle, for worlds without promises. */
   runSync(until: number | (() => boolean), limitMs = conditionLimitMs): void {
     const isTime = typeof until === "number";
-    const endMs = isTime ? until : this.#nowMs + limitMs;
+    const endMs = isTime ? until : this.nowMs + limitMs;
     while (isTime || !until()) {
       if (this.#step(endMs)) continue;
       if (!isTime) throw this.#never();
       break;
     }
-    if (isTime) this.#nowMs = Math.max(this.#nowMs, until);
+    if (isTime) this.#schedule.passTo(until);
   }
 
-  async #runTo(untilMs: number): Promise<void> {
-    while (this.#step(untilMs)) await settleMicrotasks();
-    this.#nowMs = Math.max(this.#nowMs, untilMs);
-    this.#throwFailure();
-  }
-
-  async #runUntil(condition: () => boolean, endMs: number): Promise<void> {
-    while (!condition()) {
-      if (!this.#step(endMs)) {
-        this.#throwFailure();
-        throw this.#never();
-      }
-      await settleMicrotasks();
+  /** One event of the run, if it has not ended; microtasks have settled. */
+  #turn(): boolean {
+    const goal = this.#goal!;
+    const { until, endMs, resolve, reject } = goal;
+    try {
+      const isThere = typeof until === "number" ? false : until();
+      if (!isThere && this.#step(endMs)) return true;
+      this.#goal = undefined;
+      if (typeof until === "number") this.#schedule.passTo(until);
+      this.#throwFailure();
+      if (!isThere && typeof until !== "number") throw this.#never();
+      resolve();
+    } catch (error) {
+      this.#goal = undefined;
+      reject(error);
     }
-    this.#throwFailure();
+    return false;
   }
 
   #never(): Error {
-    const next = this.#agenda.nextDue();
+    const next = this.#schedule.nextDue();
     const why = next === undefined ? "nothing is left to happen" : `the next event is at ${next} ms`;
-    return new Error(`the condition does not hold at ${this.#nowMs} ms, and ${why} (seed ${this.seed})`);
+    return new Error(`the condition does not hold at ${this.nowMs} ms, and ${why} (seed ${this.seed})`);
   }
 
   /** One event, if there is one not later than `endMs`. */
   #step(endMs: number): boolean {
     this.#throwFailure();
-    const due = this.#agenda.nextDue();
-    if (due === undefined || due > endMs) return false;
-    this.#eventsThisInstant = due > this.#nowMs ? 0 : this.#eventsThisInstant + 1;
+    const before = this.nowMs;
+    const event = this.#schedule.take(endMs);
+    if (event === undefined) return false;
+    this.#eventsThisInstant = this.nowMs > before ? 0 : this.#eventsThisInstant + 1;
     assert(this.#eventsThisInstant < instantEventsMax, "time goes on");
-    this.#nowMs = due;
-    const event = this.#agenda.take(due)!;
     const { owner } = event;
     if (owner === undefined) this.happen(event);
     else owner.node.deliver(event);
@@ -222,14 +263,21 @@ export class World implements Timeline {
   /** For nodes: the event's turn has come. */
   happen(event: WorldEvent): void {
     const { owner, kind, detail } = event;
-    const name = owner === undefined ? "-" : owner.node.name;
     this.#events += 1;
-    this.#hash.number(this.#nowMs);
-    this.#hash.text(name);
-    this.#hash.text(kind);
-    this.#hash.word(detail);
-    this.#onEvent?.(`${this.#nowMs} ${name} ${kind} ${detail}`);
-    event.run();
+    this.#hash.event(this.nowMs, owner === undefined ? 0 : owner.node.nameHash, kind, detail);
+    this.#onEvent?.(`${this.nowMs} ${owner === undefined ? "-" : owner.node.name} ${kind} ${detail}`);
+    this.#acting = owner;
+    try {
+      event.run();
+    } catch (error) {
+      if (!(error instanceof ProcessEnd)) throw error;
+    } finally {
+      this.#acting = undefined;
+    }
+  }
+
+  unwind(dead: Incarnation): void {
+    if (this.#acting === dead) throw new ProcessEnd(`${dead.node.name} has ended`);
   }
 
   #throwFailure(): void {
@@ -238,9 +286,4 @@ export class World implements Timeline {
     this.#failure = undefined;
     throw failure.error;
   }
-}
-
-/** All microtasks, however many start one another, run before the next macrotask: that is the one moment to wait for. */
-function settleMicrotasks(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
