@@ -8,7 +8,15 @@
  * it early. After a failed write the log stops for good and so does the process's voice: it takes
  * nothing more (STYLE 20).
  */
-import { nodeName, pageId, type NodeName, type SegmentServerInfo } from "@sixfold/model";
+import {
+  NO_BUGS,
+  nodeName,
+  pageId,
+  type NodeName,
+  type PlantedBugs,
+  type SegmentServerInfo,
+  type Trace,
+} from "@sixfold/model";
 import {
   DiskFullError,
   LogWriter,
@@ -17,9 +25,10 @@ import {
   type Disk,
   type Host,
   type Listener,
+  type LogVisitor,
   type PageStore,
 } from "@sixfold/ports";
-import { SegmentServer, type SegmentEffect } from "@sixfold/segment";
+import { SegmentServer, type SegmentEffect, type SegmentSettings } from "@sixfold/segment";
 import {
   decodeRecords,
   encodeRecords,
@@ -29,6 +38,7 @@ import {
 } from "@sixfold/wire";
 import { checkListen, listenerHandlers, type AnyMessage, type Channel, type Identity } from "./channel.ts";
 import { Dialler } from "./dialler.ts";
+import { Heartbeats, type LivenessSettings } from "./heartbeats.ts";
 import type { Journal } from "./journal.ts";
 import { answerHttp } from "./http.ts";
 
@@ -37,7 +47,6 @@ export const LOG_FILE_BYTES = 64 << 20;
 const TICK_MS = 20;
 
 export interface SegmentHostOptions {
-import { Heartbeats, type LivenessSettings } from "./heartbeats.ts";
   readonly name: NodeName;
   readonly volume: string;
   readonly token: string;
@@ -46,6 +55,12 @@ import { Heartbeats, type LivenessSettings } from "./heartbeats.ts";
   readonly servers: readonly SegmentServerInfo[];
   readonly latencyMsTo: (server: NodeName) => number;
   readonly logFileBytes?: number;
+  readonly settings?: Partial<SegmentSettings>;
+  readonly liveness?: Partial<LivenessSettings> | undefined;
+  /** Rules to break on purpose: only for tests that must show that a broken rule is noticed (STYLE 29). */
+  readonly planted?: PlantedBugs | undefined;
+  /** Hears each step of the protocol, durable ones once they are durable. */
+  readonly trace?: Trace | undefined;
 }
 
 export interface RunningSegment {
@@ -54,9 +69,6 @@ export interface RunningSegment {
   stop(): Promise<void>;
 }
 
-  readonly liveness?: Partial<LivenessSettings> | undefined;
-  /** Rules to break on purpose: only for tests that must show that a broken rule is noticed (STYLE 29). */
-  readonly planted?: PlantedBugs | undefined;
 export async function startSegmentHost(
   host: Host,
   options: SegmentHostOptions,
@@ -79,6 +91,7 @@ class SegmentHost implements RunningSegment {
   private readonly disk: Disk;
   private readonly pages: PageStore;
   private readonly machine: SegmentServer;
+  private readonly heartbeats: Heartbeats;
   private readonly channels = new Map<number, Channel>();
   private readonly numbers = new Map<Channel, number>();
   private diallers: Dialler[] = [];
@@ -87,7 +100,6 @@ class SegmentHost implements RunningSegment {
   private nextLink = 1;
   private turnDue = false;
   private stopped = false;
-  private readonly heartbeats: Heartbeats;
   /** What follows the persist that was appended last, while it is under way. */
   private lastPersist: SegmentEffect[] | undefined;
   /** Why the disk takes no more, once it does not. */
@@ -100,15 +112,18 @@ class SegmentHost implements RunningSegment {
     this.journal = journal;
     this.disk = disk;
     this.pages = pages;
+    this.heartbeats = new Heartbeats(options.liveness);
     this.machine = new SegmentServer({
       name: options.name,
       volume: options.volume,
       seed: host.entropy(),
+      settings: options.settings ?? {},
+      planted: options.planted ?? NO_BUGS,
+      traced: options.trace !== undefined,
       pages: { get: (page) => pages.get(page), pages: (from, limit) => pages.pages(from, limit).map(pageId) },
     });
   }
 
-    this.heartbeats = new Heartbeats(options.liveness);
   async open(): Promise<void> {
     await this.recover();
     const { listen, servers, name } = this.options;
@@ -140,6 +155,7 @@ class SegmentHost implements RunningSegment {
           url: server.url,
           latencyMs,
           journal: this.journal,
+          heartbeats: this.heartbeats,
           events,
         });
       });
@@ -149,7 +165,6 @@ class SegmentHost implements RunningSegment {
   status(): Record<string, unknown> {
     const stats = this.log?.stats;
     return {
-          heartbeats: this.heartbeats,
       role: "segment",
       ready: this.failure === undefined && !this.stopped,
       failure: this.failure?.message,
@@ -173,9 +188,10 @@ class SegmentHost implements RunningSegment {
 
   private async recover(): Promise<void> {
     const blocks: { readonly records: LogRecord[]; readonly file: number }[] = [];
-    const report = await readLog(this.disk, logBlockCodec, (payload, at) => {
-      blocks.push({ records: decodeRecords(payload), file: at.fileNumber });
-    });
+    const { planted } = this.options;
+    const take: LogVisitor = (payload, at) =>
+      void blocks.push({ records: decodeRecords(payload), file: at.fileNumber });
+    const report = await readLog(this.disk, logBlockCodec, take, planted);
     if (report.state === "corrupt") {
       const { fileNumber, offset, reason } = report.corruption!;
       this.journal.say("error", "log-corrupt", { fileNumber, offset, reason });
@@ -194,6 +210,7 @@ class SegmentHost implements RunningSegment {
       fileBytes: this.options.logFileBytes ?? LOG_FILE_BYTES,
       onRotate: (file) => this.checkpoint(file),
       onFailure: (error) => this.failed(error),
+      planted,
     });
     this.machine.ready(this.clock.nowMs());
     this.journal.say("info", "log-read", { blocks: report.blocks, files: report.files.length });
@@ -233,6 +250,7 @@ class SegmentHost implements RunningSegment {
 
   private tick(): void {
     if (this.stopped) return;
+    this.heartbeats.tick(this.clock.nowMs());
     this.machine.tick(this.clock.nowMs());
     this.turn();
     this.clock.after(TICK_MS, () => this.tick());
@@ -244,7 +262,6 @@ class SegmentHost implements RunningSegment {
     this.turnDue = true;
     this.clock.soon(() => {
       this.turnDue = false;
-    this.heartbeats.tick(this.clock.nowMs());
       this.carryOut(this.machine.effects.splice(0));
     });
   }
@@ -267,6 +284,9 @@ class SegmentHost implements RunningSegment {
           break;
         case "trimLog":
           this.log?.removeBefore(effect.beforeFile);
+          break;
+        case "trace":
+          this.options.trace?.(effect.event);
           break;
         case "log":
           this.journal.count(effect.event);

@@ -15,6 +15,7 @@ import {
   SixfoldError,
   type PlantedBugs,
   type ReadPoint,
+  type Trace,
   type TransactionId,
   type TransactionOutcome,
 } from "@sixfold/model";
@@ -80,6 +81,7 @@ export class ClientDesk {
   private readonly log: TransactionLog;
   private readonly waitLimitMs: number;
   private readonly ignoresTokens: boolean;
+  private readonly trace: Trace | undefined;
   private readonly asked = new Map<number, Asked>();
   private nextRequest = 1;
   /** Requests that came before the node was ready, in order. */
@@ -91,7 +93,14 @@ export class ClientDesk {
   private readonly answers = new Map<ClientLink, ClientResponse[]>();
   private readonly links = new Set<ClientLink>();
 
-  constructor(io: DeskIo, log: TransactionLog, waitLimitMs: number, planted: PlantedBugs = NO_BUGS) {
+  constructor(
+    io: DeskIo,
+    log: TransactionLog,
+    waitLimitMs: number,
+    planted: PlantedBugs = NO_BUGS,
+    trace?: Trace,
+  ) {
+    this.trace = trace;
     this.ignoresTokens = planted.has("session-token-ignored");
     this.io = io;
     this.log = log;
@@ -175,7 +184,7 @@ export class ClientDesk {
   outcomeFound(id: TransactionId, outcome: TransactionOutcome): void {
     const waits = this.outcomeWaits.get(id) ?? [];
     this.outcomeWaits.delete(id);
-    for (const wait of waits) this.answer(wait.link, wait.request, { op: "outcome", outcome });
+    for (const wait of waits) this.answerOutcome(wait.link, wait.request, id, outcome);
   }
 
   /** Answers of this turn, a list a client. Session tokens are those of the turn's end. */
@@ -382,13 +391,23 @@ export class ClientDesk {
 
   private askOutcome(link: ClientLink, request: number, id: TransactionId): void {
     const known = this.log.outcome(id);
-    if (known !== undefined) return this.answer(link, request, { op: "outcome", outcome: known });
+    if (known !== undefined) return this.answerOutcome(link, request, id, known);
     const waits = this.outcomeWaits.get(id);
     if (waits !== undefined) waits.push({ link, request });
     else {
       this.outcomeWaits.set(id, [{ link, request }]);
       this.io.findOutcome(id);
     }
+  }
+
+  private answerOutcome(
+    link: ClientLink,
+    request: number,
+    id: TransactionId,
+    outcome: TransactionOutcome,
+  ): void {
+    if (outcome !== "unknown") this.trace?.({ kind: "outcome", transaction: id, outcome });
+    this.answer(link, request, { op: "outcome", outcome });
   }
 
   private fail(link: ClientLink, request: ClientRequest, error: SixfoldError): void {

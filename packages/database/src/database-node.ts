@@ -15,6 +15,7 @@
 import { Engine, type EngineEffect } from "@sixfold/engine";
 import {
   lsn,
+  NO_BUGS,
   NONE,
   openStreams,
   Random,
@@ -24,6 +25,7 @@ import {
   type Lsn,
   type Manifest,
   type NodeName,
+  type PlantedBugs,
   type StreamId,
   type TransactionId,
 } from "@sixfold/model";
@@ -33,6 +35,7 @@ import { ClientDesk } from "./client-desk.ts";
 import type { ForeignEntry } from "./feed-receiver.ts";
 import { nameWinner } from "./name-winner.ts";
 import { Neighbours, type NeighbourIo } from "./neighbours.ts";
+import { pageRead } from "./page-read.ts";
 import {
   DEFAULT_SETTINGS,
   type ClientLink,
@@ -48,6 +51,7 @@ export class DatabaseNode {
   readonly effects: NodeEffect[] = [];
   private readonly options: NodeOptions;
   private readonly settings: NodeSettings;
+  private readonly planted: PlantedBugs;
   private readonly engine: Engine;
   private readonly volume: Volume;
   private readonly desk: ClientDesk;
@@ -65,15 +69,16 @@ export class DatabaseNode {
   constructor(options: NodeOptions) {
     this.options = options;
     this.settings = { ...DEFAULT_SETTINGS, ...options.settings };
-    const { geometry, poolPages, conflicts, seed } = options;
-    this.engine = new Engine({ geometry, poolPages, conflicts, seed });
+    const { geometry, poolPages, conflicts, seed, planted = NO_BUGS, trace } = options;
+    this.planted = planted;
+    this.engine = new Engine({ geometry, poolPages, conflicts, seed, planted });
     const az = options.nodes.find((node) => node.name === options.name)?.az ?? "";
     const { volume, servers, volumeSettings: settings = {} } = options;
-    this.volume = new Volume({ node: options.name, volume, servers, seed, az, settings });
+    this.volume = new Volume({ node: options.name, volume, servers, seed, az, settings, planted, trace });
     this.random = new Random(seed);
-    this.log = new TransactionLog(this.settings.rememberedOutcomes);
-    this.desk = new ClientDesk(this.deskIo(), this.log, this.settings.waitLimitMs);
-    this.neighbours = new Neighbours(options.name, this.neighbourIo());
+    this.log = new TransactionLog(this.settings.rememberedOutcomes, planted);
+    this.desk = new ClientDesk(this.deskIo(), this.log, this.settings.waitLimitMs, planted, trace);
+    this.neighbours = new Neighbours(options.name, this.neighbourIo(), planted);
     this.suspicion = new Suspicion(
       this.settings.suspectAfterMs,
       options.nodes.findIndex((node) => node.name === options.name),
@@ -280,10 +285,10 @@ export class DatabaseNode {
         return;
       case "durable":
         this.neighbours.advance(effect.through);
-        if (this.neighbours.stream !== 0) this.engine.advance(this.neighbours.stream, effect.through, now);
+        if (this.neighbours.stream !== 0) this.show(this.neighbours.stream, effect.through, now);
         return;
       case "page":
-        return this.onPage(effect, now);
+        return pageRead(this.engine, effect, now);
       case "outcome":
         return this.onOutcome(effect.transaction, effect.outcome);
       case "manifest":
@@ -316,23 +321,6 @@ export class DatabaseNode {
     this.effects.push({ kind: "append", servers, followers, message });
   }
 
-  private onPage(effect: Extract<VolumeEffect, { kind: "page" }>, now: number): void {
-    const { page, readPoint, answer } = effect;
-    switch (answer.kind) {
-      case "page":
-        return this.engine.pagesLoaded(
-          [{ page, image: answer.image, version: answer.version, readPoint }],
-          now,
-        );
-      case "empty":
-        return this.engine.pagesLoaded([{ page, image: undefined, version: NONE, readPoint }], now);
-      case "too-old":
-        return this.engine.loadFailed([page], readPoint, "too-old", now);
-      case "unavailable":
-        return this.engine.loadFailed([page], readPoint, unreadable(page), now);
-    }
-  }
-
   // --- lifecycle ----------------------------------------------------------------------------
 
   private onManifest(manifest: Manifest, now: number): void {
@@ -361,7 +349,8 @@ export class DatabaseNode {
   private switchMode(manifest: Manifest, now: number): void {
     const open = openStreams(manifest);
     if (manifest.mode === this.options.mode) this.openStream(now);
-    else if (open.length === 0) this.volume.changeMode(this.options.mode, now);
+    else if (open.length === 0 || this.planted.has("mode-switched-while-open"))
+      this.volume.changeMode(this.options.mode, now);
     else
       for (const stream of open) if (stream.node === this.options.name) this.volume.recover(stream.id, now);
   }
@@ -383,12 +372,12 @@ export class DatabaseNode {
   private onFenced(stream: StreamId, now: number): void {
     if (this.state.state !== "writing" || this.state.stream !== stream) return;
     this.say("warn", "stream-fenced", { stream });
+    this.suspicion.fenced(now);
     this.engine.closeStream(
       new SixfoldError("fenced", `stream ${stream} of ${this.options.name} was closed by a recovery`),
       now,
     );
     this.untold.clear();
-    this.suspicion.fenced(now);
     this.neighbours.closed();
     this.openStream(now);
     this.announce();
@@ -421,7 +410,7 @@ export class DatabaseNode {
         return node.volume.manifest;
       },
       applyForeign: (stream, entry) => node.applyForeign(stream, entry),
-      advance: (stream, to) => node.engine.advance(stream, to, node.now),
+      advance: (stream, to) => node.show(stream, to, node.now),
       dropCleanPages: () => node.engine.dropCleanPages(node.now),
       noteForeign: (slice) => node.volume.noteForeign(slice),
       noteTails: (start) => node.volume.noteTails(start.stream, start.tails),
@@ -431,8 +420,18 @@ export class DatabaseNode {
     };
   }
 
+  private show(stream: StreamId, through: Lsn, now: number): void {
+    this.engine.advance(stream, through, now);
+    if (this.options.trace === undefined) return;
+    const { applied: vector } = this.engine;
+    this.options.trace({ kind: "shown", stream, through, vector, readable: this.neighbours.isClosed });
+  }
+
   private applyForeign(stream: StreamId, { lsn: at, slices }: ForeignEntry): void {
-    const deltas = slices.length === 1 ? slices[0]!.deltas : slices.flatMap((slice) => slice.deltas);
+    const deltas =
+      slices.length === 1 || this.planted.has("shown-in-part")
+        ? slices[0]!.deltas
+        : slices.flatMap((slice) => slice.deltas);
     const transaction = (slices.find((slice) => slice.transaction !== "") ?? slices[0]!).transaction;
     this.engine.applyForeign({ stream, lsn: at, transaction, deltas }, this.now);
     this.volume.foreignSeen(stream, at);
@@ -456,16 +455,10 @@ export class DatabaseNode {
     };
   }
 
-  /** Storage's word on a transaction. If it never got there and would have come through here, it never will. */
+  /** Storage's word on a transaction. */
   private onOutcome(id: TransactionId, found: FoundOutcome): void {
-    const known = this.log.outcome(id);
     const ours = streamOfTransaction(id) === this.neighbours.stream;
-    // Storage may have merged its trace away, but a memory that never forgot anything would know.
-    const never =
-      known === undefined && ours && (found === "absent" || (found === "unknown" && this.log.isWhole));
-    if (never) this.log.bar(id);
-    const outcome = known ?? (never ? "aborted" : found);
-    this.desk.outcomeFound(id, outcome === "absent" ? "unknown" : outcome);
+    this.desk.outcomeFound(id, this.log.judge(id, found, ours));
   }
 
   private welcome(): Extract<NodeEffect, { kind: "toClient" }>["message"] {
@@ -487,12 +480,6 @@ export class DatabaseNode {
   ): void {
     this.effects.push({ kind: "log", level, event, fields });
   }
-}
-
-function unreadable(page: number): SixfoldError {
-  return new SixfoldError("unavailable", `page ${page} cannot be read: too few of its segments answer`, {
-    details: { page },
-  });
 }
 
 const FIRST_LSN = lsn(1);

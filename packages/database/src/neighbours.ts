@@ -5,8 +5,8 @@
  *     links this node dialled    it follows: append, feedStart, durable come in
  *     links others dialled       they follow: the same go out
  */
-import type { Lsn, Manifest, NodeName, ReadPoint, Slice, StreamId } from "@sixfold/model";
-import { streamState } from "@sixfold/model";
+import type { Lsn, Manifest, NodeName, PlantedBugs, ReadPoint, Slice, StreamId } from "@sixfold/model";
+import { NO_BUGS, streamState } from "@sixfold/model";
 import type { Append, FeedStart, StorageMessage } from "@sixfold/wire";
 import { ClusterReads } from "./cluster-reads.ts";
 import type { ForeignEntry } from "./feed-receiver.ts";
@@ -42,22 +42,21 @@ export class Neighbours {
   private sender: FeedSender | undefined;
   private nextRequest = 1;
 
-  constructor(name: NodeName, io: NeighbourIo) {
+  constructor(name: NodeName, io: NeighbourIo, planted: PlantedBugs = NO_BUGS) {
     this.name = name;
     this.io = io;
-    this.foreign = new ForeignStreams({
+    const applier = {
       get applied() {
         return io.applied;
       },
       applyForeign: io.applyForeign,
       advance: io.advance,
       dropCleanPages: io.dropCleanPages,
-      askDurable: (peer) => this.askDurable(peer),
-    });
-    this.clusterReads = new ClusterReads({
-      askAll: () => this.askAllDurable(),
-      checkManifest: io.checkManifest,
-    });
+      askDurable: (peer: NodeName) => this.askDurable(peer),
+    };
+    this.foreign = new ForeignStreams(applier, planted);
+    const round = { askAll: () => this.askAllDurable(), checkManifest: io.checkManifest };
+    this.clusterReads = new ClusterReads(round, planted);
   }
 
   // --- this node's own stream ---------------------------------------------------------------------

@@ -14,6 +14,7 @@ import type {
   Role,
   SegmentServerInfo,
   StreamId,
+  Trace,
 } from "@sixfold/model";
 import type { Append, ClientResponses, ClientWelcome, StorageMessage } from "@sixfold/wire";
 import type { VolumeSettings } from "@sixfold/volume";
@@ -70,6 +71,8 @@ export interface NodeOptions {
   readonly volumeSettings?: Partial<VolumeSettings>;
   /** Rules to break on purpose: only for tests that must show that a broken rule is noticed (STYLE 29). */
   readonly planted?: PlantedBugs | undefined;
+  /** Hears each step of the protocol as it happens. */
+  readonly trace?: Trace | undefined;
 }
 
 /** A client's connection, numbered by the driver. */

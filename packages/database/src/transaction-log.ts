@@ -7,7 +7,8 @@
  * An id that was asked about and had never been heard of here is barred: should its commit still
  * arrive, it is refused. So "aborted" is true for ever once it was said.
  */
-import type { TransactionId, TransactionOutcome } from "@sixfold/model";
+import { NO_BUGS, type PlantedBugs, type TransactionId, type TransactionOutcome } from "@sixfold/model";
+import type { FoundOutcome } from "@sixfold/volume";
 
 type Known = TransactionOutcome | "barred";
 
@@ -17,7 +18,10 @@ export class TransactionLog {
   private older = new Map<TransactionId, Known>();
   private forgot = false;
 
-  constructor(capacity: number) {
+  private readonly bars: boolean;
+
+  constructor(capacity: number, planted: PlantedBugs = NO_BUGS) {
+    this.bars = !planted.has("aborted-not-barred");
     this.capacity = capacity;
   }
 
@@ -52,6 +56,20 @@ export class TransactionLog {
   outcome(id: TransactionId): TransactionOutcome | undefined {
     const known = this.get(id);
     return known === "barred" ? "aborted" : known;
+  }
+
+  /**
+   * What to say of a transaction of which storage has `found` so much. If it never got there and would have come through here
+   * (`ours`: its stream is this node's), it never will.
+   */
+  judge(id: TransactionId, found: FoundOutcome, ours: boolean): TransactionOutcome {
+    const known = this.outcome(id);
+    // Storage may have merged its trace away, but a memory that never forgot anything would know.
+    const never =
+      known === undefined && ours && (found === "absent" || (found === "unknown" && this.isWhole));
+    if (never && this.bars) this.bar(id);
+    const outcome = known ?? (never ? "aborted" : found);
+    return outcome === "absent" ? "unknown" : outcome;
   }
 
   private get(id: TransactionId): Known | undefined {
