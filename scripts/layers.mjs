@@ -26,6 +26,7 @@ const everyPackage = [
   "model",
   "wire",
   "ports",
+  "protocol",
   "segment",
   "volume",
   "engine",
@@ -36,6 +37,7 @@ const everyPackage = [
   "cluster",
   "workload",
   "checker",
+  "simulation",
 ];
 
 /**
@@ -46,6 +48,7 @@ export const mayUse = {
   model: [],
   wire: ["model"],
   ports: ["model"],
+  protocol: ["model"],
   segment: ["model", "wire"],
   volume: ["model", "wire"],
   engine: ["model"],
@@ -53,9 +56,10 @@ export const mayUse = {
   client: ["model", "wire", "ports"],
   "node-ports": ["model", "ports"],
   "sim-ports": ["model", "ports"],
-  cluster: everyPackage.slice(0, 10),
+  cluster: everyPackage.slice(0, 11),
   workload: ["model", "client"],
   checker: [],
+  simulation: everyPackage.slice(0, 14),
   server: everyPackage,
   cli: everyPackage,
   console: everyPackage,

@@ -14,6 +14,9 @@
  * event about that entry; `decided` before what depends on it leaves the node. A simulator passes events in true order across
  * processes; real processes only roughly, so the monitor can be told to judge later (package `protocol`).
  *
+ * A restart may have swallowed facts that were durable and not yet told. So a segment that starts again says first what it read from its log:
+ * `learned` (source `log`), `fenced`, votes on what is undecided, `stored`.
+ *
  * Cost. Events refer to objects that exist already (slices, decisions, manifests, read points), and are read at once: whoever
  * keeps one copies what may change. Nobody builds events while nobody listens: emitters hold a `Trace | undefined`.
  */
@@ -47,15 +50,15 @@ export type SegmentEvent =
       readonly vote: VoteKind;
     }
   /**
-   * New decisions are known here, from the stream's writer, from a peer, from the manifest (a close), or since a foreign entry builds on the
-   * entry (`base`). What was known before may be in the range again.
+   * New decisions are known here: from the stream's writer, from a peer, from the manifest (an outcome of an open stream, or its `close`), since
+   * a foreign entry builds on the entry (`base`), or read from the `log` after a restart. What was known before may be in the range again.
    */
   | {
       readonly kind: "learned";
       readonly pg: PgId;
       readonly stream: StreamId;
       readonly decisions: Decisions;
-      readonly source: "writer" | "peer" | "manifest" | "base";
+      readonly source: "writer" | "peer" | "manifest" | "close" | "base" | "log";
     }
   /** Pages copied from a peer hold everything of the stream up to `through`: claims up to there are free. */
   | { readonly kind: "copied"; readonly pg: PgId; readonly stream: StreamId; readonly through: Lsn }

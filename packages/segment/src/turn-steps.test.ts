@@ -79,11 +79,11 @@ describe("trace events of a segment", () => {
     s.tick();
     expect(steps(s)).toEqual([
       "fenced 1",
-      "learned 1 (0,1] - early 2 of manifest",
+      "learned 1 (0,1] - early 2 of close",
       `chained ${P} 1:1 on 0:0`,
     ]);
     s.close(2, 0, 0, decided(0, 0));
-    expect(steps(s)).toEqual(["learned 2 (0,0] - early  of manifest", "fenced 2"]);
+    expect(steps(s)).toEqual(["learned 2 (0,0] - early  of close", "fenced 2"]);
   });
 
   test("reads say what they showed; silence costs nothing to say", () => {

@@ -44,7 +44,7 @@ export class TurnSteps {
     const { pg, stream } = log;
     const beyond: Lsn[] = [...decisions.earlyAborts];
     for (let i = log.indexAfter(at.final); i < log.slices.length; i++) beyond.push(log.slices[i]!.slice.lsn);
-    this.learned(log, { ...decisions, earlyAborts: beyond }, "manifest");
+    this.learned(log, { ...decisions, earlyAborts: beyond }, "close");
     if (!wasFenced && log.isFenced) this.fences.push({ kind: "fenced", pg, stream });
   }
 

@@ -1,0 +1,306 @@
+/**
+ * Conditions on decisions: what a commit needs, whoever makes it; what an abort needs before a client may hear of it.
+ * DESIGN section 6 ("Deciding") and section 7 (recovery's rules), I1, I2, I3.
+ *
+ *     accepts ──> decided (votes)  ──┐
+ *     accepts ──> ruled (manifest) ──┼──> committed: in LSN order, on committed bases, nobody else on its bases
+ *     fences  ──> ruled (close)    ──┘
+ */
+import {
+  FENCE_QUORUM,
+  isNone,
+  OWNED_QUORUM,
+  quorumFor,
+  REPLICAS,
+  sameVersion,
+  showVersion,
+  type Lsn,
+  type PageUse,
+  type StreamId,
+} from "@sixfold/model";
+import { condition, type Condition } from "./condition.ts";
+import { isCommitted, type EntryFacts, type Facts } from "./facts.ts";
+
+/** A step that commits the entry named in it, for the first time. */
+interface Committing {
+  readonly stream: StreamId;
+  readonly lsn: Lsn;
+  readonly decision: "commit" | "abort";
+}
+
+/** The entry that this step commits; undefined if it commits none, one already committed, or one forgotten. */
+function committing(facts: Facts, step: Committing): EntryFacts | undefined {
+  if (step.decision !== "commit") return undefined;
+  const e = facts.entry(step.stream, step.lsn);
+  return e === undefined || isCommitted(e) ? undefined : e;
+}
+
+const isItself = (e: EntryFacts, v: PageUse["base"]): boolean => v.stream === e.stream && v.lsn === e.lsn;
+
+/** I3: nothing else that is committed lies on one of its bases. */
+function forks(facts: Facts, step: Committing): string | undefined {
+  const e = step.decision === "commit" ? facts.entry(step.stream, step.lsn) : undefined;
+  for (const slice of e?.slices ?? [])
+    for (const { page, base } of slice.deltas) {
+      const next = facts.successor(page, base);
+      if (next !== undefined && !isItself(e!, next))
+        return `page ${page}: ${showVersion(next)} is committed on ${showVersion(base)} already`;
+    }
+  return undefined;
+}
+
+/** I3: what is committed lies on what is committed. */
+function baseNotCommitted(facts: Facts, step: Committing): string | undefined {
+  const e = step.decision === "commit" ? facts.entry(step.stream, step.lsn) : undefined;
+  for (const slice of e?.slices ?? [])
+    for (const { page, base } of slice.deltas) {
+      if (isNone(base) || facts.isForgotten(base.stream, base.lsn)) continue;
+      const under = facts.entry(base.stream, base.lsn);
+      if (under === undefined || !isCommitted(under))
+        return `page ${page}: its base ${showVersion(base)} is not committed`;
+    }
+  return undefined;
+}
+
+/** A checked page has not been changed by an entry committed before. */
+function checkOvertaken(facts: Facts, step: Committing): string | undefined {
+  const e = committing(facts, step);
+  if (e === undefined) return undefined;
+  for (const slice of e.slices)
+    for (const { page, base } of slice.checks) {
+      const next = facts.successor(page, base);
+      if (next !== undefined && !isItself(e, next))
+        return `page ${page}, checked at ${showVersion(base)}: ${showVersion(next)} is committed`;
+    }
+  return undefined;
+}
+
+/** Two committed entries that each changed what the other checked (write skew): whoever was first, the other is wrong. */
+function mutualCheck(facts: Facts, step: Committing): string | undefined {
+  const e = committing(facts, step);
+  if (e === undefined) return undefined;
+  for (const slice of e.slices)
+    for (const { page, base } of slice.deltas)
+      for (const checker of facts.checkersOf(page, base)) {
+        if (isItself(e, checker)) continue;
+        for (const mine of e.slices)
+          for (const check of mine.checks) {
+            const next = facts.successor(check.page, check.base);
+            if (next !== undefined && sameVersion(next, checker))
+              return `${showVersion(checker)} checked page ${page} and changed page ${check.page}, this one the other way round`;
+          }
+      }
+  return undefined;
+}
+
+/** Own bases come first (I5): an entry is not committed before what it was built on. */
+function baseOpen(facts: Facts, step: Committing): string | undefined {
+  const e = step.decision === "commit" ? facts.entry(step.stream, step.lsn) : undefined;
+  for (const base of e?.ownBases ?? []) {
+    if (facts.isForgotten(step.stream, base)) continue;
+    const under = facts.entry(step.stream, base);
+    if (under === undefined || !isCommitted(under)) return `its own base ${base} is not committed`;
+  }
+  return undefined;
+}
+
+function contradicts(facts: Facts, step: Committing): string | undefined {
+  const e = facts.entry(step.stream, step.lsn);
+  if (e === undefined) return undefined;
+  if (step.decision === "commit") {
+    if (e.isAbortTold) return "a client was told that it aborted";
+    if (e.ruling === "abort") return "the manifest aborted it";
+  } else if (isCommitted(e)) return "it is committed";
+  return undefined;
+}
+
+/** What a commit needs, by votes and by the manifest alike. */
+const everyCommit = (on: "decided" | "ruled", suffix: string): Condition[] => [
+  condition({
+    name: `one-decision${suffix}`,
+    rule: "I2, 1 decision",
+    says: "nothing is committed that was told or ruled aborted, nothing aborted that is committed",
+    on,
+    // A zombie's abort comes to nothing; what it tells is judged when it tells it.
+    order: "any",
+    fails: (facts, step) =>
+      step.kind === "decided" && step.decision === "abort" ? undefined : contradicts(facts, step),
+  }),
+  condition({
+    name: `one-successor${suffix}`,
+    rule: "I3",
+    says: "two committed entries never share a base",
+    on,
+    order: "any",
+    fails: forks,
+  }),
+  condition({
+    name: `committed-base${suffix}`,
+    rule: "I3",
+    says: "what is committed lies on what is committed",
+    on,
+    order: "true",
+    fails: baseNotCommitted,
+  }),
+  condition({
+    name: `check-holds${suffix}`,
+    rule: "4 vote 1, 8 serializable",
+    says: "what a committed entry checked had not been changed when it was committed",
+    on,
+    order: "true",
+    fails: checkOvertaken,
+  }),
+  condition({
+    name: `no-write-skew${suffix}`,
+    rule: "8 serializable",
+    says: "no two committed entries each changed what the other checked",
+    on,
+    order: "any",
+    fails: mutualCheck,
+  }),
+  condition({
+    name: `own-bases-first${suffix}`,
+    rule: "6 commit, I5",
+    says: "an entry is committed after its own bases",
+    on,
+    order: "true",
+    fails: baseOpen,
+  }),
+];
+
+function tooFewAccepts(
+  facts: Facts,
+  e: EntryFacts,
+  needed: (owned: boolean) => number,
+  what: string,
+): string | undefined {
+  for (const slice of e.slices) {
+    const accepts = facts.acceptsOf(e, slice);
+    const q = needed(slice.owned);
+    if (accepts < q) return `PG ${slice.pg}: ${accepts} accept, ${what} needs ${q}`;
+  }
+  return undefined;
+}
+
+/**
+ * May a client hear that the entry aborted? Once it can never be committed: it was never sent, the manifest says so, the abort is durable
+ * on four of six of its first PG, what supersedes it is committed, somebody else's version follows one of its bases, or the like is true
+ * of an own base. (DESIGN section 6.)
+ */
+export function canNeverCommit(facts: Facts, e: EntryFacts): boolean {
+  const first = e.slices[0];
+  if (first === undefined || e.ruling === "abort") return true;
+  if (facts.decisionKnownAt(first.pg, e.stream, e.lsn) >= OWNED_QUORUM) return true;
+  const superseder = facts.supersederOf(e.stream, e.lsn);
+  if (superseder !== undefined && isCommitted(superseder)) return true;
+  for (const slice of e.slices)
+    for (const { page, base } of slice.deltas) {
+      const next = facts.successor(page, base);
+      if (next !== undefined && !isItself(e, next)) return true;
+    }
+  for (const base of e.ownBases) {
+    const under = facts.entry(e.stream, base);
+    if (under !== undefined && !isCommitted(under) && canNeverCommit(facts, under)) return true;
+  }
+  return false;
+}
+
+export const commitConditions: readonly Condition[] = [
+  condition({
+    name: "decided-once",
+    rule: "1 decision, I2",
+    says: "a writer decides an entry once",
+    on: "decided",
+    order: "any",
+    fails: (facts, { stream, lsn }) =>
+      facts.entry(stream, lsn)?.decision === undefined ? undefined : "it had been decided before",
+  }),
+  ...everyCommit("decided", ""),
+  ...everyCommit("ruled", "-ruled"),
+  condition({
+    name: "votes-decide",
+    rule: "6 commit, I1",
+    says: "a commit by votes has q durable accepts in each of its PGs: 4 if it owns the pages, else 5",
+    on: "decided",
+    order: "true",
+    fails: (facts, { stream, lsn, by }) => {
+      const e = facts.entry(stream, lsn);
+      if (by !== "votes" || e === undefined) return undefined;
+      return tooFewAccepts(facts, e, quorumFor, "a commit by votes");
+    },
+  }),
+  condition({
+    name: "manifest-decides",
+    rule: "6, I2",
+    says: "a commit without the votes is in the manifest",
+    on: "decided",
+    order: "true",
+    fails: (facts, { stream, lsn, by, decision }) => {
+      if ((by !== "manifest" && by !== "recovery") || facts.isForgotten(stream, lsn)) return undefined;
+      const e = facts.entry(stream, lsn);
+      return e === undefined || e.slices.length === 0 || e.ruling === decision
+        ? undefined
+        : `the manifest says ${e.ruling ?? "nothing"}`;
+    },
+  }),
+  condition({
+    name: "lsn-order",
+    rule: "6 commit",
+    says: "commits go in LSN order: every earlier entry of the stream is decided",
+    on: "decided",
+    order: "any",
+    fails: (facts, { stream, lsn, decision, by }) => {
+      const first = facts.firstUndecided(stream);
+      return decision === "commit" && by !== "recovery" && first < lsn
+        ? `entry ${first} is undecided`
+        : undefined;
+    },
+  }),
+  condition({
+    name: "manifest-commit-accepted",
+    rule: "6 manifest, I1",
+    says: "a commit goes through the manifest only with four accepts in each of its PGs",
+    on: "ruled",
+    order: "true",
+    fails: (facts, step) => {
+      const e = committing(facts, step);
+      if (e === undefined || step.byClose) return undefined;
+      return tooFewAccepts(facts, e, () => OWNED_QUORUM, "a commit through the manifest");
+    },
+  }),
+  condition({
+    name: "recovery-bound",
+    rule: "7 step 2",
+    says: "recovery commits an undecided entry only if at most 6 - q of the fenced segments lack its accept",
+    on: "ruled",
+    order: "true",
+    fails: (facts, step) => {
+      const e = committing(facts, step);
+      if (e === undefined || !step.byClose || e.ruling !== undefined) return undefined;
+      return tooFewAccepts(facts, e, (owned) => FENCE_QUORUM - (REPLICAS - quorumFor(owned)), "a recovery");
+    },
+  }),
+  condition({
+    name: "told-is-true",
+    rule: "I2",
+    says: "what a client hears is so: committed, or aborted and never to be committed",
+    on: "told",
+    order: "true",
+    fails: (facts, { stream, lsn, decision }) => {
+      if (facts.isForgotten(stream, lsn)) return undefined;
+      const e = facts.entry(stream, lsn);
+      if (e === undefined) return "nobody decided it";
+      if (decision === "commit") return isCommitted(e) ? undefined : "it is not committed";
+      if (e.decision === undefined && e.ruling === undefined) return "it is undecided";
+      return canNeverCommit(facts, e) ? undefined : "it may still be committed";
+    },
+  }),
+  condition({
+    name: "told-once-committed",
+    rule: "I2",
+    says: "no client hears that a committed entry aborted",
+    on: "told",
+    order: "any",
+    fails: (facts, step) => (step.decision === "abort" ? contradicts(facts, step) : undefined),
+  }),
+];

@@ -1,0 +1,378 @@
+/**
+ * The facts that the events of a running cluster amount to. `apply` takes one in, at O(1) amortised; what is long settled is forgotten, so
+ * that memory stays bounded however long a cluster runs:
+ *
+ *     entries         the newest `entriesMax` decided ones of each stream
+ *     streams         the newest `streamsMax`; older ones once they are settled
+ *     pages           the `pagesMax` last used
+ */
+import {
+  lsn,
+  streamId,
+  ZERO_LSN,
+  type Decision,
+  type Lsn,
+  type Manifest,
+  type NodeName,
+  type PageId,
+  type PageVersion,
+  type PgId,
+  type ReadPoint,
+  type SentSliceFacts,
+  type StreamId,
+  type TransactionId,
+} from "@sixfold/model";
+import type { Step } from "./condition.ts";
+import { isCommitted, type Claim, type EntryFacts, type Facts } from "./facts.ts";
+import { Generations } from "./generations.ts";
+import { PageFacts } from "./page-facts.ts";
+import { SegmentFacts, type StreamAtSegment } from "./segment-facts.ts";
+import { copyVector, recordOf, StreamFacts, type EntryRecord } from "./stream-facts.ts";
+
+export interface FactLimits {
+  readonly entriesMax: number;
+  readonly streamsMax: number;
+  readonly pagesMax: number;
+}
+
+export const DEFAULT_FACT_LIMITS: FactLimits = { entriesMax: 8192, streamsMax: 64, pagesMax: 65_536 };
+
+const NO_ATTEMPTS: readonly EntryFacts[] = Object.freeze([]);
+const NO_CLAIMS: readonly Claim[] = Object.freeze([]);
+
+export class FactStore implements Facts {
+  manifest: Manifest | undefined;
+  private readonly limits: FactLimits;
+  private readonly streams = new Map<StreamId, StreamFacts>();
+  /** Streams up to it are forgotten whole. */
+  private forgottenStreams = streamId(0);
+  private readonly segments = new Map<NodeName, Map<PgId, SegmentFacts>>();
+  /** By bit: a segment that replaced another has a bit of its own. */
+  private readonly groups = new Map<PgId, SegmentFacts[]>();
+  private readonly pages: PageFacts;
+  private readonly attempts: Generations<TransactionId, EntryRecord[]>;
+  private readonly calledAborted: Generations<TransactionId, true>;
+  /** Processes whose last words may be missing; none where events come in true order. */
+  private readonly silenced: ReadonlySet<NodeName>;
+
+  constructor(limits: FactLimits, silenced: ReadonlySet<NodeName>) {
+    this.limits = limits;
+    this.pages = new PageFacts(limits.pagesMax);
+    this.attempts = new Generations(limits.entriesMax * 4);
+    this.calledAborted = new Generations(limits.entriesMax * 4);
+    this.silenced = silenced;
+  }
+
+  // Taking in
+
+  apply(step: Step, process: NodeName): void {
+    switch (step.kind) {
+      case "opened": {
+        const s = this.stream(step.stream);
+        if (s === undefined) return;
+        s.writer ??= process;
+        s.exclusive = step.exclusive;
+        return;
+      }
+      case "sent":
+        return this.sent(step.stream, step.lsn, step.slices, step.builtOn);
+      case "decided":
+        return this.decide(step.stream, step.lsn, step.decision, false);
+      case "ruled":
+        return this.decide(step.stream, step.lsn, step.decision, true);
+      case "told": {
+        const e = this.streams.get(step.stream)?.entry(step.lsn);
+        if (e !== undefined && step.decision === "abort") e.isAbortTold = true;
+        return;
+      }
+      case "durable": {
+        const s = this.streams.get(step.stream);
+        if (s !== undefined && step.through > s.durable) s.durable = step.through;
+        return;
+      }
+      case "closed": {
+        const s = this.streams.get(step.stream);
+        if (s !== undefined) s.final = step.final;
+        return;
+      }
+      case "manifest":
+        return this.learnManifest(step.manifest);
+      case "outcome":
+        if (step.outcome === "aborted") this.calledAborted.set(step.transaction, true);
+        return;
+      case "wiped":
+        return this.wipe(process);
+      case "left":
+      case "shown":
+      case "answered":
+      case "chained":
+      case "died":
+        return;
+      case "stored":
+      case "voted":
+      case "learned":
+      case "copied":
+      case "fenced":
+        return this.atSegment(step, process);
+    }
+  }
+
+  private atSegment(
+    step: Extract<Step, { kind: "stored" | "voted" | "learned" | "copied" | "fenced" }>,
+    process: NodeName,
+  ): void {
+    if (this.stream(step.stream) === undefined) return;
+    const segment = this.segment(process, step.pg);
+    const s = segment.at(step.stream);
+    switch (step.kind) {
+      case "stored":
+        if (step.scl > s.scl) s.scl = step.scl;
+        return;
+      case "fenced":
+        s.isFenced = true;
+        return;
+      case "copied":
+        s.jump(step.through);
+        if (step.through > s.scl) s.scl = step.through;
+        return segment.releaseDecided(step.stream);
+      case "learned": {
+        if (step.source === "close") s.isFenced = s.knowsClose = true;
+        const overrides = step.source === "manifest" || step.source === "close";
+        s.learn(step.decisions, overrides, this.forgottenThrough(step.stream));
+        return segment.releaseDecided(step.stream);
+      }
+      case "voted":
+        return this.vote(segment, step.stream, step.lsn, step.vote === "accept");
+    }
+  }
+
+  private vote(segment: SegmentFacts, stream: StreamId, at: Lsn, accepts: boolean): void {
+    const e = this.streams.get(stream)?.entry(at);
+    const slice = e?.slice(segment.pg);
+    if (e === undefined || slice === undefined) return;
+    if (accepts) {
+      slice.accepts |= 1 << segment.bit;
+      segment.claim(e);
+    } else {
+      slice.accepts &= ~(1 << segment.bit);
+      segment.release(e);
+    }
+  }
+
+  private sent(stream: StreamId, at: Lsn, slices: readonly SentSliceFacts[], builtOn: ReadPoint): void {
+    const s = this.stream(stream);
+    const e = s?.at(at);
+    const first = slices[0];
+    if (s === undefined || e === undefined || first === undefined) return;
+    e.slices = slices.map(recordOf);
+    e.supersedes = first.supersedes;
+    e.ownBases = first.ownBases;
+    if (!s.exclusive) e.builtOn = copyVector(builtOn, s.entry(lsn(at - 1))?.builtOn ?? []);
+    for (const slice of slices) s.pgs.add(slice.pg);
+    if (first.supersedes !== 0) {
+      const older = s.entry(first.supersedes);
+      if (older !== undefined) older.superseder = e;
+    }
+    const id = slices.find((x) => x.transaction !== "")?.transaction;
+    if (id !== undefined) {
+      const known = this.attempts.get(id);
+      if (known === undefined) this.attempts.set(id, [e]);
+      else known.push(e);
+    }
+    s.forget(this.limits.entriesMax, () => {});
+  }
+
+  private decide(stream: StreamId, at: Lsn, decision: Decision, ruled: boolean): void {
+    const s = this.stream(stream);
+    const e = s?.at(at);
+    if (s === undefined || e === undefined) return;
+    const before = isCommitted(e);
+    if (ruled) e.ruling ??= decision;
+    else e.decision ??= decision;
+    if (!before && isCommitted(e)) {
+      const version = { stream, lsn: at };
+      for (const slice of e.slices) {
+        for (const d of slice.deltas) this.pages.committed(d.page, d.base, version);
+        for (const c of slice.checks) this.pages.checked(c.page, c.base, version);
+      }
+    }
+    s.decided();
+  }
+
+  private learnManifest(m: Manifest): void {
+    if (this.manifest === undefined || m.revision > this.manifest.revision) this.manifest = m;
+    if (this.streams.size <= this.limits.streamsMax) return;
+    const ids = [...this.streams.keys()].sort((a, b) => a - b);
+    for (const id of ids.slice(0, ids.length - this.limits.streamsMax)) {
+      if (id > m.settledThrough) return;
+      this.streams.delete(id);
+      this.forgottenStreams = id;
+      for (const group of this.groups.values()) for (const segment of group) segment.forget(id);
+    }
+  }
+
+  private wipe(process: NodeName): void {
+    for (const segment of this.segments.get(process)?.values() ?? []) {
+      segment.wipe();
+      for (const s of this.streams.values())
+        for (const at of s.sentAfter(s.forgottenThrough)) {
+          const slice = s.entry(at)?.slice(segment.pg);
+          if (slice !== undefined) slice.accepts &= ~(1 << segment.bit);
+        }
+    }
+  }
+
+  /** The stream, made if it is not there; undefined if it is forgotten. */
+  private stream(id: StreamId): StreamFacts | undefined {
+    let s = this.streams.get(id);
+    if (s === undefined && id > this.forgottenStreams) this.streams.set(id, (s = new StreamFacts(id)));
+    return s;
+  }
+
+  private segment(process: NodeName, pg: PgId): SegmentFacts {
+    let byPg = this.segments.get(process);
+    if (byPg === undefined) this.segments.set(process, (byPg = new Map()));
+    let segment = byPg.get(pg);
+    if (segment !== undefined) return segment;
+    let group = this.groups.get(pg);
+    if (group === undefined) this.groups.set(pg, (group = []));
+    segment = new SegmentFacts(process, pg, group.length);
+    byPg.set(pg, segment);
+    group.push(segment);
+    return segment;
+  }
+
+  // Asked by the conditions
+
+  entry(stream: StreamId, at: Lsn): EntryFacts | undefined {
+    return this.streams.get(stream)?.entry(at);
+  }
+
+  isForgotten(stream: StreamId, at: Lsn): boolean {
+    return at <= this.forgottenThrough(stream);
+  }
+
+  forgottenThrough(stream: StreamId): Lsn {
+    if (stream <= this.forgottenStreams) return Number.POSITIVE_INFINITY as Lsn;
+    return this.streams.get(stream)?.forgottenThrough ?? ZERO_LSN;
+  }
+
+  writerOf(stream: StreamId): NodeName | undefined {
+    return this.streams.get(stream)?.writer;
+  }
+
+  isExclusive(stream: StreamId): boolean {
+    return this.streams.get(stream)?.exclusive ?? false;
+  }
+
+  firstUndecided(stream: StreamId): Lsn {
+    return this.streams.get(stream)?.firstUndecided ?? lsn(1);
+  }
+
+  sentAfter(stream: StreamId, after: Lsn): Iterable<Lsn> {
+    return this.streams.get(stream)?.sentAfter(after) ?? [];
+  }
+
+  durablePoint(stream: StreamId): Lsn {
+    return this.streams.get(stream)?.durable ?? ZERO_LSN;
+  }
+
+  supersederOf(stream: StreamId, at: Lsn): EntryFacts | undefined {
+    return this.streams.get(stream)?.entry(at)?.superseder;
+  }
+
+  successor(page: PageId, base: PageVersion): PageVersion | undefined {
+    return this.pages.successor(page, base);
+  }
+
+  checkersOf(page: PageId, base: PageVersion): readonly PageVersion[] {
+    return this.pages.checkersOf(page, base);
+  }
+
+  acceptsOf(e: EntryFacts, slice: SentSliceFacts): number {
+    if (this.isExclusive(e.stream)) return this.storedAt(slice.pg, e.stream, e.lsn);
+    const mask = this.streams.get(e.stream)?.entry(e.lsn)?.slice(slice.pg)?.accepts ?? 0;
+    return this.count(slice.pg, (s) => (mask & (1 << s.bit)) !== 0);
+  }
+
+  storedAt(pg: PgId, stream: StreamId, at: Lsn): number {
+    return this.countAt(pg, stream, (s) => s.scl >= at);
+  }
+
+  fencesOf(pg: PgId, stream: StreamId): number {
+    return this.countAt(pg, stream, (s) => s.isFenced);
+  }
+
+  decisionKnownAt(pg: PgId, stream: StreamId, at: Lsn): number {
+    return this.countAt(pg, stream, (s) => s.decisionOf(at) !== undefined);
+  }
+
+  pgsOf(stream: StreamId): Iterable<PgId> {
+    return this.streams.get(stream)?.pgs ?? [];
+  }
+
+  isFenced(process: NodeName, pg: PgId, stream: StreamId): boolean {
+    return this.known(process, pg, stream)?.isFenced ?? false;
+  }
+
+  knowsClose(process: NodeName, pg: PgId, stream: StreamId): boolean {
+    return this.known(process, pg, stream)?.knowsClose ?? false;
+  }
+
+  knownDecision(process: NodeName, pg: PgId, stream: StreamId, at: Lsn): Decision | undefined {
+    return this.known(process, pg, stream)?.decisionOf(at);
+  }
+
+  storedThrough(process: NodeName, pg: PgId, stream: StreamId): Lsn {
+    return this.known(process, pg, stream)?.scl ?? ZERO_LSN;
+  }
+
+  decidedThrough(process: NodeName, pg: PgId, stream: StreamId): Lsn {
+    return this.known(process, pg, stream)?.through ?? ZERO_LSN;
+  }
+
+  claimsOn(process: NodeName, pg: PgId, page: PageId): readonly Claim[] {
+    return this.segments.get(process)?.get(pg)?.claimsOn(page) ?? NO_CLAIMS;
+  }
+
+  openEnd(vector: ReadPoint): string | undefined {
+    for (const s of this.streams.values()) {
+      const at = vector.get(s.id);
+      if (at === 0) continue;
+      for (const [other, saw] of s.required(at)) {
+        // Beyond a closed stream's end there is nothing to see.
+        const needed = Math.min(saw, this.streams.get(other)?.final ?? saw);
+        if (other > this.forgottenStreams && vector.get(other) < needed)
+          return `it shows stream ${s.id} to ${at}, which saw stream ${other} to ${needed}, and that only to ${vector.get(other)}`;
+      }
+    }
+    return undefined;
+  }
+
+  attemptsOf(transaction: TransactionId): readonly EntryFacts[] {
+    return this.attempts.get(transaction) ?? NO_ATTEMPTS;
+  }
+
+  wasCalledAborted(transaction: TransactionId): boolean {
+    return this.calledAborted.get(transaction) === true;
+  }
+
+  private known(process: NodeName, pg: PgId, stream: StreamId): StreamAtSegment | undefined {
+    return this.segments.get(process)?.get(pg)?.known(stream);
+  }
+
+  private countAt(pg: PgId, stream: StreamId, holds: (s: StreamAtSegment) => boolean): number {
+    return this.count(pg, (segment) => {
+      const s = segment.known(stream);
+      return s !== undefined && holds(s);
+    });
+  }
+
+  /** Those of whom it is known, and those whose last words may be missing. */
+  private count(pg: PgId, holds: (s: SegmentFacts) => boolean): number {
+    let n = 0;
+    for (const segment of this.groups.get(pg) ?? [])
+      if (holds(segment) || this.silenced.has(segment.process)) n += 1;
+    return n;
+  }
+}

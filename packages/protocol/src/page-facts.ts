@@ -1,0 +1,73 @@
+/**
+ * Committed versions of pages, as far back as a condition may look: per page the last links of its chain, and who checked them.
+ *
+ *     none <── 1:4 <── 1:9 <── 2:3          links (base, version), oldest first
+ *                       ^ checked by 2:2
+ *
+ * Bounded: some links a page, and pages that nothing has touched for long are forgotten (`generations.ts`).
+ */
+import { sameVersion, type PageId, type PageVersion } from "@sixfold/model";
+import { Generations } from "./generations.ts";
+
+interface Link {
+  readonly base: PageVersion;
+  readonly version: PageVersion;
+}
+
+interface PageRecord {
+  readonly links: Link[];
+  readonly checks: Link[];
+}
+
+/** Links kept of a page: readers and rivals look back a few versions, not hundreds. */
+const LINKS_MAX = 256;
+const NOBODY: readonly PageVersion[] = Object.freeze([]);
+
+export class PageFacts {
+  private readonly pages: Generations<PageId, PageRecord>;
+
+  constructor(capacity: number) {
+    this.pages = new Generations(capacity);
+  }
+
+  get size(): number {
+    return this.pages.size;
+  }
+
+  committed(page: PageId, base: PageVersion, version: PageVersion): void {
+    push(this.record(page).links, { base, version });
+  }
+
+  checked(page: PageId, base: PageVersion, by: PageVersion): void {
+    push(this.record(page).checks, { base, version: by });
+  }
+
+  /** The first committed version on `base`. Looks from the newest back: O(1) for those near the head. */
+  successor(page: PageId, base: PageVersion): PageVersion | undefined {
+    const links = this.pages.get(page)?.links;
+    if (links === undefined) return undefined;
+    for (let i = links.length - 1; i >= 0; i--)
+      if (sameVersion(links[i]!.base, base)) return links[i]!.version;
+    return undefined;
+  }
+
+  checkersOf(page: PageId, base: PageVersion): readonly PageVersion[] {
+    const checks = this.pages.get(page)?.checks;
+    if (checks === undefined || checks.length === 0) return NOBODY;
+    return checks.filter((c) => sameVersion(c.base, base)).map((c) => c.version);
+  }
+
+  private record(page: PageId): PageRecord {
+    let record = this.pages.get(page);
+    if (record === undefined) {
+      record = { links: [], checks: [] };
+      this.pages.set(page, record);
+    }
+    return record;
+  }
+}
+
+function push(list: Link[], link: Link): void {
+  list.push(link);
+  if (list.length > LINKS_MAX) list.splice(0, LINKS_MAX / 2);
+}

@@ -1,0 +1,245 @@
+/**
+ * Conditions on streams, from opening to close: what a writer builds on and sends, its durable point, and what the manifest does
+ * with its stream. DESIGN sections 6 and 7, I1, I5, I6.
+ */
+import {
+  FENCE_QUORUM,
+  isNone,
+  lsn,
+  OWNED_QUORUM,
+  showVersion,
+  type Lsn,
+  type NodeName,
+  type SentSliceFacts,
+  type StreamId,
+} from "@sixfold/model";
+import { condition, type Condition } from "./condition.ts";
+import { isCommitted, type Facts } from "./facts.ts";
+import { exclusivityFault, registerFault, sameRevisionFault } from "./manifest-steps.ts";
+
+function notTheAuthor(facts: Facts, stream: StreamId, process: NodeName): string | undefined {
+  const writer = facts.writerOf(stream);
+  return writer === undefined || writer === process ? undefined : `stream ${stream} is ${writer}'s`;
+}
+
+/** An own base must be named unless it is committed, must not be later, nor aborted; a foreign one must be committed. */
+function badBase(facts: Facts, stream: StreamId, at: Lsn, slice: SentSliceFacts): string | undefined {
+  for (const { page, base } of [...slice.deltas, ...slice.checks]) {
+    if (isNone(base) || facts.isForgotten(base.stream, base.lsn)) continue;
+    const under = facts.entry(base.stream, base.lsn);
+    const name = `page ${page}: its base ${showVersion(base)}`;
+    if (under === undefined) return `${name} was never sent`;
+    if (isCommitted(under)) continue;
+    if (base.stream !== stream) return `${name} is not committed`;
+    if (base.lsn >= at) return `${name} is later`;
+    if (under.decision === "abort") return `${name} is aborted`;
+    if (!slice.ownBases.includes(base.lsn)) return `${name} is undecided, and not named among its own bases`;
+  }
+  return undefined;
+}
+
+/** Four of six are owed to whom owns everything it touches. A page never written may be of an extent of its own, which only the writer knows. */
+function notOwned(facts: Facts, stream: StreamId, slice: SentSliceFacts): string | undefined {
+  if (!slice.owned || facts.isExclusive(stream)) return undefined;
+  for (const { page, base } of [...slice.deltas, ...slice.checks])
+    if (!isNone(base) && base.stream !== stream)
+      return `page ${page} is ${showVersion(base)}'s, and is called owned`;
+  return undefined;
+}
+
+/** Entries up to `through` that are committed are with a write quorum in each of their PGs. */
+function notDurable(facts: Facts, stream: StreamId, through: Lsn): string | undefined {
+  for (const at of facts.sentAfter(stream, facts.durablePoint(stream))) {
+    if (at > through) break;
+    const e = facts.entry(stream, at);
+    if (e === undefined || !isCommitted(e)) continue;
+    for (const { pg } of e.slices) {
+      const there = facts.storedAt(pg, stream, at);
+      if (there < OWNED_QUORUM) return `entry ${at} is on ${there} segments of PG ${pg}`;
+    }
+  }
+  return undefined;
+}
+
+/** Fenced at four of six wherever it sent anything; or else its writer has decided all it sent. */
+function unfenced(facts: Facts, stream: StreamId): string | undefined {
+  const quiet = (): boolean => {
+    for (const at of facts.sentAfter(stream, lsn(facts.firstUndecided(stream) - 1)))
+      if (facts.entry(stream, at)?.decision === undefined) return false;
+    return true;
+  };
+  for (const pg of facts.pgsOf(stream)) {
+    const fences = facts.fencesOf(pg, stream);
+    if (fences < FENCE_QUORUM && !quiet())
+      return `closed with ${fences} fences in PG ${pg}, and undecided entries`;
+  }
+  return undefined;
+}
+
+export const streamConditions: readonly Condition[] = [
+  condition({
+    name: "one-author",
+    rule: "I6",
+    says: "a stream is opened by one node, once",
+    on: "opened",
+    order: "any",
+    fails: (facts, { stream }) => {
+      const writer = facts.writerOf(stream);
+      return writer === undefined ? undefined : `stream ${stream} was opened by ${writer} already`;
+    },
+  }),
+  condition({
+    name: "own-stream-only",
+    rule: "I6",
+    says: "a node sends on its own stream only, each LSN once",
+    on: "sent",
+    order: "any",
+    fails: (facts, { stream, lsn: at }, process) =>
+      notTheAuthor(facts, stream, process) ??
+      (facts.entry(stream, at) === undefined ? undefined : `entry ${at} was sent or decided already`),
+  }),
+  condition({
+    name: "own-decisions-only",
+    rule: "I6",
+    says: "a node decides on its own stream only",
+    on: "decided",
+    order: "any",
+    fails: (facts, { stream }, process) => notTheAuthor(facts, stream, process),
+  }),
+  condition({
+    name: "built-on-committed",
+    rule: "4 vote, 6 own base",
+    says: "an entry is built on committed versions, and on undecided ones of its own stream that it names",
+    on: "sent",
+    order: "true",
+    fails: (facts, { stream, lsn: at, slices }) => {
+      for (const slice of slices) {
+        const fault = badBase(facts, stream, at, slice);
+        if (fault !== undefined) return fault;
+      }
+      return undefined;
+    },
+  }),
+  condition({
+    name: "owned-is-owned",
+    rule: "6 quorum",
+    says: "only a stream that wrote the base of every page of a slice, or an exclusive one, may call it owned",
+    on: "sent",
+    order: "any",
+    fails: (facts, { stream, slices }) => {
+      for (const slice of slices) {
+        const fault = notOwned(facts, stream, slice);
+        if (fault !== undefined) return fault;
+      }
+      return undefined;
+    },
+  }),
+  condition({
+    name: "supersedes-aborted",
+    rule: "5 commit 4",
+    says: "an entry supersedes only an aborted one",
+    on: "sent",
+    order: "any",
+    fails: (facts, { stream, slices }) => {
+      const older = slices[0]?.supersedes ?? 0;
+      if (older === 0 || facts.isForgotten(stream, lsn(older))) return undefined;
+      const decision = facts.entry(stream, lsn(older))?.decision;
+      return decision === "abort" ? undefined : `entry ${older} is ${decision ?? "undecided"}`;
+    },
+  }),
+  condition({
+    name: "durable-without-gaps",
+    rule: "1 durable point",
+    says: "the durable point passes only what is decided",
+    on: "durable",
+    order: "any",
+    fails: (facts, { stream, through }, process) => {
+      const fault = notTheAuthor(facts, stream, process);
+      if (fault !== undefined) return fault;
+      if (through < facts.durablePoint(stream)) return "the durable point goes back";
+      const first = facts.firstUndecided(stream);
+      return first <= through ? `entry ${first} is undecided` : undefined;
+    },
+  }),
+  condition({
+    name: "durable-on-four",
+    rule: "1 durable point, I1",
+    says: "committed entries up to the durable point are stored on four of six segments of each of their PGs",
+    on: "durable",
+    order: "true",
+    fails: (facts, { stream, through }) => notDurable(facts, stream, through),
+  }),
+  condition({
+    name: "register",
+    rule: "7 manifest",
+    says: "the manifest is one register: a revision has one content, streams stay closed, outcomes do not turn",
+    on: "manifest",
+    order: "any",
+    fails: (facts, { manifest }) => {
+      const before = facts.manifest;
+      if (before === undefined || manifest.revision < before.revision) return undefined;
+      return manifest.revision === before.revision
+        ? sameRevisionFault(before, manifest)
+        : registerFault(before, manifest);
+    },
+  }),
+  condition({
+    name: "exclusive-alone",
+    rule: "7 mode",
+    says: "an exclusive stream is open alone",
+    on: "manifest",
+    order: "any",
+    fails: (_, { manifest }) => exclusivityFault(manifest),
+  }),
+  condition({
+    name: "fenced-before-closed",
+    rule: "7 step 1, I6",
+    says: "a stream is closed when four of six segments of each PG are fenced, or by its writer with everything decided",
+    on: "closed",
+    order: "true",
+    fails: (facts, { stream }) => unfenced(facts, stream),
+  }),
+  condition({
+    name: "close-leaves-nothing",
+    rule: "7 step 2, I2",
+    says: "what was committed lies at or below the final LSN",
+    on: "closed",
+    order: "any",
+    fails: (facts, { stream, final }) => {
+      for (const at of facts.sentAfter(stream, final)) {
+        const e = facts.entry(stream, at);
+        if (e !== undefined && isCommitted(e)) return `entry ${at} is committed, the final LSN is ${final}`;
+      }
+      return undefined;
+    },
+  }),
+  condition({
+    name: "closed-with-all-decided",
+    rule: "7 step 3",
+    says: "every entry up to the final LSN of a closed stream has a decision",
+    on: "closed",
+    order: "true",
+    fails: (facts, { stream, final }) => {
+      const outcomes = facts.manifest?.outcomes ?? [];
+      if (outcomes.some((o) => o.stream === stream)) return undefined;
+      const first = facts.firstUndecided(stream);
+      return first <= final ? `entry ${first} is undecided, the final LSN is ${final}` : undefined;
+    },
+  }),
+  condition({
+    name: "outcome-kept-until-known",
+    rule: "6 manifest, 7 step 4",
+    says: "an outcome leaves the manifest once four of six segments of every PG concerned know it",
+    on: "left",
+    order: "true",
+    fails: (facts, { stream, lsn: at, decision, pgs }) => {
+      const settled = facts.manifest?.settledThrough ?? 0;
+      if (decision !== "commit" || stream <= settled || facts.isForgotten(stream, at)) return undefined;
+      for (const pg of pgs) {
+        const known = facts.decisionKnownAt(pg, stream, at);
+        if (known < OWNED_QUORUM) return `${known} segments of PG ${pg} know it`;
+      }
+      return undefined;
+    },
+  }),
+];
