@@ -27,6 +27,7 @@ import { KnownGeometry } from "./known-geometry.ts";
 import { Merger } from "./merge.ts";
 import { ImageCache, readPage } from "./page-reader.ts";
 import { ackOf, PgState, Turn, type Counters } from "./pg-state.ts";
+import { restatedSteps } from "./restated-steps.ts";
 import { Seat } from "./seat.ts";
 import type { Link, Peer, SegmentEffect, SegmentOptions, SegmentSettings } from "./segment-api.ts";
 import { DEFAULT_SETTINGS } from "./settings.ts";
@@ -123,7 +124,7 @@ export class SegmentServer {
   /** The log has been read: builds chains, claims and waiters from its facts. No vote is cast. */
   ready(_now: number): void {
     this.geometry.learn(this.seat);
-    // What follows from the log was said before it was written.
+    // What follows from the log is said at the end.
     const turn = new Turn(this.effects, this.planted);
     for (const state of this.pgs.values()) {
       const decider = this.decider(state);
@@ -140,6 +141,9 @@ export class SegmentServer {
       state.dirty.clear();
     }
     turn.end();
+    if (this.options.traced === true)
+      for (const state of this.pgs.values())
+        for (const event of restatedSteps(state)) this.effects.push({ kind: "trace", event });
   }
 
   /** The log has gone on to `file`. The record returned must be appended after everything already given to the log. */

@@ -39,7 +39,35 @@ describe("trace events of a segment", () => {
     s.append([slice({ stream: 1, lsn: 2, writes: [[P, v(1, 1)]] })]);
     s.crash();
     s.autoSync = true;
-    expect(steps(s)).toEqual([]);
+    s.tick();
+    expect(steps(s)).toEqual(["voted 1:1 accept", "stored 1:1"]);
+  });
+
+  test("a restart says again what is in the log: it may have been durable and never told", () => {
+    const s = new BenchSegment();
+    s.append([first(1), slice({ stream: 1, lsn: 2, writes: [[P, v(1, 1)]] })]);
+    s.append([first(2)]);
+    s.decide(1, decided(0, 1));
+    s.fence(2);
+    steps(s);
+    s.crash();
+    s.tick();
+    expect(steps(s)).toEqual([
+      "learned 1 (0,1] - early  of log",
+      "fenced 2",
+      "voted 2:1 reject",
+      "voted 1:2 accept",
+      "stored 1:2",
+      "stored 2:1",
+    ]);
+    s.close(1, 1, 1, decided(1, 1));
+    steps(s);
+    s.crash();
+    s.tick();
+    expect(steps(s).slice(0, 2)).toEqual([
+      "learned 1 (0,2] -2 early  of log",
+      "learned 1 (2,2] - early  of close",
+    ]);
   });
 
   test("a decision comes before the votes that it changes, and these before the chain", () => {
@@ -77,11 +105,7 @@ describe("trace events of a segment", () => {
     s.fence(1);
     s.close(1, 1, 1, decided(0, 1));
     s.tick();
-    expect(steps(s)).toEqual([
-      "fenced 1",
-      "learned 1 (0,1] - early 2 of close",
-      `chained ${P} 1:1 on 0:0`,
-    ]);
+    expect(steps(s)).toEqual(["fenced 1", "learned 1 (0,1] - early 2 of close", `chained ${P} 1:1 on 0:0`]);
     s.close(2, 0, 0, decided(0, 0));
     expect(steps(s)).toEqual(["learned 2 (0,0] - early  of close", "fenced 2"]);
   });
