@@ -183,7 +183,7 @@ export class Gossip {
       if (!state.planted.has("zombie-gossip")) return {};
     const { turn, decider } = c;
     const before = log.decided.through;
-    if (decider.take(log, m.decisions, turn, "peer"))
+    if (decider.take(log, m.decisions, turn, m.closed === undefined ? "peer" : "close"))
       turn.record({ kind: "decisions", pg: m.pg, stream: m.stream, decisions: m.decisions });
     const taken = takeDecided(state, log, m, c);
     if (m.closed !== undefined && log.closed === undefined)
