@@ -144,7 +144,8 @@ export class Device {
   }
 
   #finish(request: Request): void {
-    if (this.world.nowMs < this.#stalledUntilMs) this.#held.push(request);
+    // At the end of a stall those that it held are still to be released.
+    if (this.world.nowMs < this.#stalledUntilMs || this.#held.length > 0) this.#held.push(request);
     else request.run();
   }
 }

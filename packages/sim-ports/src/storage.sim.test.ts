@@ -5,15 +5,8 @@ import { logBlockCodec } from "@sixfold/wire";
 import { describe, expect, test } from "vitest";
 import { fixedDelay } from "./delay.ts";
 import type { SimNode } from "./sim-node.ts";
+import { settled as settle } from "./testing/linked-pair.ts";
 import { World } from "./world.ts";
-
-async function settle<T>(world: World, promise: Promise<T>): Promise<T> {
-  let isSettled = false;
-  const settled = (): void => void (isSettled = true);
-  promise.then(settled, settled);
-  await world.run(() => isSettled);
-  return promise;
-}
 
 const blockBytes = 8 * sectorBytes;
 const filled = (value: number): Uint8Array => new Uint8Array(blockBytes).fill(value);

@@ -1,48 +1,9 @@
 /** What the simulated world adds to the contracts: determinism, and faults that mean what they say. */
-import type { Host, Link, LinkHandlers } from "@sixfold/ports";
+import type { Host } from "@sixfold/ports";
 import { describe, expect, test } from "vitest";
 import { fixedDelay } from "./delay.ts";
-import { World, type WorldOptions } from "./world.ts";
-
-const maxFrameBytes = 1 << 20;
-const connectOptions = { maxFrameBytes, trusted: true, timeoutMs: 3000 };
-const quick = { network: { sameAz: fixedDelay(1), otherAz: fixedDelay(1) } };
-
-class Ear implements LinkHandlers {
-  readonly frames: string[] = [];
-  readonly reasons: string[] = [];
-  readonly links: Link[] = [];
-  readonly answers: boolean;
-  constructor(answers = false) {
-    this.answers = answers;
-  }
-  open(link: Link): void {
-    this.links.push(link);
-  }
-  frame(link: Link, frame: Uint8Array): void {
-    this.frames.push(Buffer.from(frame).toString());
-    if (this.answers) link.send(frame);
-  }
-  closed(_link: Link, reason: string): void {
-    this.reasons.push(reason);
-  }
-}
-
-/** A server node `s` on port 7 and a client node `c` linked to it. */
-async function pair(options: WorldOptions = quick, seed = 1) {
-  const world = new World(seed, options);
-  const server = new Ear();
-  const client = new Ear();
-  world.node("s", {
-    boot: async (host) => void (await host.network.listen({ host: "", port: 7, maxFrameBytes }, server)),
-  });
-  world.node("c");
-  await world.run(1);
-  const link = world.find("c").host.network.connect("ws://s:7", connectOptions, client);
-  await world.run(() => client.links.length > 0);
-  const send = (text: string): void => link.send(Buffer.from(text));
-  return { world, server, client, link, send };
-}
+import { connectOptions, Ear, linkedPair as pair, maxFrameBytes } from "./testing/linked-pair.ts";
+import { World } from "./world.ts";
 
 /** Nodes that gossip by promises, timers and disks, with faults; returns the trace. */
 async function chatter(seed: number): Promise<{ hash: string; lines: string[]; events: number }> {
