@@ -165,6 +165,8 @@ export class FactStore implements Facts {
     const first = slices[0];
     if (s === undefined || e === undefined || first === undefined) return;
     e.slices = slices.map(recordOf);
+    // A zombie sends on: beyond the end of a closed stream nothing is ever committed.
+    if (s.final !== undefined && at > s.final) e.ruling ??= "abort";
     e.supersedes = first.supersedes;
     e.ownBases = first.ownBases;
     if (!s.exclusive) e.builtOn = copyVector(builtOn, s.entry(lsn(at - 1))?.builtOn ?? []);
