@@ -1,7 +1,7 @@
 /** `sixfold compare`: the sweep, the table, the report. */
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import type { TransactionStyle, WorkloadName } from "@sixfold/workload";
+import type { TransactionStyle, ComparisonWorkload } from "@sixfold/workload";
 import { runComparison } from "./comparison/comparison.ts";
 import { renderResultTable } from "./comparison/result-table.ts";
 import { type ComparedMode, describePoint, isRun, type PointResult } from "./comparison/result.ts";
@@ -18,7 +18,7 @@ export interface CompareFlags {
   readonly modes?: readonly ComparedMode[];
   readonly writers?: readonly number[];
   readonly shared?: readonly number[];
-  readonly workload?: readonly WorkloadName[];
+  readonly workload?: readonly ComparisonWorkload[];
   readonly clients?: number;
   readonly seconds?: number;
   readonly out: string;

@@ -1,6 +1,6 @@
 /** The command line's grammar: commands, options, help. What the commands do is in their own files. */
 import { Command, Option } from "commander";
-import { WORKLOAD_NAMES } from "@sixfold/workload";
+import { COMPARISON_WORKLOADS } from "@sixfold/workload";
 import { LIMITS } from "@sixfold/model";
 import { addBench } from "./bench-grammar.ts";
 import { compare, type CompareFlags } from "./compare-command.ts";
@@ -143,8 +143,8 @@ function addSweepOptions(command: Command): Command {
       ).argParser(numbersIn({ min: 0, max: 100 })),
     )
     .addOption(
-      new Option("--workload <list>", `of ${WORKLOAD_NAMES.join(", ")} (default: transfer)`).argParser(
-        someOf(WORKLOAD_NAMES),
+      new Option("--workload <list>", `of ${COMPARISON_WORKLOADS.join(", ")} (default: transfer)`).argParser(
+        someOf(COMPARISON_WORKLOADS),
       ),
     )
     .addOption(

@@ -5,7 +5,7 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { ClusterNode, ClusterOptions } from "@sixfold/cluster";
-import { ReferenceDatabase, type ReferenceFault } from "@sixfold/workload";
+import { ReferenceDatabase, type ReferenceFault, type WorkloadOperations } from "@sixfold/workload";
 import * as benchProcedures from "./bench/procedures.ts";
 import type { ConnectedDatabase, Platform } from "./platform.ts";
 import { run } from "./run.ts";
@@ -136,14 +136,16 @@ function remote(db: ReferenceDatabase): ConnectedDatabase {
     await new Promise((resolve) => setImmediate(resolve));
     return work();
   };
-  return {
+  const operations: WorkloadOperations = {
     createTable: (table) => far(() => db.createTable(table)),
+    dropTable: (table) => far(() => db.dropTable(table)),
+    listTables: () => far(() => db.listTables()),
     get: (table, key) => far(() => db.get(table, key)),
     transaction: (body, options) => far(() => db.transaction(body, options)),
     call: (procedure, ...args) => far(() => db.call(procedure, ...args)),
-    outcome: () => far(() => db.outcome()),
-    close: async () => undefined,
+    outcome: (transaction) => far(() => db.outcome(transaction)),
   };
+  return { ...operations, session: () => operations, close: async () => undefined };
 }
 
 function node(name: string, role: ClusterNode["role"], url: string): ClusterNode {

@@ -5,21 +5,29 @@
  * are called again here. Both give up only by time, so that a conflict shows as attempts and
  * latency and not as a transaction that the client dropped.
  */
-import { isRetryable, SixfoldError } from "@sixfold/model";
-import type { WorkloadDatabase, WorkloadTransaction } from "./database-face.ts";
-import type { OperationOutcome, RunContext, TransactionStyle } from "./workload.ts";
+import { type ErrorCode, isRetryable, SixfoldError } from "@sixfold/model";
+import type { WorkloadOperations, WorkloadTransaction, WorkloadTransactionOptions } from "./database-face.ts";
+import type { OperationOutcome, Promises, RunContext, TransactionStyle } from "./workload.ts";
 
 const GIVE_UP_MS = 10_000;
 /** No limit of its own: time is the limit. */
 const ATTEMPTS = 100_000;
 
-export interface Operation {
+export interface Operation extends Promises {
   readonly as: TransactionStyle;
   /** Name and arguments in `procedures.ts`. */
   readonly procedure: string;
   readonly args: readonly unknown[];
   /** The same interactively. May run several times. */
   readonly body: (tx: WorkloadTransaction) => Promise<unknown>;
+  /** Interactively: one attempt is known to be aborted, another follows. */
+  readonly onLostAttempt?: (() => void) | undefined;
+  /** Interactively: the client gives up on its signal. */
+  readonly signal?: AbortSignal | undefined;
+  /** 10 s unless given. */
+  readonly timeoutMs?: number | undefined;
+  /** Errors that are no defect although a retry does not help. */
+  readonly expected?: readonly ErrorCode[] | undefined;
 }
 
 export interface OperationResult {
@@ -28,38 +36,64 @@ export interface OperationResult {
   readonly value: unknown;
   /** The id to ask for, if the outcome is unknown and the error named it. */
   readonly transaction: string | undefined;
+  /** Why it was not committed, as far as the client knows. */
+  readonly code: ErrorCode | undefined;
 }
 
 /** Runs `operation` until it is committed, given up or in doubt; reports to `context`. Throws what is no transaction's fault. */
-export async function attempt(
-  db: WorkloadDatabase,
+export function attempt(
+  db: WorkloadOperations,
   operation: Operation,
   context: RunContext,
 ): Promise<OperationResult> {
   const startMs = context.now();
+  return concluded(context, operation.expected, () =>
+    operation.as === "interactive"
+      ? db.transaction(operation.body, optionsOf(operation, context))
+      : callUntilDone(db, operation, context, startMs),
+  );
+}
+
+/** Awaits any request as `attempt` awaits a transaction. */
+export async function concluded(
+  context: RunContext,
+  expected: readonly ErrorCode[] | undefined,
+  request: () => Promise<unknown>,
+): Promise<OperationResult> {
+  const startMs = context.now();
   try {
-    const value =
-      operation.as === "interactive"
-        ? await db.transaction(operation.body, {
-            retry: { attempts: ATTEMPTS, timeoutMs: GIVE_UP_MS },
-            onRetry: (error) => context.attemptAborted(codeOf(error)),
-          })
-        : await callUntilDone(db, operation, context, startMs);
+    const value = await request();
     context.record(context.now() - startMs, "committed");
-    return { outcome: "committed", value, transaction: undefined };
+    return { outcome: "committed", value, transaction: undefined, code: undefined };
   } catch (error) {
     if (!(error instanceof SixfoldError)) throw error;
-    if (error.outcome !== "unknown" && !isRetryable(error)) throw error;
+    const { code } = error;
+    const isExpected = expected?.includes(code) === true;
+    if (error.outcome !== "unknown" && !isRetryable(error) && !isExpected) throw error;
     const outcome = error.outcome === "unknown" ? "unknown" : "aborted";
-    if (outcome === "aborted") context.attemptAborted(error.code);
+    if (outcome === "aborted") context.attemptAborted(code);
     context.record(context.now() - startMs, outcome);
     await context.pause();
-    return { outcome, value: undefined, transaction: error.details.transaction };
+    return { outcome, value: undefined, transaction: error.details.transaction, code };
   }
 }
 
+function optionsOf(operation: Operation, context: RunContext): WorkloadTransactionOptions {
+  const { isolation, consistency, signal, onLostAttempt } = operation;
+  return {
+    retry: { attempts: ATTEMPTS, timeoutMs: operation.timeoutMs ?? GIVE_UP_MS },
+    onRetry: (error) => {
+      context.attemptAborted(codeOf(error));
+      onLostAttempt?.();
+    },
+    ...(isolation === undefined ? {} : { isolation }),
+    ...(consistency === undefined ? {} : { consistency }),
+    ...(signal === undefined ? {} : { signal }),
+  };
+}
+
 async function callUntilDone(
-  db: WorkloadDatabase,
+  db: WorkloadOperations,
   operation: Operation,
   context: RunContext,
   startMs: number,

@@ -4,33 +4,51 @@
  * Workloads run against whatever has this face: the SDK on a real cluster, the SDK in the
  * simulator, or `ReferenceDatabase`, which is so dumb that it is right by inspection.
  */
-import type { TransactionOutcome } from "@sixfold/model";
+import type { Consistency, Isolation, TransactionOutcome } from "@sixfold/model";
 
 /** What workloads use as keys: a tuple, so that the rows of one part lie together (and on pages of their own). */
 export type RowKey = readonly (string | number)[];
 
+/** At most one bound of each side. Without any: the whole table. */
 export interface ScanRange {
+  readonly gt?: RowKey;
   readonly gte?: RowKey;
   readonly lt?: RowKey;
+  readonly lte?: RowKey;
+  /** Rows at most. */
+  readonly limit?: number;
+  readonly reverse?: boolean;
+}
+
+/** What a transaction changes: the same in both styles, since interactive writes wait for the commit. */
+export interface RowWriter {
+  put(table: string, key: RowKey, value: unknown): void;
+  delete(table: string, key: RowKey): void;
 }
 
 /** An interactive transaction. */
-export interface WorkloadTransaction {
+export interface WorkloadTransaction extends RowWriter {
+  /** Another one in each attempt. `outcome` takes it. */
+  readonly id: string;
   get<T>(table: string, key: RowKey, options?: { readonly forUpdate?: boolean }): Promise<T | undefined>;
-  put(table: string, key: RowKey, value: unknown): void;
   scan<T>(table: string, range?: ScanRange): AsyncIterable<readonly [key: unknown, value: T]>;
 }
 
 export interface WorkloadTransactionOptions {
-  readonly isolation?: "snapshot" | "serializable";
-  readonly consistency?: "session" | "cluster";
+  readonly isolation?: Isolation;
+  readonly consistency?: Consistency;
   readonly retry?: { readonly attempts?: number; readonly timeoutMs?: number };
   /** One attempt was aborted and another follows. */
   readonly onRetry?: (error: unknown) => void;
+  /** The caller gives up. */
+  readonly signal?: AbortSignal;
 }
 
-export interface WorkloadDatabase {
+/** What a database and a session of it have in common. */
+export interface WorkloadOperations {
   createTable(table: string): Promise<unknown>;
+  dropTable(table: string): Promise<unknown>;
+  listTables(): Promise<readonly string[]>;
   get<T>(table: string, key: RowKey): Promise<T | undefined>;
   transaction<R>(
     body: (tx: WorkloadTransaction) => Promise<R>,
@@ -40,8 +58,13 @@ export interface WorkloadDatabase {
   outcome(transaction: string): Promise<TransactionOutcome>;
 }
 
+export interface WorkloadDatabase extends WorkloadOperations {
+  /** A flow of its own, which reads its own writes at every node. */
+  session(): WorkloadOperations;
+}
+
 /** What a procedure sees: the same rows, synchronously, at the writer. */
-export interface ProcedureTransaction {
+export interface ProcedureTransaction extends RowWriter {
   get<T>(table: string, key: RowKey): T | undefined;
-  put(table: string, key: RowKey, value: unknown): void;
+  scan<T>(table: string, range?: ScanRange): readonly (readonly [key: unknown, value: T])[];
 }

@@ -67,12 +67,14 @@ export class Hot implements Workload {
   }
 
   private async increment(db: WorkloadDatabase, part: string, context: RunContext): Promise<void> {
-    const { table, as } = this.options;
+    const { table, as, isolation, consistency } = this.options;
     const key = [part, 0];
     const result = await attempt(
       db,
       {
         as,
+        isolation,
+        consistency,
         procedure: "increment",
         args: [table, key],
         body: async (tx) => {

@@ -2,18 +2,26 @@
 export type {
   ProcedureTransaction,
   RowKey,
+  RowWriter,
   ScanRange,
   WorkloadDatabase,
+  WorkloadOperations,
   WorkloadTransaction,
   WorkloadTransactionOptions,
 } from "./database-face.ts";
 export { catchUp } from "./catch-up.ts";
+export type { HistoryOperation, HistoryTransaction } from "./history.ts";
 export { KeyParts, type KeyPartsOptions } from "./key-parts.ts";
 export { makeWorkload } from "./make-workload.ts";
 export { PROCEDURES_URL } from "./procedures-url.ts";
-export { ReferenceDatabase, type ReferenceFault } from "./reference-database.ts";
+export { ReferenceDatabase, type ReferenceOptions } from "./reference-database.ts";
+export type { ReferenceFault } from "./reference-fault.ts";
 export {
+  COMPARISON_WORKLOADS,
+  type ComparisonWorkload,
+  FAULT_WORKLOADS,
   type OperationOutcome,
+  type Promises,
   type RunContext,
   type TransactionStyle,
   type Verdict,

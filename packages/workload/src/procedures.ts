@@ -5,7 +5,13 @@
  * more than once for one commit, so they have no state of their own.
  */
 import type { ProcedureTransaction, RowKey } from "./database-face.ts";
+import type { HistoryOperation } from "./history.ts";
+import type { OwnChanges } from "./owned-rows.ts";
+import { changeOwnedRows, type OwnedPlan, type OwnedReads } from "./owned-transaction.ts";
 import { isIntact, type Record, withField } from "./record.ts";
+import { rewire, type RewirePlan, type RewireResult } from "./ring.ts";
+import { operate, type RowOperation } from "./row-operations.ts";
+import { runAtWriter } from "./transaction-steps.ts";
 
 export interface Account {
   readonly balance: number;
@@ -56,4 +62,28 @@ export function recordReadModifyWrite(
   if (!isIntact(record)) return false;
   tx.put(table, key, withField(record, change));
   return true;
+}
+
+/** A transaction of `append` or `register`; returns what it did and saw. */
+export function operateRows(
+  tx: ProcedureTransaction,
+  table: string,
+  operations: readonly RowOperation[],
+): HistoryOperation[] {
+  return runAtWriter(tx, operate(tx, table, operations, []));
+}
+
+/** A transaction of `cycle`. */
+export function rewireRing(tx: ProcedureTransaction, plan: RewirePlan): RewireResult {
+  return runAtWriter(tx, rewire(tx, plan));
+}
+
+/** A transaction of `churn` or `long-values`. */
+export function changeRows(
+  tx: ProcedureTransaction,
+  table: string,
+  plan: OwnedPlan,
+  changes: OwnChanges,
+): OwnedReads {
+  return runAtWriter(tx, changeOwnedRows(tx, table, plan, changes));
 }

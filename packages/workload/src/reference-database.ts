@@ -1,9 +1,11 @@
 /**
- * A database that is right by inspection: one map in one process, one version number a row, and a
- * transaction that commits only if no row it read has changed meanwhile.
+ * A database that is right by inspection: rows with their versions in memory, one transaction after another.
  *
- * It shows that a workload's invariants hold where they must. Its `faults` show that they
- * break where they must: each stands for a class of real defects.
+ * Interactive transactions let others in between their reads and their commit, as on a real cluster. They read at
+ * one snapshot, and at the commit every row read and written must be the one that was read; when serializable, whatever was read.
+ *
+ * It is what workloads are tested on: they must pass where they must. Its `fault` shows that they break where they must, and
+ * `losesRepliesEvery` that they bear what a network does.
  */
 import { SixfoldError, type TransactionOutcome } from "@sixfold/model";
 import type {
@@ -11,48 +13,71 @@ import type {
   RowKey,
   ScanRange,
   WorkloadDatabase,
+  WorkloadOperations,
   WorkloadTransaction,
   WorkloadTransactionOptions,
 } from "./database-face.ts";
 import * as procedures from "./procedures.ts";
-
-/**
- * `lost-update`: some commits do not look whether what they read has changed. `lost-commit`: some acknowledged
- * commits do nothing. `torn-commit`: some commits keep only their first write. `torn-row`: some rows read mix two texts.
- */
-export type ReferenceFault = "lost-update" | "lost-commit" | "torn-commit" | "torn-row";
-
-interface Row {
-  readonly value: unknown;
-  readonly version: number;
-}
+import { ReferenceAttempt } from "./reference-attempt.ts";
+import { FaultStriker, type ReferenceFault, spoilOutcome, spoilScan, spoilValue } from "./reference-fault.ts";
+import { asAsked, type ReferenceRow, ReferenceTables } from "./reference-tables.ts";
 
 type Procedure = (tx: ProcedureTransaction, ...args: unknown[]) => unknown;
 interface Procedures {
   readonly [name: string]: Procedure | undefined;
 }
 
+export interface ReferenceOptions {
+  /** Every so many commits that change something the answer is lost; every second of these was not carried out. */
+  readonly losesRepliesEvery?: number;
+}
+
 // The arguments are whatever the caller sends, as on a node.
 const PROCEDURES = { ...procedures } as unknown as Procedures;
-
-/** Every how many commits (or reads) the fault strikes. */
-const FAULT_PERIOD = 5;
+/** How far back a stale snapshot lies. */
+const STALE_COMMITS = 15;
 
 export class ReferenceDatabase implements WorkloadDatabase {
-  private readonly tables = new Map<string, Map<string, Row>>();
-  private readonly fault: ReferenceFault | undefined;
+  private readonly tables = new ReferenceTables();
+  private readonly striker: FaultStriker;
   private readonly procedures: Procedures;
+  private readonly losesRepliesEvery: number;
+  private readonly running = new Set<ReferenceAttempt>();
+  private readonly outcomes = new Map<string, TransactionOutcome>();
+  private readonly asked = new Set<string>();
   private version = 0;
-  private strikes = 0;
+  private ids = 0;
+  private commits = 0;
 
   /** `procedures`: further ones, as a module's exports. */
-  constructor(fault?: ReferenceFault, procedures: object = {}) {
-    this.fault = fault;
-    this.procedures = { ...PROCEDURES, ...(procedures as Procedures) };
+  constructor(fault?: ReferenceFault, moreProcedures: object = {}, options: ReferenceOptions = {}) {
+    this.striker = new FaultStriker(fault);
+    this.procedures = { ...PROCEDURES, ...(moreProcedures as Procedures) };
+    this.losesRepliesEvery = options.losesRepliesEvery ?? Infinity;
   }
 
-  async createTable(table: string): Promise<void> {
-    if (!this.tables.has(table)) this.tables.set(table, new Map());
+  session(): WorkloadOperations {
+    return this;
+  }
+
+  async createTable(table: string): Promise<boolean> {
+    if (this.tables.has(table)) return false;
+    return this.answered(this.begin("snapshot"), true, () => {
+      this.tables.create(table, this.striker.at("create") !== undefined);
+      return true;
+    });
+  }
+
+  async dropTable(table: string): Promise<boolean> {
+    this.tables.find(table);
+    return this.answered(this.begin("snapshot"), true, () => {
+      this.tables.drop(table);
+      return true;
+    });
+  }
+
+  async listTables(): Promise<readonly string[]> {
+    return this.tables.names();
   }
 
   get<T>(table: string, key: RowKey): Promise<T | undefined> {
@@ -64,9 +89,23 @@ export class ReferenceDatabase implements WorkloadDatabase {
     options: WorkloadTransactionOptions = {},
   ): Promise<R> {
     for (;;) {
-      const attempt = new Attempt();
-      const result = await body(this.interactive(attempt));
-      if (this.commit(attempt)) return result;
+      const attempt = this.begin(options.isolation ?? "snapshot", options.signal);
+      try {
+        const result = await body(this.interactive(attempt));
+        // A signal in the same turn still comes in time.
+        await Promise.resolve();
+        attempt.checkPatience("aborted");
+        if (this.isValid(attempt)) {
+          this.answered(attempt, attempt.writes.length > 0, () => this.apply(attempt));
+          await Promise.resolve();
+          attempt.checkPatience("unknown");
+          return result;
+        }
+      } finally {
+        this.running.delete(attempt);
+      }
+      this.outcomes.set(attempt.id, "aborted");
+      if (this.striker.at("abort") !== undefined) this.apply(attempt);
       options.onRetry?.(new SixfoldError("row-conflict", "another transaction was faster"));
     }
   }
@@ -74,112 +113,117 @@ export class ReferenceDatabase implements WorkloadDatabase {
   async call(procedure: string, ...args: unknown[]): Promise<unknown> {
     const run = this.procedures[procedure];
     if (run === undefined) throw new SixfoldError("unknown-procedure", `no procedure ${procedure}`);
-    const attempt = new Attempt();
-    const tx: ProcedureTransaction & { scan(table: string, range: ScanRange): unknown } = {
-      get: <T>(table: string, key: RowKey) => this.read(attempt, table, key) as T | undefined,
-      put: (table, key, value) => attempt.write(table, key, value),
-      scan: (table, range) => this.rowsOf(table, range),
-    };
-    const result: unknown = run(tx, ...args);
-    this.commit(attempt);
-    return result;
+    const attempt = this.begin("snapshot");
+    try {
+      const result: unknown = run(
+        {
+          get: <T>(table: string, key: RowKey) => this.read(attempt, table, key) as T | undefined,
+          put: (table, key, value) => attempt.write(table, key, value),
+          delete: (table, key) => attempt.write(table, key, undefined),
+          scan: <T>(table: string, range: ScanRange = {}) =>
+            this.scan(attempt, table, range) as readonly (readonly [RowKey, T])[],
+        },
+        ...args,
+      );
+      this.answered(attempt, attempt.writes.length > 0, () => this.apply(attempt));
+      return result;
+    } finally {
+      this.running.delete(attempt);
+    }
   }
 
-  async outcome(): Promise<TransactionOutcome> {
-    return "unknown";
+  /** The first who asks is told nothing, as if a recovery were still under way. */
+  async outcome(transaction?: string): Promise<TransactionOutcome> {
+    if (transaction === undefined) return "unknown";
+    const known = this.outcomes.get(transaction);
+    if (known === undefined) this.outcomes.set(transaction, "aborted");
+    if (!this.asked.has(transaction)) {
+      this.asked.add(transaction);
+      return "unknown";
+    }
+    return spoilOutcome(this.striker.at("outcome"), known ?? "aborted");
   }
 
-  private interactive(attempt: Attempt): WorkloadTransaction {
+  private begin(isolation: "snapshot" | "serializable", signal?: AbortSignal): ReferenceAttempt {
+    const isStale = this.striker.at("begin") !== undefined;
+    const snapshot = isStale ? Math.max(0, this.version - STALE_COMMITS) : this.version;
+    const attempt = new ReferenceAttempt(`1-${++this.ids}`, snapshot, isolation, signal);
+    this.running.add(attempt);
+    return attempt;
+  }
+
+  private interactive(attempt: ReferenceAttempt): WorkloadTransaction {
     const read = (table: string, key: RowKey): unknown => this.read(attempt, table, key);
-    const rows = (table: string, range: ScanRange): Iterable<readonly [RowKey, unknown]> =>
-      this.rowsOf(table, range);
+    const rows = (table: string, range: ScanRange): readonly ReferenceRow[] =>
+      this.scan(attempt, table, range);
     return {
+      id: attempt.id,
       async get<T>(table: string, key: RowKey): Promise<T | undefined> {
+        attempt.checkPatience("aborted");
         const value = read(table, key) as T | undefined;
         // Others get a turn between a read and what is built on it, as they do with a network in between.
         await Promise.resolve();
         return value;
       },
       put: (table, key, value) => attempt.write(table, key, value),
+      delete: (table, key) => attempt.write(table, key, undefined),
       async *scan<T>(table: string, range: ScanRange = {}): AsyncGenerator<readonly [unknown, T]> {
+        attempt.checkPatience("aborted");
         for (const [key, value] of rows(table, range)) yield [key, value as T];
       },
     };
   }
 
-  private read(attempt: Attempt, table: string, key: RowKey): unknown {
-    const name = encode(key);
-    const row = this.rowsIn(table).get(name);
-    attempt.reads.push({ table, name, version: row?.version ?? 0 });
-    return this.fault === "torn-row" && this.strikesNow() ? tear(row?.value) : row?.value;
+  private read(attempt: ReferenceAttempt, table: string, key: RowKey): unknown {
+    const rows = this.tables.find(table);
+    const own = attempt.written(table, key);
+    attempt.noteRead(table, key);
+    if (own !== undefined) return own.value;
+    const fault = this.striker.at("read");
+    return spoilValue(fault, rows.get(key, fault === "torn-snapshot" ? this.version : attempt.snapshot));
   }
 
-  /** At once and whole, so every scan is a snapshot. */
-  private rowsOf(table: string, range: ScanRange): (readonly [RowKey, unknown])[] {
-    const from = range.gte;
-    const to = range.lt;
-    return [...this.rowsIn(table)]
-      .map(([name, row]) => [JSON.parse(name) as RowKey, row.value] as const)
-      .filter(
-        ([key]) => (from === undefined || order(key, from) >= 0) && (to === undefined || order(key, to) < 0),
-      )
-      .sort(([a], [b]) => order(a, b));
+  private scan(attempt: ReferenceAttempt, table: string, range: ScanRange): readonly ReferenceRow[] {
+    attempt.noteRange(table, range);
+    const all = asAsked(attempt.overlaid(table, range, this.tables.find(table)), {
+      ...range,
+      limit: Infinity,
+    });
+    const rows = spoilScan(this.striker.at("scan"), all.slice(0, range.limit), all);
+    if (this.striker.fault !== "truncated-value") return rows;
+    return rows.map(([key, value]) => [key, spoilValue(this.striker.at("read"), value)] as const);
   }
 
-  private commit(attempt: Attempt): boolean {
-    const strikes = attempt.writes.length > 0 && this.fault !== "torn-row" && this.strikesNow();
-    const changed = attempt.reads.some(
-      (read) => (this.rowsIn(read.table).get(read.name)?.version ?? 0) !== read.version,
-    );
-    if (changed && attempt.writes.length > 0 && !(strikes && this.fault === "lost-update")) return false;
-    if (strikes && this.fault === "lost-commit") return true;
-    const writes = strikes && this.fault === "torn-commit" ? attempt.writes.slice(0, 1) : attempt.writes;
+  private isValid(attempt: ReferenceAttempt): boolean {
+    if (attempt.writes.length === 0 && attempt.isolation === "snapshot") return true;
+    const isSpoiled = this.striker.fault === "lost-update" && this.striker.at("commit") !== undefined;
+    return isSpoiled || attempt.isUnchanged(this.tables);
+  }
+
+  private apply(attempt: ReferenceAttempt): void {
+    const { writes } = attempt;
+    for (const { table } of writes) this.tables.find(table);
+    if (writes.length === 0) return;
+    const fault = this.striker.fault === "lost-update" ? undefined : this.striker.at("commit");
+    if (fault === "lost-commit") return;
+    const oldest = Math.min(this.version, ...[...this.running].map((other) => other.snapshot));
     this.version++;
-    for (const write of writes)
-      this.rowsIn(write.table).set(write.name, { value: write.value, version: this.version });
-    return true;
+    for (const { table, key, value } of fault === "torn-commit" ? writes.slice(0, 1) : writes) {
+      if (value === undefined && this.striker.at("delete") !== undefined) continue;
+      this.tables.find(table).write(key, value, this.version, oldest);
+    }
   }
 
-  private rowsIn(table: string): Map<string, Row> {
-    const rows = this.tables.get(table);
-    if (rows === undefined) throw new SixfoldError("unknown-table", `no table ${table}`);
-    return rows;
+  /** Carries out a commit and answers, or loses the answer. */
+  private answered<R>(attempt: ReferenceAttempt, changes: boolean, carryOut: () => R): R {
+    const { id } = attempt;
+    const number = changes ? ++this.commits : 1;
+    const isLost = number % this.losesRepliesEvery === 0;
+    const isDone = !isLost || (number / this.losesRepliesEvery) % 2 === 0;
+    this.outcomes.set(id, isDone ? "committed" : "aborted");
+    this.running.delete(attempt);
+    if (!isLost) return carryOut();
+    if (isDone) carryOut();
+    throw new SixfoldError("outcome-unknown", "the reply was lost", { details: { transaction: id } });
   }
-
-  private strikesNow(): boolean {
-    return this.fault !== undefined && ++this.strikes % FAULT_PERIOD === 0;
-  }
-}
-
-class Attempt {
-  readonly reads: { readonly table: string; readonly name: string; readonly version: number }[] = [];
-  readonly writes: { readonly table: string; readonly name: string; readonly value: unknown }[] = [];
-
-  write(table: string, key: RowKey, value: unknown): void {
-    this.writes.push({ table, name: encode(key), value });
-  }
-}
-
-function encode(key: RowKey): string {
-  return JSON.stringify(key);
-}
-
-/** Elements in turn, numbers before strings, a prefix before what it begins. */
-function order(a: RowKey, b: RowKey): number {
-  for (let i = 0; i < Math.min(a.length, b.length); i++) {
-    const x = a[i]!;
-    const y = b[i]!;
-    if (x === y) continue;
-    if (typeof x !== typeof y) return typeof x === "number" ? -1 : 1;
-    return x < y ? -1 : 1;
-  }
-  return a.length - b.length;
-}
-
-/** The last field of a record, exchanged for its first. */
-function tear(value: unknown): unknown {
-  if (typeof value !== "object" || value === null || !("fields" in value)) return value;
-  const fields = [...(value.fields as readonly string[])];
-  fields[fields.length - 1] = fields[0]!;
-  return { ...value, fields };
 }

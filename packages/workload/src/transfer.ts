@@ -18,16 +18,34 @@ const DEFAULT_ACCOUNTS = 10_000;
 const FIRST_BALANCE = 1_000;
 const LARGEST_AMOUNT = 10;
 
-interface Totals {
-  readonly accounts: number;
-  readonly balance: number;
-  readonly moves: number;
-  readonly negative: number;
+/** What a snapshot of all accounts adds up to. */
+export class Totals {
+  accounts = 0;
+  balance = 0;
+  moves = 0;
+  negative = 0;
+
+  add(account: Account): void {
+    this.accounts++;
+    this.balance += account.balance;
+    this.moves += account.moves;
+    if (account.balance < 0) this.negative++;
+  }
+
+  /** The invariant of every snapshot of `accounts` accounts. */
+  judge(accounts: number): Verdict {
+    if (this.accounts !== accounts) return `broken: ${this.accounts} accounts, not ${accounts}`;
+    const first = accounts * FIRST_BALANCE;
+    if (this.balance !== first) return `broken: the balances sum up to ${this.balance}, not ${first}`;
+    if (this.negative > 0) return `broken: ${this.negative} accounts are below zero`;
+    return "ok";
+  }
 }
 
 export class Transfer implements Workload {
   readonly name = "transfer";
-  private readonly parts: KeyParts;
+  /** The accounts. */
+  readonly parts: KeyParts;
   private readonly ledger = new Ledger();
   private readonly options: WorkloadOptions;
 
@@ -58,13 +76,13 @@ export class Transfer implements Workload {
   }
 
   async audit(db: WorkloadDatabase): Promise<Verdict> {
-    return this.judge(await this.totals(db));
+    return (await this.totals(db)).judge(this.parts.rows);
   }
 
   async check(db: WorkloadDatabase): Promise<Verdict> {
     await this.ledger.settle(db);
     const totals = await this.totals(db);
-    const verdict = this.judge(totals);
+    const verdict = totals.judge(this.parts.rows);
     if (verdict !== "ok") return verdict;
     const moves = unexpected(totals.moves, this.ledger.allChanges());
     if (moves !== undefined)
@@ -83,11 +101,13 @@ export class Transfer implements Workload {
     amount: number,
     context: RunContext,
   ): Promise<void> {
-    const { table, as } = this.options;
+    const { table, as, isolation, consistency } = this.options;
     const result = await attempt(
       db,
       {
         as,
+        isolation,
+        consistency,
         procedure: "transfer",
         args: [table, from, to, amount],
         body: async (tx) => {
@@ -112,29 +132,12 @@ export class Transfer implements Workload {
     const { table } = this.options;
     return db.transaction(
       async (tx) => {
-        let accounts = 0;
-        let balance = 0;
-        let moves = 0;
-        let negative = 0;
-        for await (const [, account] of tx.scan<Account>(table)) {
-          accounts++;
-          balance += account.balance;
-          moves += account.moves;
-          if (account.balance < 0) negative++;
-        }
-        return { accounts, balance, moves, negative };
+        const totals = new Totals();
+        for await (const [, account] of tx.scan<Account>(table)) totals.add(account);
+        return totals;
       },
       { consistency: "cluster" },
     );
-  }
-
-  private judge(totals: Totals): Verdict {
-    if (totals.accounts !== this.parts.rows)
-      return `broken: ${totals.accounts} accounts, not ${this.parts.rows}`;
-    const first = this.parts.rows * FIRST_BALANCE;
-    if (totals.balance !== first) return `broken: the balances sum up to ${totals.balance}, not ${first}`;
-    if (totals.negative > 0) return `broken: ${totals.negative} accounts are below zero`;
-    return "ok";
   }
 }
 

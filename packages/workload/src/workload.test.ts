@@ -2,13 +2,14 @@ import { isRetryable, SixfoldError } from "@sixfold/model";
 import { describe, expect, test } from "vitest";
 import type { WorkloadDatabase } from "./database-face.ts";
 import { makeWorkload } from "./make-workload.ts";
-import { ReferenceDatabase, type ReferenceFault } from "./reference-database.ts";
+import { ReferenceDatabase } from "./reference-database.ts";
+import type { ReferenceFault } from "./reference-fault.ts";
 import {
   type OperationOutcome,
   type RunContext,
   type TransactionStyle,
   type Verdict,
-  WORKLOAD_NAMES,
+  COMPARISON_WORKLOADS,
   type WorkloadName,
   type WorkloadOptions,
 } from "./workload.ts";
@@ -63,7 +64,7 @@ async function runOn(
 
 const STYLES: readonly TransactionStyle[] = ["interactive", "procedure"];
 
-describe.each(WORKLOAD_NAMES)("%s", (name) => {
+describe.each(COMPARISON_WORKLOADS)("%s", (name) => {
   test.each(STYLES)("holds on a right database, as %s", async (as) => {
     const run = await runOn(new ReferenceDatabase(), name, { as });
     expect(run.verdict).toBe("ok");
@@ -122,41 +123,17 @@ describe("planted defects are called broken", () => {
   });
 });
 
-/** Answers every `period`th commit with an unknown outcome, after or without doing it. */
-class ForgetfulDatabase extends ReferenceDatabase {
-  private calls = 0;
-  readonly outcomes = new Map<string, "committed" | "aborted">();
-  private readonly answers: boolean;
-
-  constructor(answers: boolean) {
-    super();
-    this.answers = answers;
-  }
-
-  override async call(procedure: string, ...args: unknown[]): Promise<unknown> {
-    const n = ++this.calls;
-    const doIt = n % 10 !== 0;
-    const result = doIt ? await super.call(procedure, ...args) : undefined;
-    if (n % 5 !== 0) return result;
-    const transaction = `1-${n}`;
-    this.outcomes.set(transaction, doIt ? "committed" : "aborted");
-    throw new SixfoldError("outcome-unknown", "the reply was lost", { details: { transaction } });
-  }
-
-  override async outcome(transaction?: string): Promise<"committed" | "aborted" | "unknown"> {
-    return this.answers ? this.outcomes.get(transaction!)! : "unknown";
-  }
-}
-
 describe("unknown outcomes", () => {
   test.each([true, false])("are asked for, or counted as either (answers: %s)", async (answers) => {
-    const run = await runOn(new ForgetfulDatabase(answers), "hot", { as: "procedure" });
+    const db = new ReferenceDatabase(undefined, {}, { losesRepliesEvery: 5 });
+    if (!answers) db.outcome = async () => "unknown";
+    const run = await runOn(db, "hot", { as: "procedure" });
     expect(run.outcomes.get("unknown")).toBeGreaterThan(0);
     expect(run.verdict).toBe("ok");
   });
 
   test("a wrong outcome is found", async () => {
-    const db = new ForgetfulDatabase(true);
+    const db = new ReferenceDatabase(undefined, {}, { losesRepliesEvery: 5 });
     db.outcome = async () => "committed";
     expect((await runOn(db, "hot", { as: "procedure" })).verdict).toMatch(/^broken: /);
   });

@@ -112,9 +112,11 @@ export class Ycsb implements Workload {
   }
 
   private async read(db: WorkloadDatabase, key: RowKey, context: RunContext): Promise<void> {
-    const { table } = this.options;
+    const { table, isolation, consistency } = this.options;
     const operation: Operation = {
       as: "interactive",
+      isolation,
+      consistency,
       procedure: "",
       args: [],
       body: (tx) => tx.get<Record>(table, key),
@@ -167,10 +169,12 @@ export class Ycsb implements Workload {
   }
 
   private update(key: RowKey, by: Authorship, random: Random): Operation {
-    const { table, as } = this.options;
+    const { table, as, isolation, consistency } = this.options;
     const record = makeRecord({ ...by, fields: this.texts.fields(this.fieldBytes, random), changes: 0 });
     return {
       as,
+      isolation,
+      consistency,
       procedure: "recordUpdate",
       args: [table, key, record],
       body: async (tx) => tx.put(table, key, record),
@@ -178,10 +182,12 @@ export class Ycsb implements Workload {
   }
 
   private readModifyWrite(key: RowKey, by: Authorship, random: Random): Operation {
-    const { table, as } = this.options;
+    const { table, as, isolation, consistency } = this.options;
     const change = { ...by, field: random.int(FIELDS), text: this.texts.text(this.fieldBytes, random) };
     return {
       as,
+      isolation,
+      consistency,
       procedure: "recordReadModifyWrite",
       args: [table, key, change],
       body: async (tx) => {

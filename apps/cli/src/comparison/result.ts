@@ -1,5 +1,5 @@
 /** What a comparison measures and what it found. The names are those of the JSON lines, which users parse. */
-import type { TransactionStyle, Verdict, WorkloadName } from "@sixfold/workload";
+import type { TransactionStyle, Verdict, ComparisonWorkload } from "@sixfold/workload";
 
 /** `multi` rebuilds a lost page race at the row; `multi-page` reports it, as Aurora Multi-Master did. */
 export const COMPARED_MODES = ["single", "multi", "multi-page"] as const;
@@ -10,7 +10,7 @@ export interface Point {
   readonly mode: ComparedMode;
   readonly writers: number;
   readonly sharedPct: number;
-  readonly workload: WorkloadName;
+  readonly workload: ComparisonWorkload;
   readonly clients: number;
   readonly seconds: number;
 }

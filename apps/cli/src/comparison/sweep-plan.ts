@@ -4,14 +4,14 @@
  * Points of one mode and one number of writers share a cluster: starting one costs as much as measuring a
  * point. Each point has tables of its own, so the former ones leave nothing but a warm log.
  */
-import type { WorkloadName } from "@sixfold/workload";
+import type { ComparisonWorkload } from "@sixfold/workload";
 import type { ComparedMode, Point } from "./result.ts";
 
 export interface Sweep {
   readonly modes: readonly ComparedMode[];
   readonly writers: readonly number[];
   readonly shared: readonly number[];
-  readonly workloads: readonly WorkloadName[];
+  readonly workloads: readonly ComparisonWorkload[];
   /** In all, whatever the number of writers: modes are compared under the same load. */
   readonly clients: number;
   readonly seconds: number;

@@ -1,0 +1,105 @@
+/**
+ * What clients did and saw, as the checker wants it: the types are the checker's own, matched by their shape, so that
+ * neither package knows the other.
+ *
+ * Each *attempt* is a transaction of the history. An attempt that the SDK ran again was reported as aborted, so it must
+ * have left no trace (I2); its writes have values that no other attempt uses. Moments are those of the attempt
+ * itself: what committed began with it, not with an earlier one.
+ */
+import type { Consistency, Isolation } from "@sixfold/model";
+import type { WorkloadOperations } from "./database-face.ts";
+import type { OperationOutcome } from "./workload.ts";
+
+export type HistoryOperation =
+  | { readonly kind: "append"; readonly key: string; readonly value: number }
+  | { readonly kind: "list"; readonly key: string; readonly values: readonly number[] }
+  | { readonly kind: "write"; readonly key: string; readonly value: number }
+  | { readonly kind: "read"; readonly key: string; readonly value: number | undefined };
+
+export interface HistoryTransaction {
+  readonly id: number;
+  /** Transactions of one session ran one after another. One that ended without an answer is the last of its session. */
+  readonly session: number;
+  readonly invokedAt: number;
+  /** `Infinity` if there never was an answer. */
+  readonly returnedAt: number;
+  readonly outcome: OperationOutcome;
+  readonly isolation: Isolation;
+  readonly consistency: Consistency;
+  /** In program order; of a transaction that did not commit, those known. */
+  readonly operations: readonly HistoryOperation[];
+}
+
+/** A transaction of the history while it runs. */
+export interface OpenTransaction {
+  readonly id: number;
+  readonly session: number;
+  readonly invokedAt: number;
+  returnedAt: number;
+  outcome: OperationOutcome;
+  readonly isolation: Isolation;
+  readonly consistency: Consistency;
+  operations: HistoryOperation[];
+}
+
+/** Who is asked at once after a failure may need a moment to know. */
+const ASKED_AT_MOST = 5;
+
+export class HistoryRecorder {
+  private readonly all: OpenTransaction[] = [];
+  private readonly unsettled: { readonly of: OpenTransaction; readonly transaction: string }[] = [];
+
+  begin(terms: {
+    readonly session: number;
+    readonly at: number;
+    readonly isolation: Isolation;
+    readonly consistency: Consistency;
+  }): OpenTransaction {
+    const { session, at, isolation, consistency } = terms;
+    const open: OpenTransaction = {
+      id: this.all.length,
+      session,
+      invokedAt: at,
+      returnedAt: Infinity,
+      outcome: "unknown",
+      isolation,
+      consistency,
+      operations: [],
+    };
+    this.all.push(open);
+    return open;
+  }
+
+  /** An answer came. */
+  end(open: OpenTransaction, outcome: "committed" | "aborted", at: number): void {
+    open.outcome = outcome;
+    open.returnedAt = at;
+  }
+
+  /** None came; `transaction` is the id to ask for, if it is known. */
+  doubt(open: OpenTransaction | undefined, transaction: string | undefined): void {
+    if (open !== undefined && transaction !== undefined) this.unsettled.push({ of: open, transaction });
+  }
+
+  /** Asks for what became of those without an answer. They still have not returned. */
+  async settle(db: WorkloadOperations): Promise<void> {
+    for (let times = 0; times < ASKED_AT_MOST && this.unsettled.length > 0; times++)
+      for (const doubt of this.unsettled.splice(0)) {
+        doubt.of.outcome = await db.outcome(doubt.transaction);
+        if (doubt.of.outcome === "unknown") this.unsettled.push(doubt);
+      }
+  }
+
+  /** Of all transactions, also of those that did not commit; in the order of their first write. */
+  keysWritten(): ReadonlySet<string> {
+    const keys = new Set<string>();
+    for (const { operations } of this.all)
+      for (const operation of operations)
+        if (operation.kind === "append" || operation.kind === "write") keys.add(operation.key);
+    return keys;
+  }
+
+  get transactions(): readonly HistoryTransaction[] {
+    return this.all;
+  }
+}
