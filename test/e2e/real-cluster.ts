@@ -5,12 +5,17 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { startCluster, type ClusterEvent, type ClusterOptions, type RunningCluster } from "@sixfold/cluster";
 import { PROCEDURES_URL } from "@sixfold/workload";
+import { Lines } from "./lines.ts";
 
 export interface RealCluster {
   readonly cluster: RunningCluster;
   readonly events: ClusterEvent[];
   readonly dataDir: string;
 }
+
+/** Longest wait for anything: a cluster that does not get there in so long never will. */
+export const STUCK_MS = 60_000;
+const POLL_MS = 20;
 
 const DEFAULTS: Omit<ClusterOptions, "dataDir" | "port"> = {
   mode: "multi",
@@ -22,6 +27,12 @@ const DEFAULTS: Omit<ClusterOptions, "dataDir" | "port"> = {
   azLatencyMs: 0,
   restart: true,
   procedures: fileURLToPath(PROCEDURES_URL),
+};
+
+/** Less patience than in production, so that a test sees many deaths in a short time. */
+export const IMPATIENT: Partial<ClusterOptions> = {
+  liveness: { heartbeatMs: 100, deadAfterMs: 1000, clientHeartbeatMs: 500, clientDeadAfterMs: 2500 },
+  suspectAfterMs: 1500,
 };
 
 /** Runs `body` in a fresh folder; whatever it starts through `start` is stopped, and the folder removed. */
@@ -45,4 +56,41 @@ export async function withFolder(
     for (const cluster of running) await cluster.stop();
     rmSync(dataDir, { recursive: true, force: true });
   }
+}
+
+/** The same with every link on a line that can be disturbed; `endpoints` lead the clients through lines, too. */
+export async function withLines(
+  options: Partial<ClusterOptions>,
+  body: (running: RealCluster & { readonly lines: Lines; readonly endpoints: string[] }) => Promise<void>,
+): Promise<void> {
+  const lines = new Lines();
+  try {
+    await withFolder(async (start) => {
+      const running = await start({ ...options, view: lines.view });
+      const nodes = running.cluster.nodes.filter((node) => node.role !== "segment");
+      try {
+        await body({ ...running, lines, endpoints: await lines.forClients(nodes) });
+      } finally {
+        lines.mend();
+      }
+    });
+  } finally {
+    await lines.close();
+  }
+}
+
+/** Waits until it holds. */
+export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  for (const deadline = Date.now() + STUCK_MS; !(await holds());) {
+    if (Date.now() > deadline) throw new Error(`never: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
+}
+
+/** How often a process has counted this, as its status says. */
+export async function counted(cluster: RunningCluster, name: string, counter: string): Promise<number> {
+  const { url } = cluster.nodes.find((node) => node.name === name)!;
+  const answer = await fetch(`${url.replace(/^ws/, "http")}/status`, { signal: AbortSignal.timeout(5000) });
+  const { counters } = (await answer.json()) as { counters: Record<string, number> };
+  return counters[counter] ?? 0;
 }

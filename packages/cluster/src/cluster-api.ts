@@ -27,8 +27,8 @@ export interface ClusterOptions {
   readonly suspectAfterMs?: number | undefined;
   readonly liveness?: Partial<LivenessSettings> | undefined;
   /**
-   * How a process is to see the others: the topology with other addresses. For tests that lead links through something which
-   * delays or breaks them.
+   * How a process is to see the others: the topology with other addresses (not in-process). For tests that lead links through
+   * something which delays or breaks them.
    */
   readonly view?: ((process: string, topology: Topology) => Promise<Topology>) | undefined;
 }

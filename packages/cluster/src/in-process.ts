@@ -27,9 +27,8 @@ export async function startInProcess(
     port: Number(new URL(url).port),
   });
   const running: (RunningSegment | RunningNode)[] = [];
-  const { liveness, view = async (_process, seen) => seen } = options;
-  for (const server of topology.servers) {
-    const seen = await view(server.name, topology);
+  const { liveness } = options;
+  for (const server of topology.servers)
     running.push(
       await startSegmentHost(
         host(server.name),
@@ -38,16 +37,14 @@ export async function startInProcess(
           volume: topology.volume,
           token: "",
           listen: listen(server.url),
-          servers: seen.servers,
+          servers: topology.servers,
           latencyMsTo: latencyBetween(topology, server.az, options.azLatencyMs),
           liveness,
         },
         journal(server.name),
       ),
     );
-  }
-  for (const node of topology.nodes) {
-    const seen = await view(node.name, topology);
+  for (const node of topology.nodes)
     running.push(
       await startNodeHost(
         host(node.name),
@@ -58,8 +55,8 @@ export async function startInProcess(
           mode: options.mode,
           geometry,
           conflicts: options.conflicts,
-          servers: seen.servers,
-          nodes: seen.nodes,
+          servers: topology.servers,
+          nodes: topology.nodes,
           procedures,
           poolPages: options.poolPages ?? DEFAULT_POOL_PAGES,
           injectConflicts: options.injectConflicts,
@@ -72,7 +69,6 @@ export async function startInProcess(
         journal(node.name),
       ),
     );
-  }
   await untilReady(running);
   return {
     nodes: clusterNodes(topology, () => process.pid),
