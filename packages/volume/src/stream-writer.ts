@@ -15,6 +15,7 @@
 import {
   assert,
   lsn,
+  minLsn,
   OWNED_QUORUM,
   pgId,
   ReadPoint,
@@ -410,7 +411,8 @@ export class StreamWriter {
 
   tick(now: number): void {
     const { settings, decider } = this;
-    let floor: Lsn = decider.log.through;
+    // Followers know gaps by what a fed frame does not explain: an abort that no segment is owed is theirs to hear still.
+    let floor: Lsn = minLsn(decider.log.through, this.fedThrough);
     for (const pg of this.pgs.values()) {
       if (pg.lastDecided > pg.known && pg.known < floor) floor = pg.known;
       const owed = pg.lastDecided > pg.known || decider.untold.size > 0;

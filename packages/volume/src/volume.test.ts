@@ -87,4 +87,27 @@ describe("a shared volume", () => {
     expect(w2.decisions().get(lsn(1))).toBe("abort");
     expect(w2.of("told")).toEqual([{ kind: "told", lsn: 1 }]);
   });
+
+  test("an entry aborted before it was sent: followers hear of the abort, not of a gap", () => {
+    const c = openCluster("multi", ["w1"]);
+    const { volume } = c.nodes.get("w1")!;
+    volume.submit(entry(1, 1, [delta(3)]), c.now);
+    c.flush("w1");
+    c.run(2);
+    volume.submit(entry(1, 2, [delta(3, at(1, 1))]), c.now);
+    volume.giveUp(lsn(2), at(2, 1), c.now);
+    const fed: unknown[] = [];
+    for (let i = 0; i < 5; i++) {
+      c.now += 10;
+      volume.tick(c.now);
+      const point = new ReadPoint(streamId(0));
+      volume.flush(point, point, c.now);
+      for (const e of volume.effects)
+        if (e.kind === "append" && e.feed && e.message.decisions.through === 2)
+          fed.push(e.message.decisions.aborts);
+      c.drain("w1");
+      c.run(1);
+    }
+    expect(fed).toEqual([[2]]);
+  });
 });
