@@ -95,6 +95,12 @@ export class Device {
     return this.#failures.length + this.#lies.length;
   }
 
+  /** Takes them back. */
+  cancelPlanned(): void {
+    this.#failures.length = 0;
+    this.#lies.length = 0;
+  }
+
   /** The error planned for the write that is just ending, if any. */
   takeFailure(): Error | undefined {
     return this.#failures.shift();

@@ -109,13 +109,19 @@ describe("room and failures", () => {
   });
 
   test("fails as often as told", async () => {
-    const { node, write } = await bench(1);
+    const { node, write, sectors } = await bench(1);
     node.disk("d").failNext(new Error("first"), 2);
     node.disk("d").failNext(new Error("second"));
     expect(node.disk("d").planned).toBe(3);
     const messages = [];
     for (let i = 0; i < 4; i++) messages.push((await write("f", 0, sector(1))).error?.message);
     expect(messages).toEqual(["first", "first", "second", undefined]);
+    node.disk("d").failNext(new Error("never met"));
+    node.disk("d").corruptNext();
+    node.disk("d").misdirectNext();
+    node.disk("d").cancelPlanned();
+    expect((await write("f", 0, sector(3))).error).toBeUndefined();
+    expect([...(await sectors("f"))]).toEqual([[0, 3]]);
   });
 });
 
