@@ -51,7 +51,7 @@ function play(world: World, random: Random): string[] {
     wrong.push(...audit(world, node, moves));
   }
   const history = new History(world);
-  return [...wrong, ...brokenChains(history), ...contradictions(history)];
+  return [...wrong, ...brokenChains(history), ...contradictions(history), ...world.violations()];
 }
 
 /** Every receipt tells what its client may have heard, and the balances are those that the receipts make (I1, I2, I4, I9). */

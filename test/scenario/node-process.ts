@@ -1,5 +1,6 @@
 /** One database node of the world: the production machine, its clients' links, and where its effects go. */
 import { DatabaseNode, type NodeEffect, type NodeOptions } from "@sixfold/database";
+import type { TraceEvent } from "@sixfold/model";
 import type { ClientRequest, ClientResponses, ClientWelcome, Message, StorageMessage } from "@sixfold/wire";
 import type { Channel } from "./links.ts";
 
@@ -7,6 +8,7 @@ export interface NodeIo {
   send(to: string, channel: Channel, message: Message): void;
   toClient(message: ClientResponses | ClientWelcome): void;
   say(line: string): void;
+  step(event: TraceEvent): void;
 }
 
 /** Like `TICK_MS` of the cluster package. */
@@ -38,6 +40,7 @@ export class NodeProcess {
       ...this.options,
       seed: ++this.starts,
       volumeSettings: { decisionDelayMs: 0 },
+      trace: (event) => this.io.step(event),
     });
     this.machine.start(now);
     this.machine.clientOpened(CLIENT, now);

@@ -4,7 +4,7 @@
  * The driver is the synchronous twin of `SegmentHost` in the cluster package: all persist effects of a turn become one
  * log block, and what rides on them is carried out only after its sync.
  */
-import { nodeName, type PlantedBugs } from "@sixfold/model";
+import { nodeName, type PlantedBugs, type TraceEvent } from "@sixfold/model";
 import { SegmentServer, type SegmentEffect } from "@sixfold/segment";
 import type { LogRecord, StorageMessage } from "@sixfold/wire";
 import { SegmentDisk } from "./segment-disk.ts";
@@ -12,6 +12,7 @@ import { SegmentDisk } from "./segment-disk.ts";
 export interface SegmentIo {
   send(to: string, message: StorageMessage): void;
   say(line: string): void;
+  step(event: TraceEvent): void;
 }
 
 interface Peer {
@@ -56,6 +57,7 @@ export class SegmentProcess {
       seed: 1,
       pages: this.disk,
       planted: this.planted,
+      traced: true,
     });
     for (const records of blocks) this.machine.recover(records, LOG_FILE);
     this.machine.ready(now);
@@ -136,6 +138,8 @@ export class SegmentProcess {
         this.disk.putPages(effect.pages);
         this.machine?.pagesStored(effect.token, now);
         return;
+      case "trace":
+        return this.io.step(effect.event);
       case "trimLog":
         return; // the world's log is one file
       case "log":

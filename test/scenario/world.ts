@@ -18,7 +18,9 @@ import {
   type Mode,
   type PlantedBug,
   type SegmentServerInfo,
+  type TraceEvent,
 } from "@sixfold/model";
+import { Monitor, showViolation } from "@sixfold/protocol";
 import {
   decodeFrame,
   encodeMessage,
@@ -41,7 +43,7 @@ export interface WorldOptions {
   readonly conflicts?: Conflicts;
   readonly geometry?: Geometry;
   readonly suspectAfterMs?: number;
-  /** Rules that the segment servers break on purpose. */
+  /** Rules that every process breaks on purpose. */
   readonly planted?: readonly PlantedBug[];
 }
 
@@ -70,6 +72,8 @@ export class World {
   readonly clients = new Map<string, ScriptClient>();
   /** Message types that the trace leaves out. */
   readonly hidden = new Set<string>(CATEGORIES["gossip"]);
+  /** Holds every process's steps against the protocol's conditions. */
+  readonly monitor = new Monitor();
   tamper: Tamper | undefined;
   now = 0;
 
@@ -184,6 +188,7 @@ export class World {
   /** What the process had sent is still delivered; what was on its way to it is lost. `power`: unsynced writes are, too. */
   crash(name: string, power?: { readonly tear: boolean }): void {
     const segment = this.segments.get(name);
+    if (this.isRunning(name)) this.stepOf(name)({ kind: "died" });
     if (segment !== undefined) {
       if (power === undefined) segment.disk.processCrash();
       else segment.disk.crash(power.tear);
@@ -201,6 +206,11 @@ export class World {
     segment.disk.syncsByItself = true;
     segment.start(this.now);
     this.connectAll([name, ...this.others(name).filter((other) => this.isRunning(other))], name);
+  }
+
+  /** What the monitor has found, a line or two each. */
+  violations(): string[] {
+    return this.monitor.finish().map(showViolation);
   }
 
   others(name: string): string[] {
@@ -257,11 +267,13 @@ export class World {
         injectConflicts: 0,
         seed: 1,
         settings: { suspectAfterMs: suspectAfterMs ?? 3000 },
+        planted: new Set(options.planted),
       },
       {
         send: (to, channel, message) => this.send(name, to, channel, message as StorageMessage),
         toClient: (message) => client.receive(this.throughCodec(message)),
         say: (line) => this.trace.say(line),
+        step: this.stepOf(name),
       },
     );
     this.nodes.set(name, process);
@@ -271,7 +283,13 @@ export class World {
     return {
       send: (to, message) => this.send(name, to, "storage", message),
       say: (line) => this.trace.say(line),
+      step: this.stepOf(name),
     };
+  }
+
+  private stepOf(name: string): (event: TraceEvent) => void {
+    const process = nodeName(name);
+    return (event) => this.monitor.observe({ process, event });
   }
 
   private send(from: string, to: string, channel: Channel, sent: StorageMessage): void {
