@@ -204,6 +204,26 @@ describe("fence and close", () => {
     expect(find("t-2")).toMatchObject({ attempts: [{ lsn: 2, decision: undefined }] });
     expect(find("t-9")).toMatchObject({ attempts: [] });
   });
+
+  test("of a stream that is settled and gone, not found says nothing", () => {
+    const s = new BenchSegment();
+    s.append(chainOf(1, 2), { decisions: decided(0, 2) });
+    s.close(1, 2, 2, decided(2, 2));
+    for (let i = 0; i < 3; i++) {
+      s.append([], { of: 2, lowWater: point([1, 2]) });
+      s.tick();
+    }
+    s.append([], { of: 2, lowWater: new ReadPoint(streamId(1)) });
+    const message = {
+      type: "findTransaction",
+      request: 1,
+      pg: PG,
+      stream: streamId(1),
+      transaction: "t-2" as never,
+    } as const;
+    const [answer] = s.say(9, message);
+    expect(answer).toMatchObject({ attempts: [], mergedThrough: Number.MAX_SAFE_INTEGER });
+  });
 });
 
 describe("reads", () => {

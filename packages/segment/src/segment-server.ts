@@ -9,7 +9,7 @@
  * This file only dispatches: who may say what, which PG it concerns, and the end of the turn. Every rule lives in
  * the file of its own name. Durable answers ride on the turn's persist effect; page reads leave at once.
  */
-import { NO_BUGS, type NodeName, type PgId, type PlantedBugs } from "@sixfold/model";
+import { lsn, NO_BUGS, type NodeName, type PgId, type PlantedBugs } from "@sixfold/model";
 import type {
   Append,
   AskVotes,
@@ -54,6 +54,9 @@ const SEGMENTS_ONLY: ReadonlySet<string> = new Set([
   "pulledPages",
   "manifestPeeked",
 ]);
+
+/** Merged through it: nothing is left of a stream. */
+const EVERYTHING = lsn(Number.MAX_SAFE_INTEGER);
 
 export class SegmentServer {
   /** Drained by the driver after each turn, in order. */
@@ -331,7 +334,9 @@ export class SegmentServer {
 
   /** Newest first, for a transaction asked for is a recent one. O(slices kept) if it is not here. */
   private findTransaction(m: FindTransaction, from: Link, turn: Turn): undefined {
-    const log = this.pg(m.pg).streams.get(m.stream) ?? new StreamLog(m.pg, m.stream);
+    const state = this.pg(m.pg);
+    const log = state.streams.get(m.stream) ?? new StreamLog(m.pg, m.stream);
+    const isGone = m.stream <= state.settledThrough && !state.streams.has(m.stream);
     const attempts = [];
     for (let i = log.slices.length - 1; i >= log.first; i--) {
       const { slice } = log.slices[i]!;
@@ -345,7 +350,7 @@ export class SegmentServer {
       pg,
       stream,
       attempts: attempts.reverse(),
-      mergedThrough: log.mergedThrough,
+      mergedThrough: isGone ? EVERYTHING : log.mergedThrough,
       scl: log.scl,
     } as const;
     turn.after({ kind: "send", to: from, message });
