@@ -39,6 +39,7 @@ export class SimulatedCluster {
   committed = 0;
   unknown = 0;
   aborted = 0;
+  private readonly said = new Map<string, number>();
   private readonly options: SimulatedOptions;
   private readonly workload: Workload;
   private databases: Database[] = [];
@@ -101,7 +102,19 @@ export class SimulatedCluster {
         ),
       ),
     );
+    this.busy();
+  }
+
+  /** Starts the clients (again). */
+  busy(): void {
+    this.stopping = false;
     for (let client = 0; client < this.options.clients; client++) this.loops.push(this.loop(client));
+  }
+
+  /** Lets the clients end what they are at, and begin nothing new. */
+  async quiet(): Promise<void> {
+    this.stopping = true;
+    await this.settled(Promise.all(this.loops.splice(0)));
   }
 
   /** Runs until `more` further transactions were acknowledged. */
@@ -112,9 +125,13 @@ export class SimulatedCluster {
 
   /** Ends the clients and holds rows against what they were told. */
   async finish(): Promise<Verdict> {
-    this.stopping = true;
-    await this.settled(Promise.all(this.loops));
+    await this.quiet();
     return this.settled(this.workload.check(this.databases[0]!));
+  }
+
+  /** How often this was logged, by all processes or by one. */
+  times(event: string, by?: string): number {
+    return this.said.get(by === undefined ? event : `${by} ${event}`) ?? 0;
   }
 
   /** Runs the world until the promise is settled. */
@@ -182,6 +199,7 @@ export class SimulatedCluster {
   private journal(name: string): Journal {
     return new Journal((level, event, fields) => {
       this.world.note(`${name} ${event}`);
+      for (const line of [event, `${name} ${event}`]) this.said.set(line, (this.said.get(line) ?? 0) + 1);
       if (process.env["SIM_LOG"] !== undefined)
         console.log(this.world.nowMs.toFixed(1), name, level, event, JSON.stringify(fields));
     });
