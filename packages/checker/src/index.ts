@@ -1,3 +1,5 @@
+export { check } from "./check.ts";
+export { formatReport } from "./format-report.ts";
 export type {
   Consistency,
   History,
@@ -8,3 +10,4 @@ export type {
 } from "./history.ts";
 export { ANOMALIES, PROMISES } from "./report.ts";
 export type { Anomaly, AnomalyName, EdgeName, PromiseName, PromiseVerdict, Report } from "./report.ts";
+export { MalformedHistory } from "./versions.ts";

@@ -1,0 +1,95 @@
+/**
+ * One way of looking at the edges (edges.ts): for each node the edges that leave it, as ranges of one array.
+ */
+import { commitOf, RW, type Edges } from "./edges.ts";
+
+/** Where the anti-dependencies of a reader leave it. */
+export type Exit = "snapshot" | "commit" | "nowhere";
+
+export class View {
+  readonly edges: Edges;
+  private readonly exitOf: (reader: number) => Exit;
+  private readonly starts: Int32Array;
+  private readonly outgoing: Int32Array;
+
+  constructor(edges: Edges, exitOf: (reader: number) => Exit) {
+    this.edges = edges;
+    this.exitOf = exitOf;
+    const starts = new Int32Array(edges.nodes + 1);
+    for (let edge = 0; edge < edges.count; edge++) {
+      const from = this.fromOf(edge);
+      if (from >= 0) starts[from + 1]!++;
+    }
+    for (let node = 0; node < edges.nodes; node++) starts[node + 1]! += starts[node]!;
+    const filled = starts.slice();
+    this.outgoing = new Int32Array(starts[edges.nodes]!);
+    for (let edge = 0; edge < edges.count; edge++) {
+      const from = this.fromOf(edge);
+      if (from >= 0) this.outgoing[filled[from]!++] = edge;
+    }
+    this.starts = starts;
+  }
+
+  get nodes(): number {
+    return this.starts.length - 1;
+  }
+
+  /** The edges that leave `node` are those at `start(node)` … `end(node) - 1`. */
+  start(node: number): number {
+    return this.starts[node]!;
+  }
+
+  end(node: number): number {
+    return this.starts[node + 1]!;
+  }
+
+  edgeAt(position: number): number {
+    return this.outgoing[position]!;
+  }
+
+  /** The node that an edge leaves in this view; -1 if the view lacks it. */
+  fromOf(edge: number): number {
+    const from = this.edges.from(edge);
+    if (this.edges.kind(edge) !== RW) return from;
+    const exit = this.exitOf(from >> 1);
+    if (exit === "nowhere") return -1;
+    return exit === "snapshot" ? from : commitOf(from >> 1);
+  }
+
+  /** The same edges by where they arrive, for searches backwards. */
+  incoming(): Incoming {
+    return new Incoming(this);
+  }
+}
+
+/** For each node the nodes before it. */
+export class Incoming {
+  private readonly starts: Int32Array;
+  private readonly sources: Int32Array;
+
+  constructor(view: View) {
+    const { edges } = view;
+    const starts = new Int32Array(view.nodes + 1);
+    for (let edge = 0; edge < edges.count; edge++) if (view.fromOf(edge) >= 0) starts[edges.to(edge) + 1]!++;
+    for (let node = 0; node < view.nodes; node++) starts[node + 1]! += starts[node]!;
+    const filled = starts.slice();
+    this.sources = new Int32Array(starts[view.nodes]!);
+    for (let edge = 0; edge < edges.count; edge++) {
+      const from = view.fromOf(edge);
+      if (from >= 0) this.sources[filled[edges.to(edge)]!++] = from;
+    }
+    this.starts = starts;
+  }
+
+  start(node: number): number {
+    return this.starts[node]!;
+  }
+
+  end(node: number): number {
+    return this.starts[node + 1]!;
+  }
+
+  sourceAt(position: number): number {
+    return this.sources[position]!;
+  }
+}
