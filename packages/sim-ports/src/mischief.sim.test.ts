@@ -39,6 +39,17 @@ describe("mischief", () => {
     expect(arrived).not.toEqual([...sent, ...sent]);
   });
 
+  test("the second copy has a buffer of its own", async () => {
+    const { world, server, send, link } = await linkedPair();
+    send("hello");
+    world.fabric.setMischief({ ...always, duplicateChance: 1, reorderMs: 5 });
+    server.frame = (_link, frame) =>
+      void server.frames.push(Buffer.from(frame.fill(frame[0]! + 1)).toString());
+    link.send(Buffer.from("aaa"));
+    await world.run(world.nowMs + 100);
+    expect(server.frames).toEqual(["iiiii", "bbb", "bbb"]);
+  });
+
   test("frames come late, and others pass them; never more than told", async () => {
     const { world, server, send } = await linkedPair();
     send("hello");

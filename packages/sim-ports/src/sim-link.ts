@@ -192,11 +192,14 @@ export class SimLink implements FabricLink {
     const hash = hashBytes(frame);
     const peer = this.peer!;
     const bytes = frame.byteLength + headerBytes;
-    const arrive = (): void => peer.#frameArrived(frame, hash);
     const isMischiefs = this.trusted && this.#hasGreeted;
     this.#hasGreeted = true;
     const fate = isMischiefs ? this.#fabric.fateOf(this.owner.node, peer.owner.node) : ordinary;
-    for (const lateMs of fate) this.#put("frame", bytes, hash, arrive, lateMs);
+    for (let i = 0; i < fate.length; i++) {
+      // A second copy would have come in a buffer of its own; the first is the receiver's by then.
+      const copy = i === 0 ? frame : frame.slice();
+      this.#put("frame", bytes, hash, () => peer.#frameArrived(copy, hash), fate[i]!);
+    }
     if (!this.#aboveHigh && this.bufferedBytes > highMarkBytes) {
       this.#aboveHigh = true;
       this.#watchDrain();
