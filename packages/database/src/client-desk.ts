@@ -43,6 +43,8 @@ export interface DeskIo {
   shows(point: ReadPoint): boolean;
   /** Runs `then` when everything committed anywhere before now is shown here. */
   clusterRead(then: () => void): void;
+  /** The id names the stream that this node writes now, or it writes none and will say so. */
+  isOwn(id: TransactionId): boolean;
   /** Asks storage; answered through `outcomeFound`. */
   findOutcome(id: TransactionId): void;
   status(): Record<string, unknown>;
@@ -307,6 +309,7 @@ export class ClientDesk {
         );
       }
       case "commit": {
+        this.checkOwn(body.tx.id, now);
         const tx = this.handle(body.tx)!;
         this.log.started(body.tx.id);
         const writes = body.writes.map(({ table, key, value }) => ({ table, key, value }));
@@ -322,13 +325,16 @@ export class ClientDesk {
             `no procedure "${body.procedure}" is loaded at this node`,
           );
         const run = bindProcedure(procedure, body.args);
+        this.checkOwn(body.tx.id, now);
         const { isolation } = this.open.get(body.tx.id)?.options ?? DEFAULT_OPTIONS;
         this.log.started(body.tx.id);
         return engine.call(ask(body.tx.id), { tx: body.tx.id, isolation, run }, now);
       }
       case "createTable":
+        this.checkOwn(body.tx.id, now);
         return engine.createTable(ask(body.tx.id), body.tx.id, body.table, now);
       case "dropTable":
+        this.checkOwn(body.tx.id, now);
         return engine.dropTable(ask(body.tx.id), body.tx.id, body.table, now);
       case "listTables":
         return engine.listTables(ask(), now);
@@ -336,6 +342,18 @@ export class ClientDesk {
       case "status":
         return;
     }
+  }
+
+  /**
+   * An entry lives in the stream that its transaction's id names: once that is closed, everybody answers `outcome` from it. So a
+   * transaction that outlived its stream, waiting or between two requests, must not be committed in the next one (I2).
+   */
+  private checkOwn(id: TransactionId, now: number): void {
+    if (this.io.isOwn(id)) return;
+    this.io.engine.abandon(id, now);
+    throw new SixfoldError("fenced", "the stream that the transaction began in is closed", {
+      details: { transaction: id },
+    });
   }
 
   private handle(ref: TransactionRef | undefined): TxHandle | undefined {

@@ -449,6 +449,10 @@ export class DatabaseNode {
       procedures: this.options.procedures,
       shows: (point) => this.neighbours.shows(point),
       clusterRead: (then) => this.neighbours.clusterRead(then),
+      isOwn: (id) => {
+        const { stream } = this.neighbours;
+        return stream === 0 || streamOfTransaction(id) === stream;
+      },
       findOutcome: (id) => this.volume.findTransaction(id, this.now),
       status: () => this.status(),
       explain: (error) => nameWinner(error, this.volume.manifest),

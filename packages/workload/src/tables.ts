@@ -25,6 +25,8 @@ const ROWS_MAX = 24;
 /** A drop of so many rows leaves pages to be freed by later entries. */
 const MANY_ROWS = 150;
 const ROW_BYTES_MAX = 300;
+/** Of each of many. */
+const MANY_ROW_BYTES = 60;
 const GONE: readonly ErrorCode[] = ["unknown-table"];
 /** The catalog may be asked at a node that is a little behind. */
 const LISTED_AT_MOST = 50;
@@ -126,9 +128,10 @@ export class Tables implements Workload {
   }
 
   private newRows(random: Random): TableRow[] {
-    const rows = random.chance(0.1) ? MANY_ROWS : 1 + random.int(ROWS_MAX);
+    const areMany = random.chance(0.1);
+    const rows = areMany ? MANY_ROWS : 1 + random.int(ROWS_MAX);
     const serial = ++this.lastSerial;
-    const text = "x".repeat(1 + random.int(ROW_BYTES_MAX));
+    const text = "x".repeat(1 + random.int(areMany ? MANY_ROW_BYTES : ROW_BYTES_MAX));
     return Array.from({ length: rows }, (_, i) => ({ serial, row: i, text }));
   }
 
