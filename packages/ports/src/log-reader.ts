@@ -29,6 +29,8 @@ export interface LogEnd {
   readonly previousCrc: number;
   /** The log's salt; `undefined` in an empty log. */
   readonly salt: number | undefined;
+  /** Bytes of the last block with its header, which ends at `offset`; 0 in an empty log. */
+  readonly lastBlockBytes: number;
 }
 
 export interface LogCorruption {
@@ -150,6 +152,8 @@ class Scan<H extends LogBlock> {
       sequence: this.#previous === undefined ? 1 : this.#previous.sequence + 1,
       previousCrc: this.#previous?.headerCrc ?? 0,
       salt: this.#previous?.salt,
+      lastBlockBytes:
+        this.#previous === undefined ? 0 : this.#codec.headerBytes + this.#previous.payloadBytes,
     };
     const torn = this.#tornBytes > 0;
     const base = { files, blocks: this.#blocks, end, tornBytes: this.#tornBytes };

@@ -111,9 +111,10 @@ export class LogWriter {
   }
 
   /**
-   * Goes on where `report` ends, in an empty log with file 1. What was read back is synced first: after the mere
+   * Goes on where `report` ends, in an empty log with file 1. What was read back is made durable first: after the mere
    * death of a process blocks may have been read from the system's cache that no disk holds yet, and the
-   * owner is about to tell others of them.
+   * owner is about to tell others of them. To sync the file is not enough for the last block: if its sync failed, the system
+   * holds it for clean and would never write it (L3). So its bytes are written again; all before it are durable by L2.
    */
   static async open(options: LogWriterOptions): Promise<LogWriter> {
     const { disk, report } = options;
@@ -126,11 +127,7 @@ export class LogWriter {
     const sizes = new Map((await disk.list()).map((file) => [file.name, file.bytes]));
     const files = report.files.filter((number) => number < fileNumber);
     files.push(fileNumber);
-    await new Promise<void>((resolve, reject) => {
-      disk.write(logFileName(fileNumber), 0, [], (error) =>
-        error === undefined ? resolve() : reject(error),
-      );
-    });
+    await rewriteLastBlock(disk, report);
     const writer = new LogWriter(options, files, sizes.get(logFileName(fileNumber)) ?? options.fileBytes);
     writer.#prepare(sizes.get(logFileName(fileNumber + 1)));
     return writer;
@@ -340,4 +337,13 @@ export class LogWriter {
         .catch((error: Error) => this.#fail(error, []));
     }
   }
+}
+
+async function rewriteLastBlock(disk: Disk, { end }: LogReport): Promise<void> {
+  const name = logFileName(end.fileNumber);
+  const from = end.offset - end.lastBlockBytes;
+  const block = end.lastBlockBytes > 0 ? [await disk.read(name, from, end.lastBlockBytes)] : [];
+  await new Promise<void>((resolve, reject) => {
+    disk.write(name, from, block, (error) => (error === undefined ? resolve() : reject(error)));
+  });
 }

@@ -18,7 +18,7 @@ interface Unsynced {
   readonly offset: number;
   readonly bytes: number;
   /** `undefined`: zeros, for nothing had been written there. */
-  readonly old: Uint8Array | undefined;
+  old: Uint8Array | undefined;
   /** Its sync has failed: the system holds it for clean, and no later sync will write it. */
   lost: boolean;
 }
@@ -71,7 +71,9 @@ export class DiskImage extends Device {
   ): (isDurable: boolean) => void {
     // A sync of the whole file makes durable what was written before it, be it by a process now dead.
     const covered = bytes === 0 ? [...file.unsynced] : this.#put(file, offset, chunks, bytes);
+    const written = covered.map((write) => writtenAgain(write));
     return (isDurable) => {
+      if (isDurable) for (const again of written) again?.();
       for (const write of covered) {
         if (!isDurable) write.lost = true;
         else if (!write.lost) write.file.unsynced = write.file.unsynced.filter((other) => other !== write);
@@ -157,6 +159,24 @@ interface Place {
 
 export function newFile(bytes: number): FileImage {
   return { live: new Uint8Array(bytes), writtenTo: 0, unsynced: [] };
+}
+
+/** What is to be done once `write` is durable, if it lies on others that are not: their place now holds its bytes for good. */
+function writtenAgain(write: Unsynced): (() => void) | undefined {
+  const { file, offset, bytes } = write;
+  const under = file.unsynced.filter(
+    (other) => other !== write && other.offset < offset + bytes && offset < other.offset + other.bytes,
+  );
+  if (under.length === 0) return undefined;
+  const content = file.live.slice(offset, offset + bytes);
+  return () => {
+    for (const other of under) {
+      other.old ??= new Uint8Array(other.bytes);
+      const from = Math.max(offset, other.offset);
+      const to = Math.min(offset + bytes, other.offset + other.bytes);
+      other.old.set(content.subarray(from - offset, to - offset), from - other.offset);
+    }
+  };
 }
 
 function putLive({ file, offset }: Place, chunks: readonly Uint8Array[], bytes: number): Unsynced {

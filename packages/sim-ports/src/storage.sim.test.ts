@@ -259,6 +259,39 @@ describe("log under crashes", () => {
     }
   });
 
+  test("a block whose sync failed is written again before the next life relies on it", async () => {
+    const world = new World(3);
+    const node = world.node("n");
+    const reopened = async (): Promise<{ writer: LogWriter; blocks: number; state: string }> => {
+      const disk = await settle(world, node.host.openDisk("log"));
+      const report = await settle(
+        world,
+        readLog(disk, logBlockCodec, () => {}),
+      );
+      const { blocks, state } = report;
+      const options = { disk, codec: logBlockCodec, report, salt: 1, fileBytes: 4096, onFailure: () => {} };
+      return { writer: await settle(world, LogWriter.open(options)), blocks, state };
+    };
+    const append = async (writer: LogWriter, text: string): Promise<Error | undefined> => {
+      const ends: (Error | undefined)[] = [];
+      writer.append([Buffer.from(text)], (error) => ends.push(error));
+      await world.run(() => ends.length > 0);
+      return ends[0];
+    };
+    const first = await reopened();
+    expect(await append(first.writer, "one")).toBeUndefined();
+    node.disk("log").failNext(new Error("sync failed"));
+    expect(await append(first.writer, "two")).toBeInstanceOf(Error);
+    world.kill("n");
+    world.restart("n");
+    const second = await reopened();
+    expect(second.blocks, "read from the system's cache").toBe(2);
+    expect(await append(second.writer, "three")).toBeUndefined();
+    world.crash("n");
+    world.restart("n");
+    expect(await reopened()).toMatchObject({ state: "clean", blocks: 3 });
+  });
+
   test("the check would notice: a disk that forgets synced bytes breaks the promise", async () => {
     const world = new World(9);
     const node = world.node("n");

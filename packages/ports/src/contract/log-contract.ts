@@ -62,7 +62,14 @@ export function logContract(name: string, codec: LogBlockCodec, make: () => Prom
     test("an empty log: clean, nothing in it", async () => {
       const { report } = await read();
       expect(report).toMatchObject({ state: "clean", blocks: 0, files: [], tornBytes: 0 });
-      expect(report.end).toEqual({ fileNumber: 1, offset: 0, sequence: 1, previousCrc: 0, salt: undefined });
+      expect(report.end).toEqual({
+        fileNumber: 1,
+        offset: 0,
+        sequence: 1,
+        previousCrc: 0,
+        salt: undefined,
+        lastBlockBytes: 0,
+      });
     });
 
     test("appends come back in order, over many openings and files", async () => {
