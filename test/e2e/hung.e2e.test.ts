@@ -5,7 +5,7 @@
 import { connect } from "@sixfold/client";
 import { describe, expect, test } from "vitest";
 import { LiveLoad, type LoadOptions } from "./live-load.ts";
-import { counted, IMPATIENT, until, withFolder, type RealCluster } from "./real-cluster.ts";
+import { counted, IMPATIENT, lost, until, withFolder } from "./real-cluster.ts";
 
 const TIMEOUT_MS = 180_000;
 
@@ -18,12 +18,6 @@ const load = (writers: number, workload: LoadOptions["workload"]): LoadOptions =
   records: workload === "hot" ? 32 : 400,
 });
 
-/** `by` has given up on `more` peers since. */
-async function gaveUp({ cluster }: RealCluster, by: string, more: number): Promise<() => Promise<void>> {
-  const before = await counted(cluster, by, "deadPeers");
-  return () => until(`${by} notices`, async () => (await counted(cluster, by, "deadPeers")) >= before + more);
-}
-
 for (const mode of ["single", "multi"] as const) {
   const writers = mode === "single" ? 1 : 2;
 
@@ -32,18 +26,16 @@ for (const mode of ["single", "multi"] as const) {
       "I7: two segment servers at a time; when they wake they are of use again",
       () =>
         withFolder(async (start) => {
-          const running = await start({ mode, writers, ...IMPATIENT });
-          const { cluster } = running;
+          const { cluster } = await start({ mode, writers, ...IMPATIENT });
           const transfers = await LiveLoad.start(cluster.endpoints, load(writers, "transfer"));
           for (const pair of [
             ["segment-a1", "segment-c2"],
             // Four of six need those that hung first.
             ["segment-b1", "segment-b2"],
           ]) {
-            const noticed = await gaveUp(running, "writer-1", 2);
             for (const name of pair) cluster.kill(name, "SIGSTOP");
             await transfers.progress(50);
-            await noticed();
+            await lost(cluster, "writer-1", pair);
             await transfers.progress(50);
             for (const name of pair) cluster.kill(name, "SIGCONT");
             await transfers.progress(20);
@@ -57,14 +49,12 @@ for (const mode of ["single", "multi"] as const) {
       "I1, I2: the writer of every client; it wakes, and nothing was lost or made up",
       () =>
         withFolder(async (start) => {
-          const running = await start({ mode, writers, ...IMPATIENT });
-          const { cluster } = running;
+          const { cluster } = await start({ mode, writers, ...IMPATIENT });
           const counters = await LiveLoad.start(cluster.endpoints, load(writers, "hot"));
           for (let i = 1; i <= writers; i++) {
             await counters.progress(50);
-            const noticed = await gaveUp(running, "segment-b1", 1);
             cluster.kill(`writer-${i}`, "SIGSTOP");
-            await noticed();
+            await lost(cluster, "segment-b1", [`writer-${i}`]);
             cluster.kill(`writer-${i}`, "SIGCONT");
             await counters.progress(50);
           }

@@ -9,7 +9,7 @@ import { Random, type Mode } from "@sixfold/model";
 import type { Cut, Lines } from "./lines.ts";
 import { CLIENTS } from "./lines.ts";
 import type { LiveLoad } from "./live-load.ts";
-import { counted, until, type RealCluster } from "./real-cluster.ts";
+import { counted, lost, statusOf, until, type RealCluster } from "./real-cluster.ts";
 
 /** Commits during a mishap that leaves a quorum, and after any. */
 const SOME = 30;
@@ -55,11 +55,9 @@ class Cast {
   readonly random: Random;
   readonly segments: readonly string[];
   readonly writers: readonly string[];
-  private readonly cluster: Scene["cluster"];
 
   constructor(seed: number, { cluster }: Scene) {
     this.random = new Random(seed);
-    this.cluster = cluster;
     this.segments = cluster.nodes.filter((node) => node.role === "segment").map((node) => node.name);
     this.writers = cluster.nodes.filter((node) => node.role === "writer").map((node) => node.name);
   }
@@ -83,15 +81,6 @@ class Cast {
 
   how(): Cut {
     return this.random.pick(["swallow", "hold"] as const);
-  }
-
-  /** Resolves once `name` has given up on `more` peers since now. */
-  async deaths(name: string, more: number): Promise<() => Promise<void>> {
-    const before = await counted(this.cluster, name, "deadPeers");
-    return () =>
-      until(`${name} gives up ${more} peers`, async () => {
-        return (await counted(this.cluster, name, "deadPeers")) >= before + more;
-      });
   }
 }
 
@@ -137,41 +126,38 @@ function resets(cast: Cast, { lines, load }: Scene): Mishap {
   };
 }
 
-function halfOpen(cast: Cast, { lines, load }: Scene): Mishap {
+function halfOpen(cast: Cast, { lines, load, cluster }: Scene): Mishap {
   const [writer, segment] = [cast.writer(), cast.segment()];
   return {
     what: `half-open between ${writer} and ${segment}`,
     happen: async () => {
-      const noticed = await cast.deaths(writer, 1);
       lines.cutBoth(writer, segment, "swallow");
-      await noticed();
+      await lost(cluster, writer, [segment]);
       await load.progress(SOME);
     },
   };
 }
 
-function oneWay(cast: Cast, { lines, load }: Scene): Mishap {
+function oneWay(cast: Cast, { lines, load, cluster }: Scene): Mishap {
   const [deaf, mute, how] = [cast.writer(), cast.segment(), cast.how()];
   return {
     what: `${deaf} hears nothing of ${mute} (${how})`,
     happen: async () => {
-      const noticed = await cast.deaths(deaf, 1);
       lines.cut(mute, deaf, how);
-      await noticed();
+      await lost(cluster, deaf, [mute]);
       await load.progress(SOME);
     },
   };
 }
 
 /** Two of six out of everybody's reach (I7). */
-function minority(cast: Cast, { lines, load }: Scene): Mishap {
-  const [lost, how, witness] = [cast.some(2), cast.how(), cast.writer()];
+function minority(cast: Cast, { lines, load, cluster }: Scene): Mishap {
+  const [pair, how, witness] = [cast.some(2), cast.how(), cast.writer()];
   return {
-    what: `${lost.join(", ")} cut off (${how})`,
+    what: `${pair.join(", ")} cut off (${how})`,
     happen: async () => {
-      const noticed = await cast.deaths(witness, 2);
-      for (const name of lost) for (const other of cast.all) lines.cutBoth(name, other, how);
-      await noticed();
+      for (const name of pair) for (const other of cast.all) lines.cutBoth(name, other, how);
+      await lost(cluster, witness, pair);
       await load.progress(SOME);
     },
   };
@@ -192,41 +178,40 @@ function slow(cast: Cast, { lines, load }: Scene): Mishap {
 }
 
 /** A writer that reaches only three of six can neither write nor be sure of anything. */
-function withoutQuorum(cast: Cast, { lines }: Scene): Mishap {
-  const [writer, lost, how] = [cast.writer(), cast.some(3), cast.how()];
+function withoutQuorum(cast: Cast, { lines, cluster }: Scene): Mishap {
+  const [writer, three, how] = [cast.writer(), cast.some(3), cast.how()];
   return {
-    what: `${writer} cut from ${lost.join(", ")} (${how})`,
+    what: `${writer} cut from ${three.join(", ")} (${how})`,
     happen: async () => {
-      const noticed = await cast.deaths(writer, 3);
-      for (const name of lost) lines.cutBoth(writer, name, how);
-      await noticed();
+      for (const name of three) lines.cutBoth(writer, name, how);
+      await lost(cluster, writer, three);
     },
   };
 }
 
-function gossip(cast: Cast, { lines, load }: Scene): Mishap {
+function gossip(cast: Cast, { lines, load, cluster }: Scene): Mishap {
   const [three, how] = [cast.some(3), cast.how()];
   const others = cast.segments.filter((name) => !three.includes(name));
   return {
     what: `no gossip between ${three.join(", ")} and the rest (${how})`,
     happen: async () => {
-      const noticed = await cast.deaths(three[0]!, 3);
       for (const name of three) for (const other of others) lines.cutBoth(name, other, how);
-      await noticed();
+      await lost(cluster, three[0]!, others);
       await load.progress(SOME);
     },
   };
 }
 
 /** Half-open to the clients: each side must notice for itself. */
-function clientsCut(cast: Cast, { lines }: Scene): Mishap {
+function clientsCut(cast: Cast, { lines, cluster }: Scene): Mishap {
   const writer = cast.writer();
   return {
     what: `half-open between ${writer} and its clients`,
     happen: async () => {
-      const noticed = await cast.deaths(writer, 1);
       lines.cutBoth(writer, CLIENTS, "swallow");
-      await noticed();
+      await until(`${writer} gives up its clients`, async () => {
+        return (await statusOf(cluster, writer)).clients === 0;
+      });
     },
   };
 }
@@ -264,9 +249,8 @@ function hungSegments(cast: Cast, { cluster, load }: Scene): Mishap {
   return {
     what: `${pair.join(", ")} hang`,
     happen: async () => {
-      const noticed = await cast.deaths(witness, 2);
       for (const name of pair) cluster.kill(name, "SIGSTOP");
-      await noticed();
+      await lost(cluster, witness, pair);
       await load.progress(SOME);
       for (const name of pair) cluster.kill(name, "SIGCONT");
     },
@@ -278,9 +262,8 @@ function hungWriter(cast: Cast, { cluster }: Scene): Mishap {
   return {
     what: `${writer} hangs`,
     happen: async () => {
-      const noticed = await cast.deaths(witness, 1);
       cluster.kill(writer, "SIGSTOP");
-      await noticed();
+      await lost(cluster, witness, [writer]);
       cluster.kill(writer, "SIGCONT");
     },
   };

@@ -87,10 +87,31 @@ export async function until(what: string, holds: () => boolean | Promise<boolean
   }
 }
 
-/** How often a process has counted this, as its status says. */
-export async function counted(cluster: RunningCluster, name: string, counter: string): Promise<number> {
+interface ProcessStatus {
+  /** Processes that it has a channel to. */
+  readonly links: readonly string[];
+  /** Database nodes: connections of clients. */
+  readonly clients: number;
+  readonly counters: Readonly<Record<string, number>>;
+}
+
+/** What a process says of itself, beside the cluster's lines. */
+export async function statusOf(cluster: RunningCluster, name: string): Promise<ProcessStatus> {
   const { url } = cluster.nodes.find((node) => node.name === name)!;
   const answer = await fetch(`${url.replace(/^ws/, "http")}/status`, { signal: AbortSignal.timeout(5000) });
-  const { counters } = (await answer.json()) as { counters: Record<string, number> };
+  return (await answer.json()) as ProcessStatus;
+}
+
+/** How often a process has counted this. */
+export async function counted(cluster: RunningCluster, name: string, counter: string): Promise<number> {
+  const { counters } = await statusOf(cluster, name);
   return counters[counter] ?? 0;
+}
+
+/** Waits until a process has given up its channels to all of these. */
+export function lost(cluster: RunningCluster, name: string, peers: readonly string[]): Promise<void> {
+  return until(`${name} gives up ${peers.join(", ")}`, async () => {
+    const { links } = await statusOf(cluster, name);
+    return peers.every((peer) => !links.includes(peer));
+  });
 }

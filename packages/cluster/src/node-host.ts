@@ -115,7 +115,13 @@ class NodeHost implements RunningNode {
   }
 
   status(): Record<string, unknown> {
-    return { ...this.machine.status(), traffic: { ...this.traffic }, counters: this.journal.counts() };
+    const linked = [...this.servers, ...this.peers].filter(([, dialler]) => dialler.up !== undefined);
+    return {
+      ...this.machine.status(),
+      links: linked.map(([name]) => name),
+      traffic: { ...this.traffic },
+      counters: this.journal.counts(),
+    };
   }
 
   async stop(): Promise<void> {

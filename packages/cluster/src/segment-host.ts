@@ -170,6 +170,7 @@ class SegmentHost implements RunningSegment {
       failure: this.failure?.message,
       log: stats === undefined ? {} : { ...stats, syncs: stats.blocks },
       storedPages: this.pages.count(),
+      links: [...this.channels.values()].map((channel) => channel.peer!.name),
       counters: this.journal.counts(),
       ...this.machine.status(),
     };
