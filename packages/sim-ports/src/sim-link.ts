@@ -197,8 +197,8 @@ export class SimLink implements FabricLink {
     const fate = isMischiefs ? this.#fabric.fateOf(this.owner.node, peer.owner.node) : ordinary;
     for (let i = 0; i < fate.length; i++) {
       // A second copy would have come in a buffer of its own; the first is the receiver's by then.
-      const copy = i === 0 ? frame : frame.slice();
-      this.#put("frame", bytes, hash, () => peer.#frameArrived(copy, hash), fate[i]!);
+      const copy = i === 0 ? frame : new Uint8Array(frame);
+      this.#put("frame", bytes, hash, () => peer.#frameArrived(copy, hash), fate[i]);
     }
     if (!this.#aboveHigh && this.bufferedBytes > highMarkBytes) {
       this.#aboveHigh = true;

@@ -42,8 +42,8 @@ export class PageStoreImage extends Device {
     const victim = lie === undefined ? -1 : this.random.int(batch.put.length);
     for (let i = 0; i < batch.put.length; i++) {
       const [page, bytes] = batch.put[i]!;
-      if (i !== victim) this.#store(page, bytes.slice());
-      else if (lie === "corrupt") this.#storeSpoiled(page, bytes.slice());
+      if (i !== victim) this.#store(page, new Uint8Array(bytes));
+      else if (lie === "corrupt") this.#storeSpoiled(page, new Uint8Array(bytes));
       else this.#misdirect(page, bytes);
     }
     for (const page of batch.remove) {
@@ -78,7 +78,7 @@ export class PageStoreImage extends Device {
   /** What was for `page` is found under another; if there is no other, nowhere. */
   #misdirect(page: number, bytes: Uint8Array): void {
     const others = this.ids().filter((other) => other !== page);
-    if (others.length > 0) this.#store(this.random.pick(others), bytes.slice());
+    if (others.length > 0) this.#store(this.random.pick(others), new Uint8Array(bytes));
   }
 
   /** Kill or power loss. */
