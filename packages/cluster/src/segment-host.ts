@@ -44,6 +44,8 @@ import { answerHttp } from "./http.ts";
 
 /** Size of a log file. Large, so that rotation (a preallocation and a checkpoint) is rare beside what it holds. */
 export const LOG_FILE_BYTES = 64 << 20;
+/** An append of more than this takes no further sender's records. A frame has at most 32 MiB. */
+const APPEND_BYTES = 64 << 10;
 const TICK_MS = 20;
 
 export interface SegmentHostOptions {
@@ -270,12 +272,21 @@ class SegmentHost implements RunningSegment {
 
   private carryOut(effects: readonly SegmentEffect[]): void {
     if (this.failure !== undefined) return;
-    const records: LogRecord[] = [];
-    const then: SegmentEffect[] = [];
+    let chunks: Uint8Array[] = [];
+    let then: SegmentEffect[] = [];
+    let bytes = 0;
     for (const effect of effects) {
       switch (effect.kind) {
         case "persist":
-          records.push(...effect.records);
+          // What many senders brought in one turn need not be one append: one must fit into a log file.
+          if (bytes > APPEND_BYTES) {
+            this.persist(chunks, then);
+            [chunks, then, bytes] = [[], [], 0];
+          }
+          for (const chunk of encodeRecords(effect.records)) {
+            chunks.push(chunk);
+            bytes += chunk.byteLength;
+          }
           then.push(...effect.then);
           break;
         case "send":
@@ -299,21 +310,21 @@ class SegmentHost implements RunningSegment {
           break;
       }
     }
-    if (records.length > 0 || then.length > 0) this.persist(records, then);
+    if (chunks.length > 0 || then.length > 0) this.persist(chunks, then);
   }
 
-  /** Appends to the log; `then` follows once that is durable. Without records it follows what is under way already. */
-  private persist(records: readonly LogRecord[], then: readonly SegmentEffect[]): void {
+  /** Appends records to the log; `then` follows once that is durable. Without records it follows what is under way already. */
+  private persist(chunks: readonly Uint8Array[], then: readonly SegmentEffect[]): void {
     const { log } = this;
     if (log === undefined) return;
-    if (records.length === 0) {
+    if (chunks.length === 0) {
       if (this.lastPersist === undefined) this.carryOut(then);
       else this.lastPersist.push(...then);
       return;
     }
     const mine = [...then];
     this.lastPersist = mine;
-    log.append(encodeRecords(records), (error) => {
+    log.append(chunks, (error) => {
       if (this.lastPersist === mine) this.lastPersist = undefined;
       if (error !== undefined || this.stopped) return;
       this.carryOut(mine);
