@@ -44,24 +44,6 @@ for (const mode of ["single", "multi"] as const) {
         }),
       TIMEOUT_MS,
     );
-
-    test(
-      "I1, I2: the writer of every client; it wakes, and nothing was lost or made up",
-      () =>
-        withFolder(async (start) => {
-          const { cluster } = await start({ mode, writers, ...IMPATIENT });
-          const counters = await LiveLoad.start(cluster.endpoints, load(writers, "hot"));
-          for (let i = 1; i <= writers; i++) {
-            await counters.progress(50);
-            cluster.kill(`writer-${i}`, "SIGSTOP");
-            await lost(cluster, "segment-b1", [`writer-${i}`]);
-            cluster.kill(`writer-${i}`, "SIGCONT");
-            await counters.progress(50);
-          }
-          expect(await counters.finish()).toBe("ok");
-        }),
-      TIMEOUT_MS,
-    );
   });
 }
 

@@ -6,6 +6,8 @@ import { connect } from "@sixfold/client";
 import {
   catchUp,
   makeWorkload,
+  type HistoryTransaction,
+  type Promises,
   type TransactionStyle,
   type Verdict,
   type WorkloadName,
@@ -14,7 +16,7 @@ import {
 /** Longest wait for progress: a cluster that makes none for so long is stuck. */
 const STUCK_MS = 60_000;
 
-export interface LoadOptions {
+export interface LoadOptions extends Promises {
   readonly workload: WorkloadName;
   readonly as: TransactionStyle;
   readonly writers: number;
@@ -22,6 +24,7 @@ export interface LoadOptions {
   readonly clients: number;
   readonly records: number;
   readonly table?: string;
+  readonly seed?: number;
 }
 
 type Database = Awaited<ReturnType<typeof connect>>;
@@ -43,6 +46,15 @@ export class LiveLoad {
     this.workload = workload;
   }
 
+  get name(): WorkloadName {
+    return this.workload.name;
+  }
+
+  /** What its clients did and saw, if it is one for the checker. After `finish`. */
+  history(): readonly HistoryTransaction[] {
+    return this.workload.history?.() ?? [];
+  }
+
   /** Loads the rows and starts the clients, each on the connection of its writer. */
   static async start(endpoints: readonly string[], options: LoadOptions): Promise<LiveLoad> {
     const table = options.table ?? "load";
@@ -61,20 +73,25 @@ export class LiveLoad {
   }
 
   /** Resolves when `more` further transactions were acknowledged. */
-  async progress(more: number): Promise<void> {
-    const goal = this.committed + more;
-    for (const deadline = Date.now() + STUCK_MS; this.committed < goal;) {
-      if (this.failure !== undefined) throw this.failure;
-      if (Date.now() > deadline) throw new Error(`stuck at ${this.committed} commits, waiting for ${goal}`);
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
+  progress(more: number): Promise<void> {
+    return progressOf([this], more);
+  }
+
+  /** Throws what a client failed with, that no workload can expect. */
+  checkHealth(): void {
+    if (this.failure !== undefined) throw this.failure;
+  }
+
+  /** The clients end what they are at. */
+  stop(): void {
+    this.stopping = true;
   }
 
   /** Stops the clients and judges rows against what they were told. */
   async finish(): Promise<Verdict> {
-    this.stopping = true;
+    this.stop();
     await Promise.all(this.loops);
-    if (this.failure !== undefined) throw this.failure;
+    this.checkHealth();
     const verdict = await this.workload.check(this.databases[0]!);
     await Promise.all(this.databases.map((db) => db.close()));
     return verdict;
@@ -86,12 +103,58 @@ export class LiveLoad {
       await this.workload.run(db, client, {
         stopped: () => this.stopping,
         now: () => performance.now(),
-        pause: () => new Promise((resolve) => setTimeout(resolve, 20)),
+        pause: (ms = 20) => new Promise((resolve) => setTimeout(resolve, ms)),
         record: (_latencyMs, outcome) => void this[outcome]++,
         attemptAborted: (code) => void this.abortedBy.set(code, (this.abortedBy.get(code) ?? 0) + 1),
       });
     } catch (error) {
       this.failure ??= error instanceof Error ? error : new Error(String(error));
     }
+  }
+}
+
+/** Several loads at once, each on tables of its own. */
+export class LiveLoads {
+  readonly loads: readonly LiveLoad[];
+
+  private constructor(loads: readonly LiveLoad[]) {
+    this.loads = loads;
+  }
+
+  static async start(endpoints: readonly string[], options: readonly LoadOptions[]): Promise<LiveLoads> {
+    const loads: LiveLoad[] = [];
+    for (const each of options)
+      loads.push(await LiveLoad.start(endpoints, { table: each.workload, ...each }));
+    return new LiveLoads(loads);
+  }
+
+  /** Resolves when `more` further transactions were acknowledged, all together. */
+  progress(more: number): Promise<void> {
+    return progressOf(this.loads, more);
+  }
+
+  /** Stops all clients; each load's verdict by its name. */
+  async finish(): Promise<Partial<Record<WorkloadName, Verdict>>> {
+    const verdicts: Partial<Record<WorkloadName, Verdict>> = {};
+    for (const load of this.loads) load.stop();
+    for (const load of this.loads) verdicts[load.name] = await load.finish();
+    return verdicts;
+  }
+
+  /** Committed, aborted and unknown transactions of each. */
+  get counts(): string {
+    return this.loads
+      .map(({ name, committed, aborted, unknown }) => `${name} ${committed}/${aborted}/${unknown}`)
+      .join(", ");
+  }
+}
+
+async function progressOf(loads: readonly LiveLoad[], more: number): Promise<void> {
+  const committed = (): number => loads.reduce((sum, load) => sum + load.committed, 0);
+  const goal = committed() + more;
+  for (const deadline = Date.now() + STUCK_MS; committed() < goal;) {
+    for (const load of loads) load.checkHealth();
+    if (Date.now() > deadline) throw new Error(`stuck at ${committed()} commits, waiting for ${goal}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }

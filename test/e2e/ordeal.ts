@@ -8,7 +8,6 @@ import { randomInt } from "node:crypto";
 import { Random, type Mode } from "@sixfold/model";
 import type { Cut, Lines } from "./lines.ts";
 import { CLIENTS } from "./lines.ts";
-import type { LiveLoad } from "./live-load.ts";
 import { counted, lost, statusOf, until, type RealCluster } from "./real-cluster.ts";
 
 /** Commits during a mishap that leaves a quorum, and after any. */
@@ -22,7 +21,8 @@ export interface Mishap {
 export interface Scene extends RealCluster {
   readonly mode: Mode;
   readonly lines: Lines;
-  readonly load: LiveLoad;
+  /** Resolves when `progress` further transactions were acknowledged. */
+  readonly load: { progress(commits: number): Promise<void> };
 }
 
 /** From the environment, or a fresh one. */
