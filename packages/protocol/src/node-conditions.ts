@@ -141,8 +141,8 @@ function untrueCommit(facts: Facts, step: Learned, process: NodeName): string | 
   return forNews(facts, step, process, (at, decision) => {
     if (decision !== "commit" || facts.isForgotten(step.stream, at)) return undefined;
     const e = facts.entry(step.stream, at);
-    // Aborted before it was cut: no segment is owed the abort, and none has a slice that the range could commit.
-    if (e?.decision === "abort" && e.slices.length === 0) return undefined;
+    // Aborted, and no slice of it here that the range could commit: the segment is not owed the abort.
+    if (e?.decision === "abort" && !e.slices.some((s) => s.pg === step.pg)) return undefined;
     return e !== undefined && isCommitted(e) ? undefined : `${step.stream}:${at} is not committed`;
   });
 }
