@@ -58,3 +58,22 @@ describe("I2: a transaction belongs to the stream in its id", () => {
     },
   );
 });
+
+describe("I2: who was called aborted while it waited stays so", () => {
+  test("a commit that waits for its cluster round is asked about, and refused afterwards", () => {
+    const world = start({ mode: "multi", writers: 2, suspectAfterMs: 20_000 }, { alice: 0, bob: 0 });
+    const client = world.clients.get(LOST)!;
+    hold(world, ["writer-1", LOST], ["writer-1", LOST]);
+    const tx = client.begin(undefined, { consistency: "cluster" });
+    client.write(tx, "accounts", "bob", 1);
+    client.commit(tx);
+    world.run();
+    expect(tx.end.kind).toBe("waiting");
+    expect(outcomeAt(world, LOST, tx)).toBe("aborted");
+    hold(world, ["writer-1", LOST], ["writer-1", LOST], false);
+    expect(until(world, () => tx.end.kind !== "waiting", 2000)).toBe(true);
+    expect(tx.end).toMatchObject({ kind: "error", error: { outcome: "aborted" } });
+    expect(read(world, LOST, ["bob"])).toEqual({ bob: 0 });
+    expect(outcomeAt(world, LOST, tx)).toBe("aborted");
+  });
+});

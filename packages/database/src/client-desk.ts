@@ -309,7 +309,7 @@ export class ClientDesk {
         );
       }
       case "commit": {
-        this.checkOwn(body.tx.id, now);
+        this.checkMayCommit(body.tx.id, now);
         const tx = this.handle(body.tx)!;
         this.log.started(body.tx.id);
         const writes = body.writes.map(({ table, key, value }) => ({ table, key, value }));
@@ -325,16 +325,16 @@ export class ClientDesk {
             `no procedure "${body.procedure}" is loaded at this node`,
           );
         const run = bindProcedure(procedure, body.args);
-        this.checkOwn(body.tx.id, now);
+        this.checkMayCommit(body.tx.id, now);
         const { isolation } = this.open.get(body.tx.id)?.options ?? DEFAULT_OPTIONS;
         this.log.started(body.tx.id);
         return engine.call(ask(body.tx.id), { tx: body.tx.id, isolation, run }, now);
       }
       case "createTable":
-        this.checkOwn(body.tx.id, now);
+        this.checkMayCommit(body.tx.id, now);
         return engine.createTable(ask(body.tx.id), body.tx.id, body.table, now);
       case "dropTable":
-        this.checkOwn(body.tx.id, now);
+        this.checkMayCommit(body.tx.id, now);
         return engine.dropTable(ask(body.tx.id), body.tx.id, body.table, now);
       case "listTables":
         return engine.listTables(ask(), now);
@@ -345,12 +345,15 @@ export class ClientDesk {
   }
 
   /**
-   * An entry lives in the stream that its transaction's id names: once that is closed, everybody answers `outcome` from it. So a
-   * transaction that outlived its stream, waiting or between two requests, must not be committed in the next one (I2).
+   * I2, for what was said of the transaction while its request waited. An entry lives in the stream that its transaction's id
+   * names: once that is closed, everybody answers `outcome` from it, so a transaction that outlived its stream must not be
+   * committed in the next one. And one that was asked about here was called aborted.
    */
-  private checkOwn(id: TransactionId, now: number): void {
-    if (this.io.isOwn(id)) return;
+  private checkMayCommit(id: TransactionId, now: number): void {
+    const isBarred = this.log.isBarred(id);
+    if (!isBarred && this.io.isOwn(id)) return;
     this.io.engine.abandon(id, now);
+    if (isBarred) throw aborted(id);
     throw new SixfoldError("fenced", "the stream that the transaction began in is closed", {
       details: { transaction: id },
     });

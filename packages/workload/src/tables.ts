@@ -23,10 +23,10 @@ const OWN_NAMES = 2;
 const SHARED_NAMES = 2;
 const ROWS_MAX = 24;
 /** A drop of so many rows leaves pages to be freed by later entries. */
-const MANY_ROWS = 150;
+const MANY_ROWS = 100;
 const ROW_BYTES_MAX = 300;
 /** Of each of many. */
-const MANY_ROW_BYTES = 60;
+const MANY_ROW_BYTES = 24;
 const GONE: readonly ErrorCode[] = ["unknown-table"];
 /** The catalog may be asked at a node that is a little behind. */
 const LISTED_AT_MOST = 50;
