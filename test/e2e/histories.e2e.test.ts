@@ -50,7 +50,10 @@ for (const mode of ["single", "multi"] as const) {
             .entries()) {
             const found = check(history);
             const { isolation, consistency } = options[i]!;
-            report(`seed ${seed}, ${mode}: ${name}, ${isolation}, ${consistency}: ${formatReport(found)}`);
+            const [verdict, counts] = formatReport(found).split("\n");
+            report(
+              `seed ${seed}, ${mode}: ${name}, ${isolation}, ${consistency}: ${verdict}; ${counts?.trim()}`,
+            );
             expect(found.transactions.committed, `seed ${seed}`).toBeGreaterThan(100);
             expect(found.violations, `seed ${seed}: ${formatReport(found)}`).toEqual([]);
           }

@@ -8,7 +8,7 @@ import { randomInt } from "node:crypto";
 import { Random, type Mode } from "@sixfold/model";
 import type { Cut, Lines } from "./lines.ts";
 import { CLIENTS } from "./lines.ts";
-import { counted, lost, statusOf, until, type RealCluster } from "./real-cluster.ts";
+import { counted, killed, lost, statusOf, until, type RealCluster } from "./real-cluster.ts";
 
 /** Commits during a mishap that leaves a quorum, and after any. */
 const SOME = 30;
@@ -105,7 +105,7 @@ export function lineMishaps(seed: number, scene: Scene): Mishap[] {
 export function processMishaps(seed: number, scene: Scene): Mishap[] {
   const cast = new Cast(seed, scene);
   return cast.random.shuffle([
-    ...[cast.segment(), cast.writer()].map((victim) => killed(scene, victim)),
+    ...[cast.segment(), cast.writer()].map((victim) => death(scene, victim)),
     hungSegments(cast, scene),
     hungWriter(cast, scene),
     resets(cast, scene),
@@ -234,13 +234,10 @@ function mastersCut(cast: Cast, { lines, load, cluster }: Scene): Mishap {
 }
 
 /** The supervisor starts it again. */
-function killed({ cluster, load }: Scene, victim: string): Mishap {
+function death({ cluster, load }: Scene, victim: string): Mishap {
   return {
     what: `${victim} killed`,
-    happen: async () => {
-      cluster.kill(victim);
-      await load.progress(SOME);
-    },
+    happen: () => killed(cluster, victim, () => load.progress(SOME)),
   };
 }
 

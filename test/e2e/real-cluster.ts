@@ -108,6 +108,23 @@ export async function counted(cluster: RunningCluster, name: string, counter: st
   return counters[counter] ?? 0;
 }
 
+/** Kills a process; once it is gone does `meanwhile`, then waits until the supervisor's new one is in touch with a quorum. */
+export async function killed(
+  cluster: RunningCluster,
+  name: string,
+  meanwhile: () => Promise<void>,
+): Promise<void> {
+  const pid = (): number => cluster.nodes.find((node) => node.name === name)!.pid;
+  const before = pid();
+  cluster.kill(name);
+  await until(`${name} ends`, () => pid() !== before);
+  await meanwhile();
+  await until(`${name} comes back`, async () => {
+    const status = await statusOf(cluster, name).catch(() => undefined);
+    return status !== undefined && status.links.length >= 4;
+  });
+}
+
 /** Waits until a process has given up its channels to all of these. */
 export function lost(cluster: RunningCluster, name: string, peers: readonly string[]): Promise<void> {
   return until(`${name} gives up ${peers.join(", ")}`, async () => {
