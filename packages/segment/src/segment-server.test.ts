@@ -330,6 +330,21 @@ describe("merge, checkpoint and trim", () => {
     expect(broken.read(1, point([1, 1]), [[1, 1]]).kind).toBe("too-old");
   });
 
+  test("a damaged page is voted on once it is mended: before that a reject would name what nobody knows", () => {
+    const s = new BenchSegment();
+    s.append(chainOf(1, 1), { decisions: decided(0, 1), lowWater: low(1) });
+    s.tick();
+    const [page, stored] = [...s.pages][0]!;
+    s.rotate();
+    s.crash();
+    s.pages.set(
+      page,
+      stored.map((byte, i) => (i === 9 ? byte ^ 1 : byte)),
+    );
+    s.append([slice({ stream: 1, lsn: 2, writes: [[page, v(1, 1)]] })]);
+    expect(s.vote(1, 2)).toBe("hold");
+  });
+
   test("a store that already shows a batch before it is told changes no answer", () => {
     const s = new BenchSegment();
     s.append(chainOf(1, 3), { decisions: decided(0, 3), lowWater: low(2) });

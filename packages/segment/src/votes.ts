@@ -118,6 +118,8 @@ export function overtakenBy(
   chain: PageChain,
   root: PageVersion,
 ): PageVersion | "hold" | undefined {
+  // What the damaged image was a version of is not known before it is mended.
+  if (chain.isCorrupt) return "hold";
   if (sameVersion(root, chain.head)) {
     // A committed delta beyond a gap: the root is older than it.
     const beyond = chain.detached[0];
