@@ -349,8 +349,7 @@ export class DatabaseNode {
   private switchMode(manifest: Manifest, now: number): void {
     const open = openStreams(manifest);
     if (manifest.mode === this.options.mode) this.openStream(now);
-    else if (open.length === 0 || this.planted.has("mode-switched-while-open"))
-      this.volume.changeMode(this.options.mode, now);
+    else if (open.length === 0) this.volume.changeMode(this.options.mode, now);
     else
       for (const stream of open) if (stream.node === this.options.name) this.volume.recover(stream.id, now);
   }

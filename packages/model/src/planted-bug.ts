@@ -129,7 +129,6 @@ export const PLANTED_BUGS = {
   "closed-in-flight": { rule: "7 mode, I1", breaks: "a clean close does not wait for what is in flight" },
   "manifest-majority-of-three": { rule: "7 manifest", breaks: "three of six seats make a majority" },
   "exclusive-not-fenced": { rule: "7 mode", breaks: "a failover opens its stream beside the old one" },
-  "mode-switched-while-open": { rule: "7 mode", breaks: "the mode changes beside open streams" },
   "opened-on-stale-pages": {
     rule: "7 mode, I3",
     breaks: "what a close has left is not taken in before writing",

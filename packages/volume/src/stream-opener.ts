@@ -62,10 +62,8 @@ export class StreamOpener {
   }
 
   private toClose(m: Manifest): StreamId[] {
-    const others = !this.planted.has("exclusive-not-fenced");
-    const inTheWay = openStreams(m).filter(
-      (s) => s.node === this.node || (others && (m.mode === "single" || s.exclusive)),
-    );
+    if (this.planted.has("exclusive-not-fenced")) return [];
+    const inTheWay = openStreams(m).filter((s) => s.node === this.node || m.mode === "single" || s.exclusive);
     return inTheWay.map((s) => s.id);
   }
 

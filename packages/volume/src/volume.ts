@@ -199,12 +199,7 @@ export class Volume implements VolumeFace {
 
   changeMode(mode: Mode, now: number): void {
     this.register.change(
-      (m) =>
-        m === undefined ||
-        m.mode === mode ||
-        (openStreams(m).length > 0 && !this.planted.has("mode-switched-while-open"))
-          ? undefined
-          : { ...m, mode },
+      (m) => (m === undefined || m.mode === mode || openStreams(m).length > 0 ? undefined : { ...m, mode }),
       ({ manifest }) =>
         this.out.effects.push({
           kind: "modeChanged",
