@@ -43,7 +43,7 @@ for (const conflicts of ["row", "page"] as const)
             clients: 8,
             records: 300,
           });
-          await load.progress(300);
+          await load.progress(200);
           expect(await load.finish()).toBe("ok");
           if (conflicts === "row") expect(load.abortedBy.has("page-conflict")).toBe(false);
           else expect(load.abortedBy.get("page-conflict")).toBeGreaterThan(0);

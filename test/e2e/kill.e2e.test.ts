@@ -27,13 +27,13 @@ for (const mode of ["single", "multi"] as const) {
         withFolder(async (start) => {
           const { cluster } = await start({ mode, writers });
           const running = await LiveLoad.start(cluster.endpoints, load(writers, "procedure"));
-          await running.progress(200);
+          await running.progress(100);
           for (const victim of ["segment-a1", "writer-1", "segment-c2"]) {
             cluster.kill(victim);
-            await running.progress(200);
+            await running.progress(100);
           }
           for (let i = 1; i <= writers; i++) cluster.kill(`writer-${i}`);
-          await running.progress(200);
+          await running.progress(100);
           expect(await running.finish()).toBe("ok");
         }),
       TIMEOUT_MS,
@@ -48,7 +48,7 @@ for (const mode of ["single", "multi"] as const) {
           await running.progress(100);
           cluster.kill("segment-b1");
           cluster.kill("segment-b2");
-          await running.progress(300);
+          await running.progress(150);
           await cluster.start("segment-b1");
           await cluster.start("segment-b2");
           await running.progress(100);
@@ -67,7 +67,7 @@ for (const mode of ["single", "multi"] as const) {
         withFolder(async (start) => {
           const { cluster } = await start({ mode, writers, restart: false });
           const running = await LiveLoad.start(cluster.endpoints, load(writers, "procedure"));
-          await running.progress(300);
+          await running.progress(150);
           for (const { name } of cluster.nodes) cluster.kill(name);
           await cluster.stop();
           await start({ mode, writers });
