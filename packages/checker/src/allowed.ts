@@ -11,7 +11,7 @@
 import { componentsOf } from "./components.ts";
 import { ALL_KINDS, CycleSearch } from "./cycle-search.ts";
 import type { Link } from "./cycle.ts";
-import { NO_VERSION, RW, TIME, type Edges } from "./edges.ts";
+import { NO_VERSION, RW, STEP, TIME, type Edges } from "./edges.ts";
 import { serial, snapshots } from "./exits.ts";
 import type { Findings } from "./findings.ts";
 import type { History } from "./history.ts";
@@ -19,8 +19,9 @@ import { hasReturned } from "./sessions.ts";
 import { View } from "./view.ts";
 
 export function findAllowed(edges: Edges, history: History, findings: Findings): void {
-  findWriteSkews(edges, history, findings);
-  findStaleReads(edges, history, findings);
+  const links = antiDependencies(edges);
+  findWriteSkews(links, history, findings);
+  findStaleReads(links, history, findings);
   for (const exits of [snapshots, serial]) {
     const view = new View(edges, exits);
     const components = componentsOf(view, ALL_KINDS);
@@ -28,21 +29,35 @@ export function findAllowed(edges: Edges, history: History, findings: Findings):
   }
 }
 
-/** Anti-dependencies between transactions; those through helpers are left out. */
-function* antiDependencies(edges: Edges): Generator<Link> {
+/** Of those that a helper stands for. */
+const WRITERS_MAX = 16;
+
+/** Anti-dependencies from transaction to transaction; where a helper stands for many writers, to some of them. */
+function antiDependencies(edges: Edges): Link[] {
+  const laterWriters = new Map<number, { readonly to: number; readonly newer: number }[]>();
+  for (let edge = 0; edge < edges.count; edge++) {
+    const to = edges.transactionAt(edges.to(edge));
+    if (edges.kind(edge) !== STEP || edges.newer(edge) === NO_VERSION || to === undefined) continue;
+    const helper = edges.from(edge);
+    const writers = laterWriters.get(helper) ?? [];
+    if (writers.length < WRITERS_MAX) writers.push({ to, newer: edges.newer(edge) });
+    laterWriters.set(helper, writers);
+  }
+  const links: Link[] = [];
   for (let edge = 0; edge < edges.count; edge++) {
     if (edges.kind(edge) !== RW) continue;
     const to = edges.transactionAt(edges.to(edge));
-    if (to === undefined) continue;
-    const older = edges.older(edge);
-    const newer = edges.newer(edge);
-    yield { from: edges.from(edge) >> 1, to, kind: RW, older, newer, blind: false };
+    const targets = to === undefined ? laterWriters.get(edges.to(edge)) : [{ to, newer: edges.newer(edge) }];
+    const from = edges.from(edge) >> 1;
+    for (const target of targets ?? [])
+      links.push({ ...target, from, kind: RW, older: edges.older(edge), blind: false });
   }
+  return links;
 }
 
-function findWriteSkews(edges: Edges, history: History, findings: Findings): void {
+function findWriteSkews(links: readonly Link[], history: History, findings: Findings): void {
   const between = new Map<number, Link>();
-  for (const link of antiDependencies(edges)) {
+  for (const link of links) {
     const back = between.get(link.to * history.length + link.from);
     if (back !== undefined) findings.addCycle([link, back]);
     if (findings.isFull("write skew", false)) return;
@@ -50,8 +65,8 @@ function findWriteSkews(edges: Edges, history: History, findings: Findings): voi
   }
 }
 
-function findStaleReads(edges: Edges, history: History, findings: Findings): void {
-  for (const link of antiDependencies(edges)) {
+function findStaleReads(links: readonly Link[], history: History, findings: Findings): void {
+  for (const link of links) {
     const reader = history[link.from]!;
     const writer = history[link.to]!;
     if (reader.consistency === "cluster" || reader.session === writer.session) continue;

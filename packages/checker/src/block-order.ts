@@ -3,85 +3,177 @@
  *
  * Values of blind writes say nothing of their order, but the graph may. With A and B writers of the key in different blocks:
  *
- *     A before B in the graph                 A's block comes first: commits agree with the order of versions
- *     R read A's block, and B is visible to R B's block comes first: a snapshot shows the newest of what it includes
+ *     A before B in the graph                    A's block comes first: commits agree with the order of versions
+ *     R read A's block, and B is visible to R    B's block comes first: a snapshot shows the newest of what it includes
  *
- * Both are read off by searching backwards from each writer and each reader to the nearest writers of the key. What
- * is found adds edges, which may decide more: repeated until nothing new comes. Searches are bounded, which
- * misses orders far back in time but invents none. Finding every contradiction would be NP-complete (Papadimitriou, "The
- * Serializability of Concurrent Database Updates", JACM 1979); this is the part that costs little, as in Biswas and Enea, "On the
- * Complexity of Checking Transactional Consistency" (OOPSLA 2019), whose rule for causal consistency it is.
+ * Clocks (clocks.ts) name the last writers of the key before each writer and each reader. What is found adds edges,
+ * which may decide more: repeated until nothing new comes. Finding every contradiction would be NP-complete (Papadimitriou,
+ * "The Serializability of Concurrent Database Updates", JACM 1979); this is the part that costs little, in the manner of Biswas
+ * and Enea, "On the Complexity of Checking Transactional Consistency" (OOPSLA 2019), whose rule for causal consistency it is.
  */
+import { Clocks, topologicalOrder } from "./clocks.ts";
 import { commitOf, snapshotOf, type Edges } from "./edges.ts";
 import { nowhere, type Exits } from "./exits.ts";
 import type { UnorderedKey } from "./register-order.ts";
-import { type Incoming, View } from "./view.ts";
 import type { Versions } from "./versions.ts";
+import { View } from "./view.ts";
 
-/** Nodes visited in one round, all searches together. */
-const ROUND_VISITS = 20_000_000;
-/** Nodes visited by one search, at least and at most. */
-const SEARCH_VISITS_MIN = 64;
-const SEARCH_VISITS_MAX = 4_096;
 const ROUNDS_MAX = 12;
-
-/** Where a search starts, and what its findings come before. */
-interface Start {
-  readonly node: number;
-  readonly block: number;
-  /** The reader sees what reaches it along visibility only: its place in the order of commits is not its own. */
-  readonly visibleOnly: boolean;
-}
+/** In a large graph a round that finds less than one pair for so many nodes is the last. */
+const NODES_PER_PAIR = 1_000;
 
 interface Task {
   readonly key: UnorderedKey;
-  readonly starts: readonly Start[];
+  readonly writers: readonly BlockWriter[];
   /** Pairs known already, as `earlier * blocks + later`. */
   readonly known: Set<number>;
   /** By block: the helper node that readers of its last version lead to. */
   readonly helpers: Map<number, number>;
 }
 
-/** Adds what can be told of the order of blocks to `edges`. */
+interface BlockWriter {
+  readonly transaction: number;
+  readonly block: number;
+}
+
+/** Clocks over commits, and over visibility only. */
+interface BothClocks {
+  readonly byCommit: Clocks;
+  readonly byVisibility: Clocks;
+}
+
+/** Adds what can be told of the order of blocks to `edges`. `chains`: sessions, as far as each leads to the next. */
 export function orderBlocks(
   keys: readonly UnorderedKey[],
   edges: Edges,
   exits: Exits,
-  versions: Versions,
+  known: { readonly versions: Versions; readonly chains: readonly (readonly number[])[] },
 ): void {
+  const { versions, chains } = known;
   const tasks = keys.map((key): Task => {
-    const starts = startsOf(key, exits, versions);
-    return { key, starts, known: new Set(), helpers: new Map() };
+    const writers = [...key.blockOf].map(([version, block]) => ({
+      transaction: versions.writerOf(version),
+      block,
+    }));
+    return { key, writers, known: new Set(), helpers: new Map() };
   });
   for (let round = 0; round < ROUNDS_MAX && tasks.length > 0; round++) {
-    const searches = tasks.reduce((sum, { starts }) => sum + starts.length, 0);
-    const visits = Math.floor(ROUND_VISITS / Math.max(1, searches));
-    const finder = new EarlierWriters(edges, exits, versions, {
-      visitsMax: Math.min(SEARCH_VISITS_MAX, Math.max(SEARCH_VISITS_MIN, visits)),
-    });
-    const before = edges.count;
-    // All of a round on one state of the graph: edges added meanwhile are the next round's.
-    const found = tasks.map((task) => finder.find(task));
-    tasks.forEach((task, i) => addOrder(task, found[i]!, edges, versions));
-    if (edges.count === before) return;
+    const clocks = makeClocks(edges, exits, chains);
+    // A cycle: the history is broken already, and nothing more can be told from orders.
+    if (clocks === undefined) return;
+    let found = 0;
+    for (const task of tasks) {
+      const pairs = new KeyOrder(task, clocks, versions).newPairs(exits);
+      found += pairs.length;
+      addPairs(task, pairs, edges, versions);
+    }
+    if (found === 0 || found * NODES_PER_PAIR < edges.nodes - 10_000) return;
   }
 }
 
-function startsOf({ blockOf, readers }: UnorderedKey, exits: Exits, versions: Versions): Start[] {
-  const starts: Start[] = [];
-  for (const [version, block] of blockOf)
-    starts.push({ node: commitOf(versions.writerOf(version)), block, visibleOnly: false });
-  for (const { reader, version } of readers) {
-    const exit = exits(reader);
-    const node = exit === "commit" ? commitOf(reader) : snapshotOf(reader);
-    starts.push({ node, block: blockOf.get(version)!, visibleOnly: exit === "nowhere" });
-  }
-  return starts;
+function makeClocks(
+  edges: Edges,
+  exits: Exits,
+  chains: readonly (readonly number[])[],
+): BothClocks | undefined {
+  const commits = new View(edges, exits);
+  const order = topologicalOrder(commits);
+  if (order === undefined) return undefined;
+  const byCommit = new Clocks(commits, order, chains);
+  const exitsUsed = new Set(Array.from({ length: edges.transactions }, (_, reader) => exits(reader)));
+  // Nobody who needs the other clocks, or no difference between them.
+  if (!exitsUsed.has("nowhere") || exitsUsed.size === 1) return { byCommit, byVisibility: byCommit };
+  // What is visible before a node is before it in the order of commits, too: the same order serves both.
+  return { byCommit, byVisibility: new Clocks(new View(edges, nowhere), order, chains) };
 }
 
-function addOrder({ key, helpers }: Task, found: readonly number[], edges: Edges, versions: Versions): void {
+/** The order of one key's blocks, as the clocks of one round tell it. */
+class KeyOrder {
+  private readonly task: Task;
+  private readonly clocks: BothClocks;
+  private readonly versions: Versions;
+  /** By chain: the key's writers in it, in their order. */
+  private readonly inChains = new Map<number, { readonly place: number; readonly block: number }[]>();
+  private readonly pairs: number[] = [];
+
+  constructor(task: Task, clocks: BothClocks, versions: Versions) {
+    this.task = task;
+    this.clocks = clocks;
+    this.versions = versions;
+    for (const { transaction, block } of task.writers) {
+      const at = clocks.byCommit.placeIn(transaction);
+      if (at === undefined) continue;
+      const chain = this.inChains.get(at.chain);
+      if (chain === undefined) this.inChains.set(at.chain, [{ place: at.place, block }]);
+      else chain.push({ place: at.place, block });
+    }
+    for (const chain of this.inChains.values()) chain.sort((a, b) => a.place - b.place);
+  }
+
+  newPairs(exits: Exits): number[] {
+    const { key } = this.task;
+    const { byCommit, byVisibility } = this.clocks;
+    key.blocks.forEach(({ last }, block) =>
+      this.addBefore(commitOf(this.versions.writerOf(last)), block, byCommit),
+    );
+    for (const { reader, version } of key.readers) {
+      const exit = exits(reader);
+      const node = exit === "commit" ? commitOf(reader) : snapshotOf(reader);
+      // Who agrees with nobody on an order of commits sees what is visible along edges, no more.
+      this.addBefore(node, key.blockOf.get(version)!, exit === "nowhere" ? byVisibility : byCommit);
+    }
+    return this.pairs;
+  }
+
+  /** The latest writers that reach `node` belong to blocks before `block`; those that are before one another are implied. */
+  private addBefore(node: number, block: number, clocks: Clocks): void {
+    const { key, known } = this.task;
+    const earlier = new Set<number>();
+    for (const [chain, writers] of this.inChains) {
+      const limit = clocks.last(node, chain);
+      const found = lastUpTo(writers, limit, block);
+      if (found !== undefined) earlier.add(found);
+    }
+    for (const candidate of earlier) {
+      const pair = candidate * key.blocks.length + block;
+      if (known.has(pair) || this.isImplied(candidate, earlier)) continue;
+      known.add(pair);
+      this.pairs.push(pair);
+    }
+  }
+
+  private isImplied(candidate: number, others: ReadonlySet<number>): boolean {
+    const { blocks } = this.task.key;
+    const writer = this.versions.writerOf(blocks[candidate]!.last);
+    for (const other of others) {
+      if (other === candidate) continue;
+      if (this.clocks.byCommit.reaches(writer, commitOf(this.versions.writerOf(blocks[other]!.head))))
+        return true;
+    }
+    return false;
+  }
+}
+
+/** The block of the last writer at or before `limit` that is not of block `own`. */
+function lastUpTo(
+  writers: readonly { readonly place: number; readonly block: number }[],
+  limit: number,
+  own: number,
+): number | undefined {
+  let low = 0;
+  let high = writers.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (writers[middle]!.place <= limit) low = middle + 1;
+    else high = middle;
+  }
+  while (low > 0 && writers[low - 1]!.block === own) low--;
+  return writers[low - 1]?.block;
+}
+
+function addPairs({ key, helpers }: Task, pairs: readonly number[], edges: Edges, versions: Versions): void {
   const { blocks, readers } = key;
-  for (const pair of found) {
+  for (const pair of pairs) {
     const earlier = Math.floor(pair / blocks.length);
     const { last } = blocks[earlier]!;
     const { head, blind } = blocks[pair % blocks.length]!;
@@ -94,68 +186,5 @@ function addOrder({ key, helpers }: Task, found: readonly number[], edges: Edges
         if (version === last) edges.antiDependencies(reader, helper, last);
     }
     edges.stepToWriter(helper, writer, head);
-  }
-}
-
-/** Searches backwards for writers of a key. */
-class EarlierWriters {
-  private readonly byCommit: Incoming;
-  private readonly byVisibility: Incoming;
-  private readonly versions: Versions;
-  private readonly visitsMax: number;
-  private readonly metAt: Int32Array;
-  private search = 0;
-
-  constructor(edges: Edges, exits: Exits, versions: Versions, { visitsMax }: { visitsMax: number }) {
-    const promised = new View(edges, exits);
-    this.byCommit = promised.incoming();
-    this.byVisibility = new View(edges, nowhere).incoming();
-    this.metAt = new Int32Array(promised.nodes);
-    this.versions = versions;
-    this.visitsMax = visitsMax;
-  }
-
-  /** Pairs of blocks not known before. */
-  find({ key, starts, known }: Task): number[] {
-    const blockAt = new Map<number, number>();
-    for (const [version, block] of key.blockOf) blockAt.set(commitOf(this.versions.writerOf(version)), block);
-    const found: number[] = [];
-    for (const { node, block, visibleOnly } of starts) {
-      const incoming = visibleOnly ? this.byVisibility : this.byCommit;
-      this.walk(incoming, node, blockAt, (earlier) => {
-        const pair = earlier * key.blocks.length + block;
-        if (earlier === block || known.has(pair)) return;
-        known.add(pair);
-        found.push(pair);
-      });
-    }
-    return found;
-  }
-
-  /** Breadth first, nearest first; does not go beyond a writer of the key, whose own search does. */
-  private walk(
-    incoming: Incoming,
-    start: number,
-    blockAt: ReadonlyMap<number, number>,
-    meet: (block: number) => void,
-  ): void {
-    this.search++;
-    this.metAt[start] = this.search;
-    const queue = [start];
-    for (let i = 0; i < queue.length && i < this.visitsMax; i++) {
-      const node = queue[i]!;
-      const block = i === 0 ? undefined : blockAt.get(node);
-      if (block !== undefined) {
-        meet(block);
-        continue;
-      }
-      const end = incoming.end(node);
-      for (let at = incoming.start(node); at < end; at++) {
-        const source = incoming.sourceAt(at);
-        if (this.metAt[source] === this.search) continue;
-        this.metAt[source] = this.search;
-        queue.push(source);
-      }
-    }
   }
 }

@@ -24,7 +24,7 @@ import { takeFootprint } from "./footprint.ts";
 import type { History } from "./history.ts";
 import { ListOrder } from "./list-order.ts";
 import { usersOf, type Observations } from "./observations.ts";
-import { addSessionEdges, addTimeEdges } from "./order-edges.ts";
+import { addSessionEdges, addTimeEdges, chainsOf } from "./order-edges.ts";
 import { ParallelSnapshotCheck } from "./parallel-snapshot.ts";
 import { RegisterOrder, type UnorderedKey } from "./register-order.ts";
 import { ANOMALIES, PROMISES, type Anomaly, type AnomalyName, type EdgeName, type Report } from "./report.ts";
@@ -51,7 +51,7 @@ export function check(history: History): Report {
   const unordered = addVersionEdges(observations, longest, edges, faults);
   addSessionEdges(edges, history, sessions, isCounted);
   const moments = addTimeEdges(edges, history, isCounted);
-  orderBlocks(unordered, edges, promised(history), versions);
+  orderBlocks(unordered, edges, promised(history), { versions, chains: chainsOf(observations, sessions) });
   const findings = new Findings(observations);
   for (const fault of faults.report()) findings.add(fault);
   const complete = findCycles(edges, history, moments, findings);

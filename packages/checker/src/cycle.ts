@@ -5,6 +5,7 @@
 import { commitOf, RW, SESSION, STEP, TIME, WR, WW, NO_VERSION, type EdgeKind, type Edges } from "./edges.ts";
 import { promiseOf } from "./faults.ts";
 import type { History } from "./history.ts";
+import type { Observations } from "./observations.ts";
 import type { AnomalyName, PromiseName } from "./report.ts";
 import type { Versions } from "./versions.ts";
 
@@ -80,11 +81,15 @@ export function promisesBroken(links: readonly Link[], history: History): Promis
   return [...new Set(all.map((transaction) => promiseOf(history[transaction]!)))];
 }
 
-export function nameOf(links: readonly Link[], versions: Versions): AnomalyName {
+export function nameOf(links: readonly Link[], { versions, footprints }: Observations): AnomalyName {
   const has = (kind: EdgeKind): boolean => links.some((link) => link.kind === kind);
   const antiDependencies = links.filter(({ kind }) => kind === RW).length;
   if (antiDependencies === 0) {
     if (has(WR)) return "G1c";
+    // A register's writer stands right behind what it read because updates are not lost. Where that cannot be, one was.
+    const readFirst = ({ from, kind, older }: Link): boolean =>
+      kind === WW && isRegister(older, versions) && footprints[from]!.reads.has(versions.keyOf(older));
+    if (links.some(readFirst)) return "lost update";
     return has(SESSION) && !has(TIME) ? "monotonic writes" : "G0";
   }
   if (antiDependencies === 1) return nameOfSingle(links, versions);
@@ -93,9 +98,15 @@ export function nameOf(links: readonly Link[], versions: Versions): AnomalyName 
   return links.length === 2 ? "write skew" : "G2-item";
 }
 
+function isRegister(version: number, versions: Versions): boolean {
+  return versions.kindOf(versions.keyOf(version)) === "register";
+}
+
 function nameOfSingle(links: readonly Link[], versions: Versions): AnomalyName {
   const { antiDependency, path } = wayBack(links);
   const last = path.at(-1)!;
+  // Behind the write only by a blind one: sessions and time may have a part in it, but broke no guarantee.
+  if (last.blind) return "G-single";
   if (path.some(({ kind }) => kind === TIME)) return "stale read";
   if (path.some(({ kind }) => kind === SESSION)) {
     if (last.kind === SESSION)

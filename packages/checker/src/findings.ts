@@ -47,7 +47,7 @@ export class Findings {
   private keep(links: readonly Link[], breaks: readonly PromiseName[]): void {
     const { history, versions } = this.observations;
     const forbidden = breaks.length > 0;
-    const name = nameOf(links, versions);
+    const name = nameOf(links, this.observations);
     const transactions = [...new Set(links.map(({ from }) => history[from]!.id))];
     const id = `${name} ${[...transactions].sort((a, b) => a - b).join(" ")}`;
     const newlyBroken = breaks.some((promise) => !this.broken.has(promise));

@@ -15,6 +15,7 @@
  */
 import { commitOf, type Edges } from "./edges.ts";
 import type { History } from "./history.ts";
+import type { Observations } from "./observations.ts";
 import { hasReturned } from "./sessions.ts";
 
 export function addSessionEdges(
@@ -31,6 +32,24 @@ export function addSessionEdges(
       if (hasReturned(history[transaction]!)) last = transaction;
     }
   }
+}
+
+/** Counted transactions as chains of session edges: each session's that returned, and each of the others by itself. */
+export function chainsOf(
+  { history, isCounted }: Observations,
+  sessions: readonly (readonly number[])[],
+): number[][] {
+  const chains: number[][] = [];
+  for (const mates of sessions) {
+    const returned: number[] = [];
+    for (const transaction of mates) {
+      if (isCounted[transaction] === 0) continue;
+      if (hasReturned(history[transaction]!)) returned.push(transaction);
+      else chains.push([transaction]);
+    }
+    if (returned.length > 0) chains.push(returned);
+  }
+  return chains;
 }
 
 /** Returns the moment of each helper node that was made, by node. */

@@ -55,41 +55,4 @@ export class View {
     if (exit === "nowhere") return -1;
     return exit === "snapshot" ? from : commitOf(from >> 1);
   }
-
-  /** The same edges by where they arrive, for searches backwards. */
-  incoming(): Incoming {
-    return new Incoming(this);
-  }
-}
-
-/** For each node the nodes before it. */
-export class Incoming {
-  private readonly starts: Int32Array;
-  private readonly sources: Int32Array;
-
-  constructor(view: View) {
-    const { edges } = view;
-    const starts = new Int32Array(view.nodes + 1);
-    for (let edge = 0; edge < edges.count; edge++) if (view.fromOf(edge) >= 0) starts[edges.to(edge) + 1]!++;
-    for (let node = 0; node < view.nodes; node++) starts[node + 1]! += starts[node]!;
-    const filled = starts.slice();
-    this.sources = new Int32Array(starts[view.nodes]!);
-    for (let edge = 0; edge < edges.count; edge++) {
-      const from = view.fromOf(edge);
-      if (from >= 0) this.sources[filled[edges.to(edge)]!++] = from;
-    }
-    this.starts = starts;
-  }
-
-  start(node: number): number {
-    return this.starts[node]!;
-  }
-
-  end(node: number): number {
-    return this.starts[node + 1]!;
-  }
-
-  sourceAt(position: number): number {
-    return this.sources[position]!;
-  }
 }

@@ -25,7 +25,7 @@ export interface Shape {
 type Write = { readonly key: string; readonly value: number };
 
 export function makeTinyHistory(shape: Shape, random: Random): HistoryTransaction[] {
-  const count = 2 + random.below(shape.transactions - 1);
+  const count = shape.isForked ? shape.transactions : 2 + random.below(shape.transactions - 1);
   const plans = Array.from({ length: count }, (_, id) => makePlan(id, shape, random));
   const skeletons = plans.map((plan, id) => makeSkeleton(id, shape, random, plan));
   const moments = shape.hasOrder ? makeMoments(count, random) : undefined;
@@ -53,16 +53,24 @@ function allKeys({ keys }: Shape): string[] {
 
 /** Operations whose reads have no answers yet. */
 function makePlan(id: number, shape: Shape, random: Random): HistoryOperation[] {
-  const ownKey = random.pick(allKeys(shape));
-  const isReader = random.chance(0.5);
+  if (shape.isForked) return makeForkPlan(id, shape, random);
   return Array.from({ length: 1 + random.below(4) }, (_, i): HistoryOperation => {
-    const isWrite = shape.isForked ? !isReader && i === 0 : random.chance(0.5);
-    const key = shape.isForked && isWrite ? ownKey : random.pick(allKeys(shape));
+    const isWrite = random.chance(0.5);
+    const key = random.pick(allKeys(shape));
     const value = id * 10 + i + 1;
     if (shape.kind === "list")
       return isWrite ? { kind: "append", key, value } : { kind: "list", key, values: [] };
     return isWrite ? { kind: "write", key, value } : { kind: "read", key, value: undefined };
   });
+}
+
+/** A reader of all lists, or an append to one, having read one of them or none. */
+function makeForkPlan(id: number, shape: Shape, random: Random): HistoryOperation[] {
+  const keys = allKeys(shape);
+  const list = (key: string): HistoryOperation => ({ kind: "list", key, values: [] });
+  if (random.chance(0.5)) return keys.map(list);
+  const append: HistoryOperation = { kind: "append", key: random.pick(keys), value: id * 10 + 1 };
+  return random.chance(0.5) ? [append] : [list(random.pick(keys)), append];
 }
 
 function makeSkeleton(
