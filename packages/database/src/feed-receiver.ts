@@ -97,9 +97,8 @@ export class FeedReceiver {
     if (!isDecided && !this.showsEarly) return { kind: "none" };
     if (this.aborted.has(at)) return { kind: "aborted", lsn: at };
     const found = this.assembling.get(at);
-    if (!isDecided && found === undefined) return { kind: "none" };
     const whole = found !== undefined && found.slices.length === found.slices[0]!.pgs.length;
-    if (!whole) return { kind: "missing", lsn: at };
+    if (!whole) return isDecided ? { kind: "missing", lsn: at } : { kind: "none" };
     return { kind: "entry", entry: { lsn: at, slices: found.slices, builtOn: found.builtOn } };
   }
 
