@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { finalOf } from "../scenario/show-state.ts";
 import type { World, WorldOptions } from "../scenario/world.ts";
 import { brokenChains, contradictions, History } from "./history.ts";
-import { put, putAndWait, read, silence, start, until } from "./play.ts";
+import { hold, put, putAndWait, read, silence, start, until } from "./play.ts";
 
 const MULTI: WorldOptions = { mode: "multi", writers: 2, suspectAfterMs: 200 };
 
@@ -35,6 +35,22 @@ describe("I7: segments out of reach", () => {
     const world = start(MULTI, { alice: 0, bob: 0 });
     world.tamper = (_from, _to, message) => (message.type === "askVotes" ? undefined : message);
     expect(stalled(world, ["c1", "c2"])).toContain("a transferred page");
+  });
+
+  test("a segment that made an older master wait for a younger one, and then died, holds up nobody", () => {
+    const world = start({ mode: "multi", writers: 2 }, { alice: 0 });
+    expect(putAndWait(world, "writer-2", { alice: 1 })).toBe(true);
+    world.crash("c2");
+    const rest = ["a1", "a2", "b1", "b2"];
+    // The younger one's claim is first at c1 and last everywhere else.
+    hold(world, ["writer-2"], rest);
+    const younger = put(world, "writer-2", { alice: 2 });
+    const older = put(world, "writer-1", { alice: 3 });
+    world.crash("c1");
+    hold(world, ["writer-2"], rest, false);
+    expect(until(world, () => older.isCommitted, 3000)).toBe(true);
+    expect(until(world, () => younger.isCommitted, 3000)).toBe(true);
+    expect([...brokenChains(new History(world)), ...contradictions(new History(world))]).toEqual([]);
   });
 
   test("reading goes on with three segments silent, and writing waits instead of lying", () => {

@@ -111,7 +111,9 @@ export class ManifestCommit {
       if (e.state === "aborted" || e.state === "manifest") continue;
       if (e.state !== "sent") break;
       if (hasQuorum(e)) continue;
-      if (!needsManifest(e, (pg) => this.writer.silentMask(pg, e, now))) break;
+      const { writer } = this;
+      const silent = (pg: PgProgress): number => writer.silentMask(pg, e, now);
+      if (!needsManifest(e, silent, (pg) => writer.goneMask(pg))) break;
       run.push(e);
     }
     return run;

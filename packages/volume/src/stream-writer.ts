@@ -454,6 +454,11 @@ export class StreamWriter {
   /** Segments from which no answer to this entry is to be expected. */
   silentMask(pg: PgProgress, entry: InFlightEntry, now: number): number {
     if (now - entry.sentAt >= this.settings.silentAfterMs) return (1 << REPLICAS) - 1;
+    return this.goneMask(pg);
+  }
+
+  /** Segments without a link to them. */
+  goneMask(pg: PgProgress): number {
     let mask = 0;
     for (let i = 0; i < REPLICAS; i++) if (!this.out.isUp(pg.members[i]!)) mask |= 1 << i;
     return mask;

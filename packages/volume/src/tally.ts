@@ -104,14 +104,22 @@ export function blockerToYieldTo(
   return undefined;
 }
 
-/** Four accept in every PG, and where `q` is not reached it is because the others are silent, not because they wait. */
-export function needsManifest(entry: InFlightEntry, silent: (pg: PgProgress) => number): boolean {
+/**
+ * Four accept in every PG, and where `q` is not reached it is because the others are silent, not because they wait. One that waited and
+ * is `gone` since is silent: nobody will hear what it votes next.
+ */
+export function needsManifest(
+  entry: InFlightEntry,
+  silent: (pg: PgProgress) => number,
+  gone: (pg: PgProgress) => number,
+): boolean {
   let short = false;
   for (const sent of entry.slices) {
     const accepts = countBits(sent.accepts);
     if (accepts < OWNED_QUORUM) return false;
     if (accepts >= quorumFor(sent.slice.owned)) continue;
-    if (sent.waits !== 0 || (ALL_MEMBERS & ~sent.accepts & ~silent(sent.pg)) !== 0) return false;
+    const waits = sent.waits === 0 ? 0 : sent.waits & ~gone(sent.pg);
+    if (waits !== 0 || (ALL_MEMBERS & ~sent.accepts & ~silent(sent.pg)) !== 0) return false;
     short = true;
   }
   return short;
