@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { NONE } from "@sixfold/model";
-import { BenchSegment, decided, slice, v } from "./testing/bench-segment.ts";
+import { BenchSegment, decided, point, slice, v } from "./testing/bench-segment.ts";
 
 const P = 5;
 const Q = 6;
@@ -38,6 +38,17 @@ describe("votes", () => {
     expect(lost.decide(1, decided(0, 1, [1])).find((a) => a.stream === 2)?.votes).toEqual([
       { lsn: 1, vote: { kind: "accept" } },
     ]);
+  });
+
+  test("I2: what lies in the gap below a committed version is not rejected by it: it may be committed itself", () => {
+    const s = new BenchSegment();
+    s.append([first(1)]);
+    s.append([slice({ stream: 2, lsn: 1, writes: [[P, v(1, 2)]] })]);
+    // Stream 1 was recovered; 1:2 on 1:1 has not come here. Its zombie would tell its client that 1:1 aborted.
+    expect(s.decide(2, decided(0, 1)).flatMap((ack) => ack.votes)).toEqual([]);
+    s.append([slice({ stream: 1, lsn: 2, writes: [[P, v(1, 1)]] })]);
+    expect([s.vote(1, 1), s.vote(1, 2)]).toEqual(["accept", "accept"]);
+    expect(s.read(P, point([1, 2], [2, 1]), [[2, 1]])).toMatchObject({ kind: "page", version: v(2, 1) });
   });
 
   test("waiters are served in order of arrival", () => {

@@ -120,11 +120,8 @@ export function overtakenBy(
 ): PageVersion | "hold" | undefined {
   // What the damaged image was a version of is not known before it is mended.
   if (chain.isCorrupt) return "hold";
-  if (sameVersion(root, chain.head)) {
-    // A committed delta beyond a gap: the root is older than it.
-    const beyond = chain.detached[0];
-    return beyond === undefined ? undefined : nameOf(beyond.taken.slice);
-  }
+  // A committed delta beyond a gap: what is judged may be beaten by it, or be in the gap, and so committed itself (I2).
+  if (sameVersion(root, chain.head)) return chain.detached.length === 0 ? undefined : "hold";
   const index = chain.indexOf(root);
   if (index !== undefined) return nameOf(chain.changes[index + 1]!.taken.slice);
   if (chain.detached.some((c) => sameVersion(c.taken.slice, root))) return "hold";

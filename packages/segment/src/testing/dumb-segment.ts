@@ -163,7 +163,8 @@ export class DumbSegment {
         s.items.some((i) => i.writes && i.page === page) &&
         !chain.includes(idOf(s)),
     );
-    if (at === line.length - 1) return apart.length > 0 ? "?" : undefined;
+    // The slice may lie in the gap below what is apart: then it is committed itself.
+    if (at === line.length - 1) return apart.length > 0 ? "hold" : undefined;
     return "hold";
   }
 
