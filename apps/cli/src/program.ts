@@ -7,6 +7,7 @@ import { compare, type CompareFlags } from "./compare-command.ts";
 import { COMPARED_MODES } from "./comparison/result.ts";
 import { ConsoleOutput } from "./console-output.ts";
 import type { Platform } from "./platform.ts";
+import { addSimulate } from "./simulate-grammar.ts";
 import { status, type StatusFlags } from "./status/status-command.ts";
 import { up, type UpFlags } from "./up-command.ts";
 import { numberIn, numbersIn, oneOf, someOf } from "./usage.ts";
@@ -36,6 +37,7 @@ export function makeProgram(platform: Platform, version: string): Command {
   addCompare(program, platform);
   addBench(program, platform);
   addStatus(program, platform);
+  addSimulate(program, platform);
   for (const command of program.commands) command.option("--json", "one JSON object a line on stdout");
   return program;
 }

@@ -2,12 +2,13 @@
 import { DEFAULT_NODE_SETTINGS } from "@sixfold/database";
 import type { Geometry } from "@sixfold/model";
 import { NodeHost as NodeJsHost } from "@sixfold/node-ports";
+import { clusterNodes } from "./cluster-nodes.ts";
 import type { ClusterEvent, ClusterOptions, RunningCluster } from "./cluster-api.ts";
 import { Journal } from "./journal.ts";
 import { startNodeHost, type RunningNode } from "./node-host.ts";
 import { loadProcedures } from "./procedure-modules.ts";
 import { startSegmentHost, type RunningSegment } from "./segment-host.ts";
-import { clusterNodes, latencyBetween, type Topology } from "./topology.ts";
+import { latencyBetween, type Topology } from "./topology.ts";
 
 /** Pages of a buffer pool unless said otherwise: 256 MiB of 8 KiB pages. */
 export const DEFAULT_POOL_PAGES = 32_768;

@@ -18,11 +18,12 @@ import {
   SixfoldError,
   type Geometry,
 } from "@sixfold/model";
+import { clusterNodes } from "./cluster-nodes.ts";
 import type { ClusterEvent, ClusterNode, ClusterOptions, RunningCluster } from "./cluster-api.ts";
 import { startInProcess } from "./in-process.ts";
 import { Processes } from "./processes.ts";
 import { nodeArguments, segmentArguments } from "./process-arguments.ts";
-import { clusterNodes, localTopology, portsFrom, type Topology } from "./topology.ts";
+import { localTopology, portsFrom, type Topology } from "./topology.ts";
 
 /** How long a cluster may take to become ready before starting it has failed. */
 const READY_LIMIT_MS = 60_000;

@@ -4,7 +4,6 @@
  */
 import { nodeName, REPLICAS, ZONES, type NodeName, type SegmentServerInfo } from "@sixfold/model";
 import type { NodeInfo } from "@sixfold/database";
-import type { ClusterNode } from "./cluster-api.ts";
 
 export const DEFAULT_BASE_PORT = 7400;
 const SEGMENT_PORT_OFFSET = 20;
@@ -61,17 +60,4 @@ export function latencyBetween(
   const zones = new Map<NodeName, string>();
   for (const { name, az: zone } of [...topology.servers, ...topology.nodes]) zones.set(name, zone);
   return (process) => (zones.get(process) === az ? 0 : latencyMs);
-}
-
-/** The processes as a user sees them. */
-export function clusterNodes(topology: Topology, pidOf: (name: string) => number): ClusterNode[] {
-  const nodes = topology.nodes.map(({ name, role, az, url }) => ({ name, role, az, pid: pidOf(name), url }));
-  const segments = topology.servers.map(({ name, az, url }) => ({
-    name,
-    role: "segment" as const,
-    az,
-    pid: pidOf(name),
-    url,
-  }));
-  return [...nodes, ...segments];
 }

@@ -13,6 +13,8 @@ export { catchUp } from "./catch-up.ts";
 export type { HistoryOperation, HistoryTransaction } from "./history.ts";
 export { KeyParts, type KeyPartsOptions } from "./key-parts.ts";
 export { makeWorkload } from "./make-workload.ts";
+/** The same functions that nodes load from `PROCEDURES_URL`. */
+export * as procedures from "./procedures.ts";
 export { PROCEDURES_URL } from "./procedures-url.ts";
 export { ReferenceDatabase, type ReferenceOptions } from "./reference-database.ts";
 export type { ReferenceFault } from "./reference-fault.ts";

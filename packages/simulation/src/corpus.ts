@@ -1,0 +1,47 @@
+/**
+ * Runs that failed once, run first by `npm test`. A plan changes when the simulator learns a new fault or workload, so a seed alone
+ * does not stay what it was: each entry settles the choices that matter, and names what was wrong, which has a test of its own where it was.
+ */
+import type { Choices } from "./plan.ts";
+
+export interface OnceFailed {
+  readonly seed: number;
+  readonly choices: Choices;
+  readonly wrong: string;
+}
+
+export const CORPUS: readonly OnceFailed[] = [
+  {
+    seed: 37,
+    choices: {
+      workloads: ["transfer"],
+      mode: "multi",
+      faults: ["isolate", "kill", "kill-writers", "minority"],
+    },
+    wrong: "a settled stream's transaction was called aborted, since nothing of it was left",
+  },
+  {
+    seed: 72,
+    choices: { workloads: ["register"], mode: "multi", faults: ["disk-full", "crash-all"] },
+    wrong: "a block whose sync had failed was built on after a restart, and lost by a power loss",
+  },
+  {
+    seed: 28,
+    choices: {
+      workloads: ["long-values", "tables"],
+      mode: "multi",
+      faults: ["disk-corrupt", "page-corrupt"],
+    },
+    wrong: "a segment voted on a damaged page before it was mended, and rejected in the name of nobody",
+  },
+  {
+    seed: 70,
+    choices: { workloads: ["outcomes"], mode: "multi", faults: ["slow", "pause"] },
+    wrong: "a commit that waited was called aborted, and went on when its wait ended",
+  },
+  {
+    seed: 107,
+    choices: { workloads: ["append", "churn"], mode: "single", faults: ["crash-pair", "isolate"] },
+    wrong: "many senders' records of one turn were one append, which no log file could hold",
+  },
+];

@@ -1,0 +1,103 @@
+/**
+ * The field: the hand that faults act through. It counts what several faults do to one part, so that the end of one does not
+ * undo another that still lasts: a machine is started when the last fault that stopped it has ended, a direction is free
+ * when nobody blocks it any more.
+ */
+import { DiskFullError } from "@sixfold/ports";
+import type { DiskImage, World } from "@sixfold/sim-ports";
+
+export type Stop = "kill" | "crash";
+
+export class Field {
+  readonly world: World;
+  /** Machines that no operator could bring back in this run: their synced data is damaged, and they said so. */
+  readonly lost = new Set<string>();
+  private readonly stops = new Map<string, number>();
+  private readonly pauses = new Map<string, number>();
+
+  constructor(world: World) {
+    this.world = world;
+  }
+
+  isUp(name: string): boolean {
+    return this.world.find(name).isUp;
+  }
+
+  stop(name: string, how: Stop): void {
+    raise(this.stops, name);
+    if (!this.isUp(name)) return;
+    if (how === "kill") this.world.kill(name);
+    else this.world.crash(name);
+  }
+
+  /** Ends one `stop`. */
+  start(name: string): void {
+    if (lower(this.stops, name) || this.lost.has(name) || this.isUp(name)) return;
+    this.world.restart(name);
+    if ((this.pauses.get(name) ?? 0) > 0) this.world.pause(name);
+  }
+
+  /** Off and on again, unless other faults keep it down. */
+  bounce(name: string): void {
+    this.stop(name, "kill");
+    this.start(name);
+  }
+
+  /** The machine is gone for the rest of the run. */
+  lose(name: string): void {
+    this.lost.add(name);
+    if (this.isUp(name)) this.world.kill(name);
+  }
+
+  pause(name: string): void {
+    raise(this.pauses, name);
+    if (this.isUp(name)) this.world.pause(name);
+  }
+
+  resume(name: string): void {
+    if (!lower(this.pauses, name) && this.isUp(name)) this.world.resume(name);
+  }
+
+  block(from: string, to: string): void {
+    this.world.fabric.block(from, to);
+  }
+
+  unblock(from: string, to: string): void {
+    this.world.fabric.unblock(from, to);
+  }
+
+  /** Every other process, the clients' machine included. */
+  others(names: readonly string[]): string[] {
+    return this.world.nodes.map((node) => node.name).filter((name) => !names.includes(name));
+  }
+
+  /** Nothing passes between the two sides, in either direction. The fabric counts, too. */
+  part(names: readonly string[], from: readonly string[] = this.others(names)): void {
+    this.world.fabric.partition(names, from);
+  }
+
+  join(names: readonly string[], to: readonly string[] = this.others(names)): void {
+    this.world.fabric.unpartition(names, to);
+  }
+
+  log(name: string): DiskImage {
+    return this.world.find(name).disk("log");
+  }
+
+  /** Nothing more fits on its disks, or room is made and the process started anew. */
+  fill(name: string): void {
+    const full = new DiskFullError("no space left on the device");
+    this.log(name).failNext(full);
+  }
+}
+
+function raise(counts: Map<string, number>, key: string): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+}
+
+/** True while others still hold it. */
+function lower(counts: Map<string, number>, key: string): boolean {
+  const left = (counts.get(key) ?? 0) - 1;
+  counts.set(key, Math.max(0, left));
+  return left > 0;
+}

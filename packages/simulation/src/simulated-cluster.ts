@@ -1,0 +1,196 @@
+/**
+ * The production cluster in a simulated world: the same hosts, cores, frames and SDK as real processes run, on seeded
+ * clocks, networks and disks. One thread, virtual time, no waiting.
+ */
+import { connectOn } from "@sixfold/client";
+import { Journal, localTopology, startNodeHost, startSegmentHost, type Topology } from "@sixfold/cluster";
+import type { Procedure } from "@sixfold/database";
+import { type Mode, nodeName, type PlantedBug, Random, type Traced, type NodeName } from "@sixfold/model";
+import { fixedDelay, type SimNode, World } from "@sixfold/sim-ports";
+import { procedures as workloadProcedures } from "@sixfold/workload";
+
+export interface ClusterShape {
+  readonly seed: number;
+  readonly mode: Mode;
+  readonly writers: number;
+  readonly poolPages: number;
+  readonly logFileBytes: number;
+  readonly mergeAboveBytes: number;
+  readonly retainBytesMax: number;
+  readonly planted: readonly PlantedBug[];
+}
+
+export interface ClusterWatch {
+  /** Every protocol step of every process, in true order. */
+  readonly trace?: ((traced: Traced) => void) | undefined;
+  /** Every event of the world, a line each. */
+  readonly event?: ((line: string) => void) | undefined;
+  /** What processes log. */
+  readonly log?: ((line: string) => void) | undefined;
+  /** A process would not start, and said why. */
+  readonly refused?: ((name: string, reason: Error) => void) | undefined;
+}
+
+export type SimulatedDatabase = Awaited<ReturnType<typeof connectOn>>;
+
+const procedures = new Map(Object.entries(workloadProcedures as Record<string, Procedure>));
+const PORT = 7;
+const TOKEN = "secret";
+const GEOMETRY = { pageBytes: 4096, segmentBytes: 64 * 4096 };
+const CONNECT_TIMEOUT_MS = 60_000;
+const SYNC_MS = 0.5;
+/** The machine that all clients run on. */
+export const CLIENTS = "clients";
+
+/** In the world each process is a machine of its own, reached by its name. */
+export function simulatedTopology(writers: number): Topology {
+  const port = (): number => PORT;
+  const shape = localTopology({ volume: "sim", writers, replicas: 0, nodePort: port, segmentPort: port });
+  const named = <T extends { readonly name: string }>(process: T): T => ({
+    ...process,
+    url: `ws://${process.name}:${PORT}`,
+  });
+  return { volume: shape.volume, servers: shape.servers.map(named), nodes: shape.nodes.map(named) };
+}
+
+export class SimulatedCluster {
+  readonly world: World;
+  readonly topology: Topology;
+  private readonly shape: ClusterShape;
+  private readonly watch: ClusterWatch;
+  private readonly planted: ReadonlySet<PlantedBug>;
+  private readonly clientRandom: Random;
+  /** What each process says of itself, by name: the present incarnation's. */
+  readonly hosts = new Map<string, { status(): Readonly<Record<string, unknown>> }>();
+
+  constructor(shape: ClusterShape, watch: ClusterWatch = {}) {
+    this.shape = shape;
+    this.watch = watch;
+    this.planted = new Set(shape.planted);
+    this.world = new World(shape.seed, watch.event === undefined ? {} : { onEvent: watch.event });
+    this.clientRandom = new Random(shape.seed);
+    this.topology = simulatedTopology(shape.writers);
+    for (const server of this.topology.servers) this.addServer(server);
+    for (const node of this.topology.nodes) this.addNode(node);
+    this.world.node(CLIENTS, { az: "a" });
+  }
+
+  /** A connection whose transactions go to the writer of this number while it serves. */
+  connect(writer: number): Promise<SimulatedDatabase> {
+    const { network, clock } = this.clients.host;
+    const random = this.clientRandom;
+    const urls = this.topology.nodes.map((node) => node.url);
+    const ports = {
+      network,
+      clock,
+      randomBytes: (n: number) => Uint8Array.from({ length: n }, () => random.int(256)),
+    };
+    return connectOn(ports, urls, {
+      affinity: () => writer,
+      token: TOKEN,
+      connectTimeoutMs: CONNECT_TIMEOUT_MS,
+    });
+  }
+
+  get clients(): SimNode {
+    return this.world.find(CLIENTS);
+  }
+
+  /** Runs the world until the promise is settled; an error if it is not within this much virtual time. */
+  async settled<T>(promise: Promise<T>, limitMs?: number): Promise<T> {
+    let isSettled = false;
+    const done = (): void => void (isSettled = true);
+    promise.then(done, done);
+    await this.world.run(() => isSettled, limitMs);
+    return promise;
+  }
+
+  private addServer(server: Topology["servers"][number]): void {
+    const { logFileBytes, mergeAboveBytes, retainBytesMax } = this.shape;
+    this.world.node(server.name, {
+      az: server.az,
+      sync: fixedDelay(SYNC_MS),
+      boot: (host) =>
+        this.booted(
+          server.name,
+          startSegmentHost(
+            host,
+            {
+              name: server.name,
+              volume: this.topology.volume,
+              token: TOKEN,
+              listen: { host: "0.0.0.0", port: PORT },
+              servers: this.topology.servers,
+              latencyMsTo: () => 0,
+              logFileBytes,
+              settings: { mergeAboveBytes, retainBytesMax, pullBytesMax: logFileBytes / 4 },
+              planted: this.planted,
+              trace: this.traceOf(server.name),
+            },
+            this.journal(server.name),
+          ),
+        ),
+    });
+  }
+
+  private addNode(node: Topology["nodes"][number]): void {
+    const { mode, poolPages, logFileBytes } = this.shape;
+    // What arrives at once must fit into a log file.
+    const frameBytes = logFileBytes / 4;
+    this.world.node(node.name, {
+      az: node.az,
+      boot: (host) =>
+        this.booted(
+          node.name,
+          startNodeHost(
+            host,
+            {
+              name: nodeName(node.name),
+              role: "writer",
+              mode,
+              volume: this.topology.volume,
+              geometry: GEOMETRY,
+              conflicts: "row",
+              servers: this.topology.servers,
+              nodes: this.topology.nodes,
+              procedures,
+              poolPages,
+              injectConflicts: 0,
+              volumeSettings: { frameBytes, batchBytes: frameBytes / 4 },
+              token: TOKEN,
+              listen: { host: "0.0.0.0", port: PORT },
+              latencyMsTo: () => 0,
+              planted: this.planted,
+              trace: this.traceOf(node.name),
+            },
+            this.journal(node.name),
+          ),
+        ),
+    });
+  }
+
+  /** A start that fails is either said to `refused`, or a defect. */
+  private async booted(
+    name: string,
+    start: Promise<{ status(): Readonly<Record<string, unknown>> }>,
+  ): Promise<void> {
+    try {
+      this.hosts.set(name, await start);
+    } catch (error) {
+      if (this.watch.refused === undefined || !(error instanceof Error)) throw error;
+      this.watch.refused(name, error);
+    }
+  }
+
+  private traceOf(process: NodeName): ((event: Traced["event"]) => void) | undefined {
+    const { trace } = this.watch;
+    return trace === undefined ? undefined : (event) => trace({ process, event });
+  }
+
+  private journal(name: string): Journal {
+    return new Journal((level, event, fields) => {
+      this.world.note(`${name} ${event}`);
+      this.watch.log?.(`${this.world.nowMs.toFixed(1)} ${name} ${level} ${event} ${JSON.stringify(fields)}`);
+    });
+  }
+}
