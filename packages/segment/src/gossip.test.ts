@@ -12,6 +12,7 @@ const chainOf = (stream: number, n: number, page = 1) =>
 /** Carries messages among servers that see each other as segments on links 11, 12, ... */
 class Ring {
   readonly servers: BenchSegment[];
+  tamper = (message: StorageMessage): StorageMessage => message;
   constructor(servers: readonly BenchSegment[]) {
     this.servers = [...servers];
     this.servers.forEach((_, i) => this.link(i));
@@ -42,7 +43,7 @@ class Ring {
       const target = this.servers[to - 11];
       if (to < 11 || target === undefined) continue;
       const before = target.heard.length;
-      target.say(11 + from, message);
+      target.say(11 + from, this.tamper(message));
       this.carry(to - 11, target.heard.slice(before));
     }
   }
@@ -106,6 +107,26 @@ describe("gossip", () => {
     expect(b.vote(2, 1)).toBe("wait 1:1");
     new Ring([a, b]).run(12);
     expect(b.said).toContain("segment-copied");
+    expect(b.vote(2, 1)).toBe("accept");
+  });
+
+  test("I2: what is in a copied page already is not rejected by what came after it there", () => {
+    const [a, b] = [new BenchSegment(), new BenchSegment({ settings: KEEP })];
+    const first = slice({ stream: 1, lsn: 1, writes: [[1, NONE]] });
+    const passed = slice({ stream: 2, lsn: 1, writes: [[1, v(1, 1)]] });
+    const lowWater = point([1, 1], [2, 1], [3, 1]);
+    a.append([first], { decisions: decided(0, 1), lowWater });
+    a.append([passed], { decisions: decided(0, 1), lowWater });
+    a.append([slice({ stream: 3, lsn: 1, writes: [[1, v(2, 1)]] })], { decisions: decided(0, 1), lowWater });
+    a.tick();
+    b.append([first], { decisions: decided(0, 1) });
+    b.append([passed]);
+    const ring = new Ring([a, b]);
+    // The positions are those of the copy's first answer: pages that come later may be further, and 2:1 in this one.
+    ring.tamper = (m) =>
+      m.type === "pulledPages" ? { ...m, merged: m.merged.filter((s) => s.stream !== 2) } : m;
+    while (!b.said.includes("segment-copied")) ring.run(1);
+    b.append([slice({ stream: 3, lsn: 2, writes: [[1, v(3, 1)]] })], { decisions: decided(1, 2) });
     expect(b.vote(2, 1)).toBe("accept");
   });
 

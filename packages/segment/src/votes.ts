@@ -82,7 +82,7 @@ function pageWord(b: Ballots, taken: Taken, page: PageId, base: PageVersion, wri
   if (b.planted.has("base-unchecked")) return blockerOf(b, chain, taken, writes);
   const root = rootOf(taken.log, page, base);
   if (root === undefined) return HOLD as PageWord;
-  const overtaken = overtakenBy(b, chain, root);
+  const overtaken = overtakenBy(b, chain, taken.slice, root);
   if (overtaken !== undefined)
     return overtaken === "hold" ? (HOLD as PageWord) : { kind: "reject", page, winner: overtaken };
   if (!isClaimed(taken.log, base) || !buildsOnOwn(chain, taken, page, base)) return HOLD as PageWord;
@@ -112,14 +112,17 @@ export function rootOf(log: StreamLog, page: PageId, base: PageVersion): PageVer
   return at;
 }
 
-/** The committed version that rules `root` out as a base; "hold" while that cannot be told; undefined if it is the newest. */
+/** The committed version that rules `root` out as the base of `judged`; "hold" while that cannot be told; undefined if it is the newest. */
 export function overtakenBy(
   b: Ballots,
   chain: PageChain,
+  judged: PageVersion,
   root: PageVersion,
 ): PageVersion | "hold" | undefined {
   // What the damaged image was a version of is not known before it is mended.
   if (chain.isCorrupt) return "hold";
+  // A copied image may be further than the copy's positions: it holds what is judged, whose decision is yet to come (I2).
+  if (chain.isMerged(judged)) return "hold";
   // A committed delta beyond a gap: what is judged may be beaten by it, or be in the gap, and so committed itself (I2).
   if (sameVersion(root, chain.head)) return chain.detached.length === 0 ? undefined : "hold";
   const index = chain.indexOf(root);
