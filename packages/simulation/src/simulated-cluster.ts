@@ -84,6 +84,7 @@ export class SimulatedCluster {
       network,
       clock,
       randomBytes: (n: number) => Uint8Array.from({ length: n }, () => random.int(256)),
+      planted: this.planted,
     };
     return connectOn(ports, urls, {
       affinity: () => writer,
