@@ -30,7 +30,7 @@ export function findAllowed(edges: Edges, history: History, findings: Findings):
 }
 
 /** Of those that a helper stands for. */
-const WRITERS_MAX = 16;
+const WRITERS_MAX = 4;
 
 /** Anti-dependencies from transaction to transaction; where a helper stands for many writers, to some of them. */
 function antiDependencies(edges: Edges): Link[] {

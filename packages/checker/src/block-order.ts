@@ -128,29 +128,32 @@ class KeyOrder {
   /** The latest writers that reach `node` belong to blocks before `block`; those that are before one another are implied. */
   private addBefore(node: number, block: number, clocks: Clocks): void {
     const { key, known } = this.task;
-    const earlier = new Set<number>();
+    const earlier: number[] = [];
     for (const [chain, writers] of this.inChains) {
       const limit = clocks.last(node, chain);
+      if (limit < writers[0]!.place) continue;
       const found = lastUpTo(writers, limit, block);
-      if (found !== undefined) earlier.add(found);
+      if (found !== undefined && !earlier.includes(found)) earlier.push(found);
     }
     for (const candidate of earlier) {
       const pair = candidate * key.blocks.length + block;
       if (known.has(pair) || this.isImplied(candidate, earlier)) continue;
+      // A contradiction, which the edges that say the opposite will show, and in plainer words.
+      if (known.has(block * key.blocks.length + candidate) || this.isBefore(block, candidate)) continue;
       known.add(pair);
       this.pairs.push(pair);
     }
   }
 
-  private isImplied(candidate: number, others: ReadonlySet<number>): boolean {
+  private isImplied(candidate: number, others: readonly number[]): boolean {
+    return others.some((other) => other !== candidate && this.isBefore(candidate, other));
+  }
+
+  /** The graph has a way from the end of one block to the beginning of the other. */
+  private isBefore(earlier: number, later: number): boolean {
     const { blocks } = this.task.key;
-    const writer = this.versions.writerOf(blocks[candidate]!.last);
-    for (const other of others) {
-      if (other === candidate) continue;
-      if (this.clocks.byCommit.reaches(writer, commitOf(this.versions.writerOf(blocks[other]!.head))))
-        return true;
-    }
-    return false;
+    const writer = this.versions.writerOf(blocks[earlier]!.last);
+    return this.clocks.byCommit.reaches(writer, commitOf(this.versions.writerOf(blocks[later]!.head)));
   }
 }
 

@@ -21,10 +21,11 @@ export class Findings {
     this.observations = observations;
   }
 
-  /** Something that no cycle is needed for. */
+  /** A violation that no cycle is needed for. */
   add(anomaly: Anomaly): void {
-    this.violations.push(anomaly);
-    for (const promise of anomaly.breaks) this.broken.add(promise);
+    const newlyBroken = anomaly.breaks.some((promise) => !this.broken.has(promise));
+    if (this.isFull(anomaly.name, true) && !newlyBroken) return;
+    this.remember(anomaly);
   }
 
   /** Names and judges a cycle, and keeps it if it is news. */
@@ -53,10 +54,15 @@ export class Findings {
     const newlyBroken = breaks.some((promise) => !this.broken.has(promise));
     if (this.known.has(id) || (this.isFull(name, forbidden) && !newlyBroken)) return;
     this.known.add(id);
+    this.remember({ name, transactions, breaks, explanation: explain(name, links, history, versions) });
+  }
+
+  private remember(anomaly: Anomaly): void {
+    const { name, breaks } = anomaly;
+    const forbidden = breaks.length > 0;
     for (const promise of breaks) this.broken.add(promise);
     this.examples.set(`${forbidden} ${name}`, this.count(name, forbidden) + 1);
-    const explanation = explain(name, links, history, versions);
-    (forbidden ? this.violations : this.allowed).push({ name, transactions, breaks, explanation });
+    (forbidden ? this.violations : this.allowed).push(anomaly);
   }
 
   private count(name: AnomalyName, forbidden: boolean): number {
