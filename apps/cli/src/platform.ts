@@ -3,6 +3,7 @@
  * to start, clients to connect, two streams to write to, and the wish to stop.
  */
 import type { ClusterEvent, ClusterOptions, RawLog, RawLogOptions, RunningCluster } from "@sixfold/cluster";
+import type { Choices, RunResult } from "@sixfold/simulation";
 import type { WorkloadDatabase } from "@sixfold/workload";
 
 export interface ConnectedDatabase extends WorkloadDatabase {
@@ -12,6 +13,13 @@ export interface ConnectedDatabase extends WorkloadDatabase {
 export interface TextStream {
   readonly isTTY: boolean;
   write(text: string): void;
+}
+
+/** Runs simulations, several at a time if asked to. */
+export interface Simulator {
+  /** `line`: what happens, as it happens. */
+  run(seed: number, choices: Choices, line?: (line: string) => void): Promise<RunResult>;
+  close(): Promise<void>;
 }
 
 export interface Platform {
@@ -26,4 +34,5 @@ export interface Platform {
   connect(endpoints: readonly string[], writer: number): Promise<ConnectedDatabase>;
   /** Resolves when the log's segment servers are healthy and its stream is open. */
   startRawLog(options: RawLogOptions, on: (event: ClusterEvent) => void): Promise<RawLog>;
+  startSimulator(): Promise<Simulator>;
 }

@@ -11,8 +11,7 @@ import {
   shrink,
 } from "@sixfold/simulation";
 import type { ConsoleOutput } from "./console-output.ts";
-import type { Platform } from "./platform.ts";
-import { WorkerPool } from "./simulate/worker-pool.ts";
+import type { Platform, Simulator } from "./platform.ts";
 import { CommandError } from "./usage.ts";
 
 /** As parsed: absent where the user said nothing. */
@@ -52,7 +51,7 @@ export async function simulateSeeds(
   const endMs = Date.now() + (flags.minutes ?? Number.POSITIVE_INFINITY) * 60_000;
   const jobs = Math.min(flags.jobs ?? availableParallelism(), runs);
   announce(output, first, runs, flags, choices);
-  const pool = new WorkerPool();
+  const pool = await platform.startSimulator();
   const tally: Tally = { runs: 0, failed: 0, virtualMs: 0, commits: 0, hashes: new Map() };
   const startedMs = Date.now();
   try {
@@ -88,7 +87,7 @@ function announce(
 
 async function one(
   output: ConsoleOutput,
-  pool: WorkerPool,
+  pool: Simulator,
   seed: number,
   choices: Choices,
   flags: SimulateFlags,
@@ -129,6 +128,7 @@ function sayRun(output: ConsoleOutput, plan: Plan, choices: Choices, result: Run
     realMs: ms,
     events,
     ...counts,
+    histories: result.histories,
     command,
   });
   const { green, red, dim } = output.colors;
@@ -145,7 +145,7 @@ function sayRun(output: ConsoleOutput, plan: Plan, choices: Choices, result: Run
 
 async function sayShrunk(
   output: ConsoleOutput,
-  pool: WorkerPool,
+  pool: Simulator,
   seed: number,
   choices: Choices,
 ): Promise<void> {

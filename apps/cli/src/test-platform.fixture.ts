@@ -5,6 +5,7 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { ClusterNode, ClusterOptions } from "@sixfold/cluster";
+import { makePlan, simulate } from "@sixfold/simulation";
 import { ReferenceDatabase, type ReferenceFault, type WorkloadOperations } from "@sixfold/workload";
 import * as benchProcedures from "./bench/procedures.ts";
 import type { ConnectedDatabase, Platform } from "./platform.ts";
@@ -54,6 +55,10 @@ export class TestPlatform {
       startCluster: (options, on) => this.startCluster(options, on, databases),
       startRawLog: () => this.startRawLog(),
       connect: async (endpoints) => remote(databases.get(endpoints[0]!)!),
+      startSimulator: async () => ({
+        run: (seed, choices, line) => simulate(makePlan(seed, choices), { line }),
+        close: async () => undefined,
+      }),
     };
   }
 

@@ -7,7 +7,7 @@
  * In the first phase anything may happen, so nothing is asked but that no promise is broken. In the second a minority
  * is out and the network is whole, so progress is asked too (after TigerBeetle's simulator).
  */
-import { check, formatReport } from "@sixfold/checker";
+import { check, formatReport, type History, type Report } from "@sixfold/checker";
 import { SixfoldError, type Traced } from "@sixfold/model";
 import { Monitor, showViolation } from "@sixfold/protocol";
 import { Field } from "./field.ts";
@@ -33,6 +33,17 @@ export interface RunResult {
   readonly virtualMs: number;
   readonly events: number;
   readonly counts: LoadCounts;
+  /** What histories showed, by the options of the transactions concerned. */
+  readonly histories: readonly HistoryCount[];
+}
+
+export interface HistoryCount {
+  /** "snapshot+session"; of an anomaly among transactions with several options, all of them. */
+  readonly options: string;
+  /** Committed transactions with these options. */
+  readonly transactions: number;
+  /** Anomalies, allowed ones too, by name. */
+  readonly anomalies: Readonly<Record<string, number>>;
 }
 
 export interface Watch {
@@ -80,6 +91,7 @@ class Run {
   private readonly load: Load;
   private readonly monitor = new Monitor();
   private readonly violations: Violation[] = [];
+  private readonly histories: HistoryCount[] = [];
   private auditing = true;
 
   constructor(plan: Plan, watch: Watch) {
@@ -117,6 +129,7 @@ class Run {
       virtualMs: world.nowMs,
       events: world.events,
       counts: this.load.counts,
+      histories: this.histories,
     };
   }
 
@@ -197,6 +210,7 @@ class Run {
       const history = workload.history?.();
       if (history === undefined) continue;
       const report = check(history);
+      this.histories.push(...countAnomalies(history, report));
       if (report.violations.length > 0) this.violate("history", formatReport(report));
     }
   }
@@ -228,3 +242,23 @@ class Run {
 
 /** Faults that destroy what was synced. */
 const LIES: ReadonlySet<string> = new Set(["disk-corrupt", "disk-misdirect"]);
+
+function countAnomalies(history: History, report: Report): HistoryCount[] {
+  const optionsOf = new Map<number, string>();
+  const counts = new Map<string, { transactions: number; anomalies: Record<string, number> }>();
+  const count = (options: string): { transactions: number; anomalies: Record<string, number> } => {
+    const found = counts.get(options) ?? { transactions: 0, anomalies: {} };
+    counts.set(options, found);
+    return found;
+  };
+  for (const { id, outcome, isolation, consistency } of history) {
+    optionsOf.set(id, `${isolation}+${consistency}`);
+    if (outcome === "committed") count(`${isolation}+${consistency}`).transactions++;
+  }
+  for (const { name, transactions } of [...report.violations, ...report.allowed]) {
+    const options = [...new Set(transactions.map((id) => optionsOf.get(id)!))].sort().join(" and ");
+    const { anomalies } = count(options);
+    anomalies[name] = (anomalies[name] ?? 0) + 1;
+  }
+  return [...counts].map(([options, found]) => ({ options, ...found }));
+}

@@ -4,15 +4,15 @@
  */
 import { Worker } from "node:worker_threads";
 import type { Choices, RunResult } from "@sixfold/simulation";
+import type { Simulator } from "../platform.ts";
 import type { Order, Report } from "./worker.ts";
 
 /** Real time. A run takes a second or two; on a busy machine, ten. */
 const HUNG_AFTER_MS = 180_000;
 
-const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
-const WORKER = new URL(`./worker.${extension}`, import.meta.url);
+const WORKER = new URL("./worker.js", import.meta.url);
 
-export class WorkerPool {
+export class WorkerPool implements Simulator {
   private readonly idle: Worker[] = [];
   private readonly all = new Set<Worker>();
 
@@ -74,5 +74,6 @@ function hung(seed: number): RunResult {
     virtualMs: 0,
     events: 0,
     counts: { committed: 0, aborted: 0, unknown: 0 },
+    histories: [],
   };
 }
