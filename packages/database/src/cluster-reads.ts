@@ -19,6 +19,8 @@ interface Round {
   readonly unanswered: Map<StreamId, number>;
   readonly targets: Map<StreamId, Lsn>;
   manifestChecked: boolean;
+  /** The manifest has changed since: the round is in vain. */
+  isStale: boolean;
   readonly waiters: (() => void)[];
 }
 
@@ -50,11 +52,18 @@ export class ClusterReads {
     round.targets.set(stream, durable);
   }
 
-  /** The seats agree on the manifest that this node knows. `false`: it has changed; the round starts over with the newer one. */
+  /**
+   * The seats agree on the manifest that this node knows. `false`: it has changed. The round starts over when the newer one is known,
+   * or with the next tick: at once it would find the same, as fast as the seats answer.
+   */
   manifestChecked(unchanged: boolean): void {
     if (this.current === undefined) return;
     if (unchanged) this.current.manifestChecked = true;
-    else this.restart();
+    else this.current.isStale = true;
+  }
+
+  tick(): void {
+    if (this.current?.isStale === true) this.restart();
   }
 
   /** Streams were opened or closed, or a writer is out of reach: ask anew. */
@@ -81,6 +90,7 @@ export class ClusterReads {
       unanswered: new Map(this.planted.has("cluster-read-asks-nobody") ? [] : this.io.askAll()),
       targets: new Map(),
       manifestChecked: this.planted.has("cluster-read-unchecked-manifest"),
+      isStale: false,
       waiters,
     };
     this.io.checkManifest();

@@ -88,6 +88,7 @@ function world() {
   const shown: string[] = [];
   const asked: { node: string; request: number }[] = [];
   const applied = new ReadPoint(streamId(1));
+  const confirmations: (() => void)[] = [];
   let request = 0;
   const streams = new ForeignStreams({
     applied,
@@ -98,7 +99,10 @@ function world() {
       asked.push({ node, request: ++request });
       return request;
     },
+    confirmOwn: (then) => confirmations.push(then),
   });
+  /** The round that looks at the manifest has come back. */
+  const confirm = (): void => confirmations.splice(0).forEach((then) => then());
   const start = (stream: number, durable: number): void =>
     streams.feedStart(NODES.get(streamId(stream))!, {
       type: "feedStart",
@@ -106,7 +110,7 @@ function world() {
       durable: lsn(durable),
       tails: new Map(),
     });
-  return { streams, shown, asked, applied, start };
+  return { streams, shown, asked, applied, start, confirm };
 }
 
 /** A world that follows both streams from their beginning. */
@@ -167,6 +171,18 @@ describe("foreign streams", () => {
     w.streams.append(entry(3, 1, []));
     w.streams.append(entry(3, 2, []));
     w.streams.apply();
+    expect(w.streams.isClosed, "the own stream may have been closed by a recovery").toBe(false);
+    w.confirm();
+    expect(w.streams.isClosed).toBe(true);
+  });
+
+  test("a node without a stream of its own has none to be confirmed", () => {
+    const w = world();
+    w.streams.learnManifest(manifest(), streamId(0));
+    w.start(3, 0);
+    w.start(2, 5);
+    w.streams.durable(C, lsn(0), w.asked.at(-1)!.request);
+    w.streams.apply();
     expect(w.streams.isClosed).toBe(true);
   });
 
@@ -174,6 +190,7 @@ describe("foreign streams", () => {
     const w = joined();
     w.streams.linkLost(NODES.get(B)!);
     w.start(2, 5);
+    w.confirm();
     const { request } = w.asked.at(-1)!;
     w.streams.durable(C, lsn(0), request - 1);
     expect(w.streams.isClosed).toBe(false);

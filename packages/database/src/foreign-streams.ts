@@ -12,7 +12,9 @@
  *
  *     1. each other open stream's writer is asked for its durable point (asked after the jump, so the
  *        answer is at or past whatever the skipped entries saw), and
- *     2. the feeds have not yet brought the node there.
+ *     2. the feeds have not yet brought the node there; and, at a writer,
+ *     3. the manifest has not yet been looked at: what was jumped over may rest on the end of this node's own stream, which a
+ *        recovery has closed without its knowing.
  *
  * A writer that does not answer is on its way out: its close in the manifest stands in for the answer.
  */
@@ -37,6 +39,8 @@ export interface Applier {
   dropCleanPages(): void;
   /** Returns the question's number: numbers grow, and the answer carries it. */
   askDurable(node: NodeName): number;
+  /** Runs `then` once the own stream is known to be open still, or its close is known; what others had committed by now is shown then, too. */
+  confirmOwn(then: () => void): void;
 }
 
 /** A decided range that no frame has met for so long is a gap. */
@@ -51,6 +55,10 @@ export class ForeignStreams {
   /** While closing a gap: streams whose durable point is asked for, with the first question that counts, and the positions to reach. */
   private readonly asked = new Map<StreamId, number>();
   private readonly targets = new Map<StreamId, Lsn>();
+  /** Jumps after which the own stream's state is yet to be confirmed. */
+  private unconfirmed = 0;
+  /** This node's open stream, or 0. */
+  private own = 0 as StreamId;
   /** Closed streams, not yet settled, that are shown to their end. */
   private readonly ended = new Set<StreamId>();
   /** Feeds whose link was given up since it was silent: when they were heard last. */
@@ -75,7 +83,8 @@ export class ForeignStreams {
    */
   get isClosed(): boolean {
     if (!this.joined) return false;
-    return (this.asked.size === 0 && this.targets.size === 0) || this.planted.has("gap-not-closed");
+    const isClosed = this.asked.size === 0 && this.targets.size === 0 && this.unconfirmed === 0;
+    return isClosed || this.planted.has("gap-not-closed");
   }
 
   /** Open foreign streams without a feed, with the node that should give it. */
@@ -93,6 +102,7 @@ export class ForeignStreams {
   /** A newer manifest: closed streams jump to their end, newly opened ones must be followed. `own` is this node's open stream, or 0. */
   learnManifest(manifest: Manifest, own: StreamId): void {
     this.manifestKnown = true;
+    this.own = own;
     this.open.clear();
     for (const state of manifest.streams)
       if (state.state === "open" && state.id !== own) this.open.set(state.id, state.node);
@@ -123,7 +133,7 @@ export class ForeignStreams {
     const receiver = new FeedReceiver(node, start.stream, start.durable, this.planted);
     this.receivers.set(start.stream, receiver);
     this.silentSince.delete(start.stream);
-    if (start.durable > shown) this.jump(start.stream, start.durable);
+    if (start.durable > shown) this.jumpGap(start.stream, start.durable);
     this.apply();
   }
 
@@ -183,7 +193,7 @@ export class ForeignStreams {
       const next = receiver.next();
       if (next.kind === "none") break;
       if (next.kind === "missing") {
-        this.jump(stream, receiver.decided);
+        this.jumpGap(stream, receiver.decided);
         receiver.skipTo(receiver.decided);
         continue;
       }
@@ -201,6 +211,15 @@ export class ForeignStreams {
     if (receiver.released === before) return false;
     this.node.advance(stream, receiver.released);
     return true;
+  }
+
+  /** A jump that the manifest did not ask for: what it says of the own stream may be old. */
+  private jumpGap(stream: StreamId, to: Lsn): void {
+    if (this.own !== 0) {
+      this.unconfirmed++;
+      this.node.confirmOwn(() => void this.unconfirmed--);
+    }
+    this.jump(stream, to);
   }
 
   private jump(stream: StreamId, to: Lsn): void {
@@ -234,7 +253,7 @@ export class ForeignStreams {
         this.gaps.set(stream, { decided: receiver.decided, at: now });
       else if (now - since.at >= GAP_PATIENCE_MS) {
         const to = receiver.gapTo;
-        this.jump(stream, to);
+        this.jumpGap(stream, to);
         receiver.skipTo(to);
       }
     }

@@ -53,6 +53,7 @@ export class Neighbours {
       advance: io.advance,
       dropCleanPages: io.dropCleanPages,
       askDurable: (peer: NodeName) => this.askDurable(peer),
+      confirmOwn: (then: () => void) => this.clusterReads.begin(then),
     };
     this.foreign = new ForeignStreams(applier, planted);
     const round = { askAll: () => this.askAllDurable(), checkManifest: io.checkManifest };
@@ -176,6 +177,7 @@ export class Neighbours {
 
   tick(now: number): void {
     this.foreign.tick(now);
+    this.clusterReads.tick();
   }
 
   /** Runs `then` once everything committed anywhere before now is shown here. */
