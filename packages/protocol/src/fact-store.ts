@@ -170,6 +170,8 @@ export class FactStore implements Facts {
     e.supersedes = first.supersedes;
     e.ownBases = first.ownBases;
     if (!s.exclusive) e.builtOn = copyVector(builtOn, s.entry(lsn(at - 1))?.builtOn ?? []);
+    // A zombie goes on sending: what lies beyond the end never existed.
+    if (s.final !== undefined && at > s.final) e.ruling = "abort";
     for (const slice of slices) s.pgs.add(slice.pg);
     if (first.supersedes !== 0) {
       const older = s.entry(first.supersedes);
@@ -284,7 +286,11 @@ export class FactStore implements Facts {
   }
 
   successor(page: PageId, base: PageVersion): PageVersion | undefined {
-    return this.pages.successor(page, base);
+    return this.pages.successor(page, base, () => {
+      const e = this.entry(base.stream, base.lsn);
+      // Of a forgotten entry only what was committed is ever built on.
+      return e === undefined || isCommitted(e);
+    });
   }
 
   checkersOf(page: PageId, base: PageVersion): readonly PageVersion[] {
@@ -307,6 +313,10 @@ export class FactStore implements Facts {
 
   decisionKnownAt(pg: PgId, stream: StreamId, at: Lsn): number {
     return this.countAt(pg, stream, (s) => s.decisionOf(at) !== undefined);
+  }
+
+  outcomeKnownAt(pg: PgId, stream: StreamId, at: Lsn): number {
+    return this.countAt(pg, stream, (s) => s.scl >= at && s.decisionOf(at) !== undefined);
   }
 
   pgsOf(stream: StreamId): Iterable<PgId> {

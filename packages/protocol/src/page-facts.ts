@@ -16,6 +16,8 @@ interface Link {
 
 interface PageRecord {
   readonly links: Link[];
+  /** Older links were forgotten. */
+  isTrimmed: boolean;
   readonly checks: Link[];
 }
 
@@ -35,20 +37,26 @@ export class PageFacts {
   }
 
   committed(page: PageId, base: PageVersion, version: PageVersion): void {
-    push(this.record(page).links, { base, version });
+    const record = this.record(page);
+    if (push(record.links, { base, version })) record.isTrimmed = true;
   }
 
   checked(page: PageId, base: PageVersion, by: PageVersion): void {
     push(this.record(page).checks, { base, version: by });
   }
 
-  /** The first committed version on `base`. Looks from the newest back: O(1) for those near the head. */
-  successor(page: PageId, base: PageVersion): PageVersion | undefined {
-    const links = this.pages.get(page)?.links;
-    if (links === undefined) return undefined;
+  /**
+   * The first committed version on `base`; of a committed base that is older than all that is remembered, a later one. Looks from the newest
+   * back: O(1) for those near the head.
+   */
+  successor(page: PageId, base: PageVersion, isCommitted: () => boolean): PageVersion | undefined {
+    const record = this.pages.get(page);
+    if (record === undefined) return undefined;
+    const { links, isTrimmed } = record;
     for (let i = links.length - 1; i >= 0; i--)
       if (sameVersion(links[i]!.base, base)) return links[i]!.version;
-    return undefined;
+    const isOlder = isTrimmed && !links.some((link) => sameVersion(link.version, base)) && isCommitted();
+    return isOlder ? links[0]!.version : undefined;
   }
 
   checkersOf(page: PageId, base: PageVersion): readonly PageVersion[] {
@@ -60,14 +68,17 @@ export class PageFacts {
   private record(page: PageId): PageRecord {
     let record = this.pages.get(page);
     if (record === undefined) {
-      record = { links: [], checks: [] };
+      record = { links: [], isTrimmed: false, checks: [] };
       this.pages.set(page, record);
     }
     return record;
   }
 }
 
-function push(list: Link[], link: Link): void {
+/** True if old ones had to go. */
+function push(list: Link[], link: Link): boolean {
   list.push(link);
-  if (list.length > LINKS_MAX) list.splice(0, LINKS_MAX / 2);
+  if (list.length <= LINKS_MAX) return false;
+  list.splice(0, LINKS_MAX / 2);
+  return true;
 }
