@@ -4,7 +4,8 @@
  *
  *     close to all six of every PG, again and again
  *        all six of every PG know it, or four
- *        and a minute has passed               -> the stream's outcomes leave the manifest
+ *        and a minute has passed, and four
+ *        have every committed slice            -> the stream's outcomes leave the manifest
  *        six of six of every PG are complete   -> the stream is settled; `settledThrough` moves up
  *                                                 to the first stream that is not
  *
@@ -147,7 +148,10 @@ export class Closer {
       let enough = now - c.since >= this.settings.outcomeLingerMs ? FENCE_QUORUM : REPLICAS;
       if (this.planted.has("outcomes-dropped-early")) enough = 1;
       const whole = this.planted.has("settled-too-early") ? c.told : c.complete;
-      if (c.told.every((t) => t.size >= enough) && m.outcomes.some((o) => o.stream === id)) droppable.add(id);
+      // Who knows of a commit and lacks its slice sees no conflict with it (I3): four must have both.
+      const held = c.complete.every((t) => t.size >= Math.min(enough, FENCE_QUORUM));
+      const known = c.told.every((t) => t.size >= enough);
+      if (held && known && m.outcomes.some((o) => o.stream === id)) droppable.add(id);
       if (whole.every((t, pg) => t.size === m.pgs[pg]!.length)) {
         this.settled.add(id);
         this.closings.delete(id);

@@ -256,9 +256,9 @@ export class ManifestCommit {
   }
 }
 
-/** The commit is durable on four of six segments of each of its PGs. */
+/** The commit is durable on four of six segments of each of its PGs, with the slice: without its pages and bases no conflict is seen (I3). */
 function isKnown(s: { readonly lsn: Lsn; readonly pgs: readonly PgProgress[] }): boolean {
-  return s.pgs.every((pg) => pg.known >= s.lsn);
+  return s.pgs.every((pg) => pg.holdersOf(s.lsn) >= OWNED_QUORUM);
 }
 
 export function sortOutcomes(outcomes: Outcome[]): Outcome[] {

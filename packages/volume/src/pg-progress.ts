@@ -106,6 +106,13 @@ export class PgProgress {
     return true;
   }
 
+  /** Segments that know the decision of the slice at `at`, and have it. A decision may be there before its slice. */
+  holdersOf(at: Lsn): number {
+    let n = 0;
+    for (let i = 0; i < REPLICAS; i++) if (this.scl[i]! >= at && this.decidedThrough[i]! >= at) n++;
+    return n;
+  }
+
   /** The position that all six have reached. */
   slowest(): number {
     let low = this.scl[0]!;
