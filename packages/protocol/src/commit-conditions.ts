@@ -93,6 +93,19 @@ function mutualCheck(facts: Facts, step: Committing): string | undefined {
   return undefined;
 }
 
+/** The entry that is committed among the earlier and later attempts of this one's transaction. */
+function otherAttempt(facts: Facts, step: Committing): string | undefined {
+  const e = committing(facts, step);
+  if (e === undefined) return undefined;
+  for (let x: EntryFacts | undefined = facts.entry(e.stream, e.supersedes); x !== undefined;) {
+    if (isCommitted(x)) return `it supersedes ${x.lsn}, which is committed`;
+    x = facts.entry(x.stream, x.supersedes);
+  }
+  for (let x = facts.supersederOf(e.stream, e.lsn); x !== undefined; x = facts.supersederOf(x.stream, x.lsn))
+    if (isCommitted(x)) return `${x.lsn} supersedes it, and is committed`;
+  return undefined;
+}
+
 /** Own bases come first (I5): an entry is not committed before what it was built on. */
 function baseOpen(facts: Facts, step: Committing): string | undefined {
   const e = step.decision === "commit" ? facts.entry(step.stream, step.lsn) : undefined;
@@ -159,6 +172,14 @@ const everyCommit = (on: "decided" | "ruled", suffix: string): Condition[] => [
     fails: mutualCheck,
   }),
   condition({
+    name: `one-attempt${suffix}`,
+    rule: "5 commit 4, 6 decisions",
+    says: "of the attempts of one transaction at most one is committed",
+    on,
+    order: "any",
+    fails: otherAttempt,
+  }),
+  condition({
     name: `own-bases-first${suffix}`,
     rule: "6 commit, I5",
     says: "an entry is committed after its own bases",
@@ -196,7 +217,7 @@ export function canNeverCommit(facts: Facts, e: EntryFacts): boolean {
   for (const slice of e.slices)
     for (const { page, base } of slice.deltas) {
       const next = facts.successor(page, base);
-      if (next !== undefined && !isItself(e, next)) return true;
+      if (next === undefined ? facts.isOvertaken(page, base) : !isItself(e, next)) return true;
     }
   for (const base of e.ownBases) {
     const under = facts.entry(e.stream, base);
@@ -223,9 +244,10 @@ export const commitConditions: readonly Condition[] = [
     says: "a commit by votes has q durable accepts in each of its PGs: 4 if it owns the pages, else 5",
     on: "decided",
     order: "true",
-    fails: (facts, { stream, lsn, by }) => {
-      const e = facts.entry(stream, lsn);
-      if (by !== "votes" || e === undefined) return undefined;
+    fails: (facts, step) => {
+      // Once a recovery has committed it, segments may take accepts of it back: of what was only checked.
+      const e = committing(facts, step);
+      if (step.by !== "votes" || e === undefined) return undefined;
       return tooFewAccepts(facts, e, quorumFor, "a commit by votes");
     },
   }),

@@ -286,11 +286,14 @@ export class FactStore implements Facts {
   }
 
   successor(page: PageId, base: PageVersion): PageVersion | undefined {
-    return this.pages.successor(page, base, () => {
-      const e = this.entry(base.stream, base.lsn);
-      // Of a forgotten entry only what was committed is ever built on.
-      return e === undefined || isCommitted(e);
-    });
+    return this.pages.successor(page, base);
+  }
+
+  isOvertaken(page: PageId, base: PageVersion): boolean {
+    if (this.pages.successor(page, base) !== undefined) return true;
+    const e = this.entry(base.stream, base.lsn);
+    // Of a forgotten entry only what was committed is ever built on.
+    return (e === undefined || isCommitted(e)) && this.pages.isOlder(page, base);
   }
 
   checkersOf(page: PageId, base: PageVersion): readonly PageVersion[] {

@@ -68,6 +68,8 @@ export interface Facts {
   // Pages, as far as committed entries changed and checked them
   /** The committed version that was built on `base`; the first that was, should there be two. */
   successor(page: PageId, base: PageVersion): PageVersion | undefined;
+  /** Another committed version was built on this one, or so many were that it is forgotten which. */
+  isOvertaken(page: PageId, base: PageVersion): boolean;
   /** Committed entries that checked the page at this version. */
   checkersOf(page: PageId, base: PageVersion): readonly PageVersion[];
 
@@ -79,6 +81,8 @@ export interface Facts {
   fencesOf(pg: PgId, stream: StreamId): number;
   /** How many know the decision on the entry in this PG. */
   decisionKnownAt(pg: PgId, stream: StreamId, at: Lsn): number;
+  /** How many know the decision and have the slice: what it takes to see a conflict with it. */
+  outcomeKnownAt(pg: PgId, stream: StreamId, at: Lsn): number;
   /** The PGs in which anything of the stream was sent. */
   pgsOf(stream: StreamId): Iterable<PgId>;
 

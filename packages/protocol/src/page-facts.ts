@@ -45,18 +45,22 @@ export class PageFacts {
     push(this.record(page).checks, { base, version: by });
   }
 
-  /**
-   * The first committed version on `base`; of a committed base that is older than all that is remembered, a later one. Looks from the newest
-   * back: O(1) for those near the head.
-   */
-  successor(page: PageId, base: PageVersion, isCommitted: () => boolean): PageVersion | undefined {
-    const record = this.pages.get(page);
-    if (record === undefined) return undefined;
-    const { links, isTrimmed } = record;
+  /** The first committed version on `base`. Looks from the newest back: O(1) for those near the head. */
+  successor(page: PageId, base: PageVersion): PageVersion | undefined {
+    const links = this.pages.get(page)?.links;
+    if (links === undefined) return undefined;
     for (let i = links.length - 1; i >= 0; i--)
       if (sameVersion(links[i]!.base, base)) return links[i]!.version;
-    const isOlder = isTrimmed && !links.some((link) => sameVersion(link.version, base)) && isCommitted();
-    return isOlder ? links[0]!.version : undefined;
+    return undefined;
+  }
+
+  /** True if this committed version is older than all that is remembered of the page. */
+  isOlder(page: PageId, committed: PageVersion): boolean {
+    const record = this.pages.get(page);
+    if (record === undefined || !record.isTrimmed) return false;
+    return !record.links.some(
+      (link) => sameVersion(link.base, committed) || sameVersion(link.version, committed),
+    );
   }
 
   checkersOf(page: PageId, base: PageVersion): readonly PageVersion[] {
