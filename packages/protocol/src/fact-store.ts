@@ -170,8 +170,6 @@ export class FactStore implements Facts {
     e.supersedes = first.supersedes;
     e.ownBases = first.ownBases;
     if (!s.exclusive) e.builtOn = copyVector(builtOn, s.entry(lsn(at - 1))?.builtOn ?? []);
-    // A zombie goes on sending: what lies beyond the end never existed.
-    if (s.final !== undefined && at > s.final) e.ruling = "abort";
     for (const slice of slices) s.pgs.add(slice.pg);
     if (first.supersedes !== 0) {
       const older = s.entry(first.supersedes);

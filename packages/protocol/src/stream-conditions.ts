@@ -229,15 +229,15 @@ export const streamConditions: readonly Condition[] = [
   condition({
     name: "outcome-kept-until-known",
     rule: "6 manifest, 7 step 4",
-    says: "an outcome leaves the manifest once four of six segments of every PG concerned know it",
+    says: "a commit leaves the manifest once four of six segments of every PG concerned know it and have the slice",
     on: "left",
     order: "true",
     fails: (facts, { stream, lsn: at, decision, pgs }) => {
       const settled = facts.manifest?.settledThrough ?? 0;
       if (decision !== "commit" || stream <= settled || facts.isForgotten(stream, at)) return undefined;
       for (const pg of pgs) {
-        const known = facts.decisionKnownAt(pg, stream, at);
-        if (known < OWNED_QUORUM) return `${known} segments of PG ${pg} know it`;
+        const known = facts.outcomeKnownAt(pg, stream, at);
+        if (known < OWNED_QUORUM) return `${known} segments of PG ${pg} know it and have it`;
       }
       return undefined;
     },

@@ -1,0 +1,236 @@
+/**
+ * What the formal model is searched on: small configurations, each about one part of the protocol, each searched to its end.
+ *
+ * Pages and streams are named by index; stream 0 (shown as stream 1) is the oldest and ranks highest. A page with a `home` was made by that
+ * stream, which owns it as long as it is unwritten. Groups of segments that act as one keep the larger ones small: `[3, 2, 1]` still
+ * distinguishes every quorum of the protocol (4 is 3 + 1 or all, 5 is 3 + 2), `[2, 2, 2]` does not know 5 from 6.
+ */
+import type { Scenario } from "./scenario.ts";
+
+const OWNED = { pg: 0, home: 0 } as const;
+const FREE = { pg: 0 } as const;
+const SHARED = {} as const;
+const EXCLUSIVE = { exclusive: true } as const;
+
+const twoRivals = [
+  { stream: 0, writes: [0] },
+  { stream: 1, writes: [0] },
+];
+
+/** Searched in `npm test`. */
+export const SCENARIOS: readonly Scenario[] = [
+  {
+    name: "rivals",
+    says: "two streams on a page that neither owns: votes, waits, yields",
+    pages: [FREE],
+    streams: [SHARED, SHARED],
+    entries: twoRivals,
+  },
+  {
+    name: "owner and rival",
+    says: "four accepts for the owner, five for the rival; the owner's stream is recovered, its writer alive",
+    pages: [OWNED],
+    streams: [SHARED, SHARED],
+    entries: twoRivals,
+    recoveries: [{ stream: 0 }],
+    groups: [3, 2, 1],
+  },
+  {
+    name: "slow recovery",
+    says: "the same, with answers that grow old on their way and a manifest that may change meanwhile",
+    pages: [OWNED],
+    streams: [SHARED, SHARED],
+    entries: twoRivals,
+    recoveries: [{ stream: 1, slow: true }],
+    groups: [3, 2, 1],
+  },
+  {
+    name: "racing recoveries",
+    says: "two recoveries of one stream, its writer alive",
+    pages: [OWNED],
+    streams: [SHARED],
+    entries: [{ stream: 0, writes: [0] }],
+    recoveries: [
+      { stream: 0, slow: true },
+      { stream: 0, slow: true },
+    ],
+    groups: [2, 2, 1, 1],
+  },
+  {
+    name: "pipeline",
+    says: "an owner's second entry on its undecided first, with a recovery",
+    pages: [OWNED],
+    streams: [SHARED],
+    entries: [
+      { stream: 0, writes: [0] },
+      { stream: 0, writes: [0] },
+    ],
+    recoveries: [{ stream: 0 }],
+  },
+  {
+    name: "descendant",
+    says: "a zombie's pipeline, committed by a recovery, under a foreign commit that some segment cannot place",
+    pages: [OWNED],
+    streams: [SHARED, { after: 0 }],
+    entries: [
+      { stream: 0, writes: [0] },
+      { stream: 0, writes: [0] },
+      { stream: 1, writes: [0] },
+    ],
+    recoveries: [{ stream: 0 }],
+    groups: [3, 2, 1],
+  },
+  {
+    name: "row read",
+    says: "an entry read a row of its stream's undecided one on another page; a rival, and a recovery",
+    pages: [FREE, { pg: 0, home: 1 }],
+    streams: [SHARED, SHARED],
+    entries: [
+      { stream: 1, writes: [0] },
+      { stream: 1, writes: [1], reads: 0 },
+      { stream: 0, writes: [0] },
+    ],
+    recoveries: [{ stream: 1 }],
+    groups: [2, 2, 2],
+  },
+  {
+    name: "retry",
+    says: "an entry that yields is sent again, with a recovery of its stream",
+    pages: [FREE],
+    streams: [SHARED, SHARED],
+    entries: [...twoRivals, { stream: 1, writes: [0], retries: 1 }],
+    recoveries: [{ stream: 1 }],
+    groups: [2, 2, 2],
+  },
+  {
+    name: "retry elsewhere",
+    says: "the next attempt lies in another protection group than the one that yielded",
+    pages: [FREE, { pg: 1, home: 1 }],
+    streams: [SHARED, SHARED],
+    entries: [...twoRivals, { stream: 1, writes: [1], retries: 1 }],
+    recoveries: [{ stream: 1 }],
+    groups: [4, 2],
+  },
+  {
+    name: "third attempt",
+    says: "two attempts yield, the third lies in another protection group",
+    pages: [FREE, { pg: 1, home: 1 }],
+    streams: [SHARED, SHARED],
+    entries: [...twoRivals, { stream: 1, writes: [0], retries: 1 }, { stream: 1, writes: [1], retries: 2 }],
+    recoveries: [{ stream: 1 }],
+    groups: [4, 2],
+  },
+  {
+    name: "write skew",
+    says: "each stream changes what the other checks, with a recovery",
+    pages: [OWNED, { pg: 0, home: 1 }],
+    streams: [SHARED, SHARED],
+    entries: [
+      { stream: 0, writes: [0], checks: [1] },
+      { stream: 1, writes: [1], checks: [0] },
+    ],
+    recoveries: [{ stream: 0 }],
+    groups: [3, 2, 1],
+  },
+  {
+    name: "checked page",
+    says: "one stream checks the page that the other changes",
+    pages: [OWNED, { pg: 0, home: 1 }],
+    streams: [SHARED, SHARED],
+    entries: [
+      { stream: 0, writes: [0], checks: [1] },
+      { stream: 1, writes: [1] },
+    ],
+    recoveries: [{ stream: 0 }],
+    groups: [3, 2, 1],
+  },
+  {
+    name: "manifest",
+    says: "commits through the manifest by both streams, a recovery of one",
+    pages: [FREE],
+    streams: [{ manifest: true }, { manifest: true }],
+    entries: twoRivals,
+    recoveries: [{ stream: 0 }],
+    groups: [2, 2, 2],
+  },
+  {
+    name: "manifest, two lost",
+    says: "two segments are gone: only the manifest can commit",
+    pages: [FREE],
+    streams: [{ manifest: true }, { manifest: true }],
+    entries: twoRivals,
+    recoveries: [{ stream: 0 }],
+    groups: [1, 1, 2, 2],
+    lost: 1,
+  },
+  {
+    name: "manifest, slow recovery",
+    says: "a commit through the manifest races the close of its own stream",
+    pages: [FREE],
+    streams: [{ manifest: true }],
+    entries: [{ stream: 0, writes: [0] }],
+    recoveries: [{ stream: 0, slow: true }],
+    groups: [2, 2, 1, 1],
+  },
+  {
+    name: "manifest against an owner",
+    says: "the owner's entry is recovered with two accepts while the rival's commit goes through the manifest",
+    pages: [OWNED],
+    streams: [SHARED, { manifest: true }],
+    entries: twoRivals,
+    recoveries: [{ stream: 0, slow: true }],
+    groups: [2, 2, 2],
+  },
+  {
+    name: "two groups",
+    says: "an entry in two protection groups and one built on it in the second, with a recovery",
+    pages: [OWNED, { pg: 1, home: 0 }],
+    streams: [SHARED],
+    entries: [
+      { stream: 0, writes: [0, 1] },
+      { stream: 0, writes: [1] },
+    ],
+    recoveries: [{ stream: 0 }],
+    groups: [4, 2],
+  },
+  {
+    name: "three streams",
+    says: "three rivals on one page",
+    pages: [FREE],
+    streams: [SHARED, SHARED, SHARED],
+    entries: [...twoRivals, { stream: 2, writes: [0] }],
+    groups: [2, 2, 2],
+  },
+  {
+    name: "gossip",
+    says: "segments tell each other what they know, with a recovery and a zombie",
+    pages: [FREE],
+    streams: [SHARED, SHARED],
+    entries: twoRivals,
+    recoveries: [{ stream: 1 }],
+    gossip: true,
+    groups: [3, 2, 1],
+  },
+  {
+    name: "exclusive",
+    says: "a single master's pipeline, failover, and the next single master",
+    pages: [FREE],
+    streams: [EXCLUSIVE, { exclusive: true, after: 0 }],
+    entries: [
+      { stream: 0, writes: [0] },
+      { stream: 0, writes: [0] },
+      { stream: 1, writes: [0] },
+    ],
+    recoveries: [{ stream: 0 }],
+    groups: [2, 2, 2],
+  },
+  {
+    name: "switch",
+    says: "from exclusive to shared: the single master is recovered, alive, and a shared stream builds on what it left",
+    pages: [FREE],
+    streams: [EXCLUSIVE, { after: 0 }],
+    entries: twoRivals,
+    recoveries: [{ stream: 0 }],
+    groups: [3, 2, 1],
+  },
+];
