@@ -196,8 +196,8 @@ export class Decider {
   }
 
   private commit(taken: Taken, turn: Turn): void {
-    if (taken.phase === "committed") return;
-    taken.phase = "committed";
+    if (taken.phase === "committed" || taken.phase === "committing") return;
+    taken.phase = "committing";
     this.commits.push(taken);
     if (this.isCommitting) return;
     this.isCommitting = true;
@@ -207,6 +207,7 @@ export class Decider {
   }
 
   private commitNow(taken: Taken, turn: Turn): void {
+    taken.phase = "committed";
     this.unlist(taken, false);
     for (const delta of taken.slice.deltas) {
       const chain = this.state.pages.at(delta.page);

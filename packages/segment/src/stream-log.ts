@@ -23,8 +23,8 @@ import {
 import { DecidedRanges } from "./ranges.ts";
 import type { Link } from "./segment-api.ts";
 
-/** `pending`: undecided or not yet applied. `committed`: its deltas are on the chains. */
-export type Phase = "pending" | "committed" | "aborted";
+/** `pending`: undecided or not yet applied. `committing`: its turn to be put on the chains comes. `committed`: its deltas are on the chains. */
+export type Phase = "pending" | "committing" | "committed" | "aborted";
 
 /** A slice that was taken. */
 export class Taken {

@@ -51,6 +51,36 @@ describe("votes", () => {
     expect(s.read(P, point([1, 2], [2, 1]), [[2, 1]])).toMatchObject({ kind: "page", version: v(2, 1) });
   });
 
+  test("I2: nothing is rejected on account of a version whose commit is just being carried out", () => {
+    const s = new BenchSegment();
+    s.append([slice({ stream: 4, lsn: 1, writes: [[Q, NONE]] })], { decisions: decided(0, 1) });
+    s.append([
+      slice({
+        stream: 3,
+        lsn: 1,
+        writes: [
+          [P, NONE],
+          [Q, v(4, 1)],
+        ],
+      }),
+    ]);
+    s.append([slice({ stream: 3, lsn: 2, writes: [[Q, v(3, 1)]] })]);
+    // Between 3:2 and 3:3 lies 2:5, which is not here.
+    s.append([
+      slice({
+        stream: 3,
+        lsn: 3,
+        writes: [
+          [P, v(3, 1)],
+          [Q, v(2, 5)],
+        ],
+      }),
+    ]);
+    // Says that 3:3 is committed: that 3:1 is follows on the first page, and is carried out after the second was looked at.
+    s.append([slice({ stream: 1, lsn: 1, writes: [[P, v(3, 3)]] })]);
+    expect(s.vote(3, 2)).toBe("accept");
+  });
+
   test("waiters are served in order of arrival", () => {
     const s = new BenchSegment();
     s.append([first(1)]);

@@ -137,12 +137,9 @@ export function overtakenBy(
 function wasReceived(b: Ballots, v: PageVersion): boolean {
   if (v.stream <= b.settledThrough) return true;
   const log = b.streams.get(v.stream);
-  return (
-    log !== undefined &&
-    log.scl >= v.lsn &&
-    log.decisionOf(v.lsn) === "commit" &&
-    log.find(v.lsn)?.phase !== "pending"
-  );
+  if (log === undefined || log.scl < v.lsn || log.decisionOf(v.lsn) !== "commit") return false;
+  const taken = log.find(v.lsn);
+  return taken === undefined || taken.phase === "committed";
 }
 
 /** Every own undecided (accepted or waiting) delta on the page is an ancestor of the base. */
