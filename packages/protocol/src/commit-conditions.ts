@@ -49,6 +49,16 @@ function forks(facts: Facts, step: Committing): string | undefined {
   return undefined;
 }
 
+/**
+ * Committed, or accepted by so many in each PG that nothing can stop it: the manifest may record what lies on an entry whose votes are
+ * decisive before its writer says so, since whoever closes the stream comes to the same.
+ */
+function isSure(facts: Facts, e: EntryFacts): boolean {
+  if (isCommitted(e)) return true;
+  const isOpen = e.decision === undefined && e.ruling === undefined;
+  return isOpen && e.slices.length > 0 && tooFewAccepts(facts, e, quorumFor, "it") === undefined;
+}
+
 /** I3: what is committed lies on what is committed. */
 function baseNotCommitted(facts: Facts, step: Committing): string | undefined {
   const e = step.decision === "commit" ? facts.entry(step.stream, step.lsn) : undefined;
@@ -56,7 +66,8 @@ function baseNotCommitted(facts: Facts, step: Committing): string | undefined {
     for (const { page, base } of slice.deltas) {
       if (isNone(base) || facts.isForgotten(base.stream, base.lsn)) continue;
       const under = facts.entry(base.stream, base.lsn);
-      if (under === undefined || !isCommitted(under))
+      const isOwn = base.stream === step.stream;
+      if (under === undefined || !(isOwn ? isSure(facts, under) : isCommitted(under)))
         return `page ${page}: its base ${showVersion(base)} is not committed`;
     }
   return undefined;
@@ -112,7 +123,7 @@ function baseOpen(facts: Facts, step: Committing): string | undefined {
   for (const base of e?.ownBases ?? []) {
     if (facts.isForgotten(step.stream, base)) continue;
     const under = facts.entry(step.stream, base);
-    if (under === undefined || !isCommitted(under)) return `its own base ${base} is not committed`;
+    if (under === undefined || !isSure(facts, under)) return `its own base ${base} is not committed`;
   }
   return undefined;
 }
