@@ -242,7 +242,7 @@ export class Decider {
     if (this.state.planted.has("rivals-kept")) return;
     for (const u of [...chain.undecided]) {
       if (u.taken.phase !== "pending") continue;
-      const root = rootOf(u.taken.log, chain.page, u.base);
+      const root = rootOf(u.taken.log, chain, u.base);
       if (root === undefined) continue;
       const winner = overtakenBy(this.state, chain, u.taken.slice, root);
       if (winner !== undefined && winner !== "hold")

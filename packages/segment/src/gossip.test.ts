@@ -130,6 +130,25 @@ describe("gossip", () => {
     expect(b.vote(2, 1)).toBe("accept");
   });
 
+  test("I2: what builds on a version that is in a copied page already is not rejected by that version", () => {
+    const [a, b] = [new BenchSegment(), new BenchSegment({ settings: KEEP })];
+    const lowWater = point([1, 3], [2, 1]);
+    a.append(chainOf(1, 3), { decisions: decided(0, 3), lowWater });
+    a.append([slice({ stream: 2, lsn: 1, writes: [[2, NONE]] })], { decisions: decided(0, 1), lowWater });
+    a.tick();
+    b.append(chainOf(1, 3), { decisions: decided(0, 1) });
+    const ring = new Ring([a, b]);
+    ring.tamper = (m) => {
+      if (m.type === "pulledPages") return { ...m, merged: m.merged.filter((s) => s.stream !== 1) };
+      return m.type === "pulledSlices" && m.stream === 1 ? { ...m, decisions: decided(0, 1), slices: [] } : m;
+    };
+    while (!b.said.includes("segment-copied")) ring.run(1);
+    b.append([slice({ stream: 1, lsn: 4, writes: [[1, v(1, 3)]] })], { decisions: decided(0, 1) });
+    expect(b.vote(1, 4)).toBe("accept");
+    b.decide(1, decided(1, 4));
+    expect(b.read(1, point([1, 4], [2, 1]), [[1, 4]])).toMatchObject({ kind: "page", version: v(1, 4) });
+  });
+
   test("a damaged page is said to be so, and mended from a peer", () => {
     const [a, b] = [new BenchSegment(), new BenchSegment({ settings: { scrubPagesPerTick: 0 } })];
     for (const s of [a, b]) {

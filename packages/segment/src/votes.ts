@@ -80,7 +80,7 @@ function ownBaseWord(log: StreamLog, base: Slice["lsn"]): PageWord {
 function pageWord(b: Ballots, taken: Taken, page: PageId, base: PageVersion, writes: boolean): PageWord {
   const chain = b.pages.at(page);
   if (b.planted.has("base-unchecked")) return blockerOf(b, chain, taken, writes);
-  const root = rootOf(taken.log, page, base);
+  const root = rootOf(taken.log, chain, base);
   if (root === undefined) return HOLD as PageWord;
   const overtaken = overtakenBy(b, chain, taken.slice, root);
   if (overtaken !== undefined)
@@ -102,10 +102,11 @@ function isClaimed(log: StreamLog, base: PageVersion): boolean {
  * The version at the foot of the own undecided deltas under `base`; undefined if one of them is not here.
  * A base of another stream is its own root.
  */
-export function rootOf(log: StreamLog, page: PageId, base: PageVersion): PageVersion | undefined {
+export function rootOf(log: StreamLog, chain: PageChain, base: PageVersion): PageVersion | undefined {
   let at = base;
-  while (at.stream === log.stream && log.decisionOf(at.lsn) === undefined) {
-    const under = log.find(at.lsn)?.slice.deltas.find((d) => d.page === page);
+  // What a copied image holds is committed, although its decision is yet to come.
+  while (at.stream === log.stream && log.decisionOf(at.lsn) === undefined && !chain.isMerged(at)) {
+    const under = log.find(at.lsn)?.slice.deltas.find((d) => d.page === chain.page);
     if (under === undefined) return undefined;
     at = under.base;
   }
