@@ -39,6 +39,7 @@ const TOKEN = "secret";
 const GEOMETRY = { pageBytes: 4096, segmentBytes: 64 * 4096 };
 const CONNECT_TIMEOUT_MS = 60_000;
 const SYNC_MS = 0.5;
+const READY_POLL_MS = 10;
 /** The machine that all clients run on. */
 export const CLIENTS = "clients";
 
@@ -91,6 +92,15 @@ export class SimulatedCluster {
       token: TOKEN,
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
     });
+  }
+
+  /** Runs the world until every process says that it is ready. */
+  async ready(): Promise<void> {
+    const processes = this.topology.servers.length + this.topology.nodes.length;
+    const isReady = (): boolean =>
+      this.hosts.size === processes &&
+      [...this.hosts.values()].every((host) => host.status()["ready"] === true);
+    while (!isReady()) await this.world.run(this.world.nowMs + READY_POLL_MS);
   }
 
   get clients(): SimNode {
