@@ -28,6 +28,7 @@ const targets = {
   start: { compile: true, run: [cli, "up"] },
   compare: { compile: true, run: [cli, "compare"] },
   bench: { compile: true, run: [cli, "bench"] },
+  model: { compile: true, run: ["packages/protocol/dist/model/run.js"] },
 };
 
 /** No tool that is started from here reports on its user. */

@@ -53,6 +53,10 @@ export class EventMaker {
     }));
   }
 
+  opened(stream: number, exclusive: boolean): TraceEvent {
+    return { kind: "opened", stream: streamId(stream + 1), exclusive };
+  }
+
   sent(e: number): TraceEvent {
     const { stream, lsn: at, slices } = this.facts.entries[e]!;
     // Bases are read from the state, which changes: whoever keeps the event gets a copy.

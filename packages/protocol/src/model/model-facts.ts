@@ -32,6 +32,7 @@ import {
   ACCEPT,
   COMMIT,
   COMMITTED,
+  HERE_AFTER_ACCEPT,
   NO_DECISION,
   UNSENT,
   type EntryLayout,
@@ -224,7 +225,9 @@ export class ModelFacts implements Facts {
   acceptsOf(e: EntryFacts, slice: SentSliceFacts): number {
     if (this.isExclusive(e.stream)) return this.storedAt(slice.pg, e.stream, e.lsn);
     const { index } = this.find(e.stream, e.lsn)!.e;
-    return this.w.count((i) => this.w.vote(slice.pg, i, index) === ACCEPT);
+    // A decision does not take an accept back.
+    const accepts = (vote: number): boolean => vote === ACCEPT || vote === HERE_AFTER_ACCEPT;
+    return this.w.count((i) => accepts(this.w.vote(slice.pg, i, index)));
   }
 
   storedAt(pg: PgId, stream: StreamId, at: Lsn): number {

@@ -5,7 +5,7 @@
  * stream, which owns it as long as it is unwritten. Groups of segments that act as one keep the larger ones small: `[3, 2, 1]` still
  * distinguishes every quorum of the protocol (4 is 3 + 1 or all, 5 is 3 + 2), `[2, 2, 2]` does not know 5 from 6.
  */
-import type { Scenario } from "./scenario.ts";
+import { MODEL_BREAKS, type ModelBreak, type Scenario } from "./scenario.ts";
 
 const OWNED = { pg: 0, home: 0 } as const;
 const FREE = { pg: 0 } as const;
@@ -234,3 +234,121 @@ export const SCENARIOS: readonly Scenario[] = [
     groups: [3, 2, 1],
   },
 ];
+
+/** Searched by `npm run model` only: minutes, and up to some gigabytes. */
+export const LARGER_SCENARIOS: readonly Scenario[] = [
+  {
+    name: "owner and rival, apart",
+    says: "owner and rival with six segments of their own minds",
+    pages: [OWNED],
+    streams: [SHARED, SHARED],
+    entries: twoRivals,
+    recoveries: [{ stream: 0 }],
+    statesMax: 5_000_000,
+  },
+  {
+    name: "descendant, racing",
+    says: "the descendant with its stream open from the beginning",
+    pages: [OWNED],
+    streams: [SHARED, SHARED],
+    entries: [
+      { stream: 0, writes: [0] },
+      { stream: 0, writes: [0] },
+      { stream: 1, writes: [0] },
+    ],
+    recoveries: [{ stream: 0 }],
+    groups: [3, 2, 1],
+    statesMax: 5_000_000,
+  },
+  {
+    name: "manifest against an owner, apart",
+    says: "the same in smaller groups, both streams recovered",
+    pages: [OWNED],
+    streams: [SHARED, { manifest: true }],
+    entries: twoRivals,
+    recoveries: [{ stream: 0, slow: true }, { stream: 1 }],
+    groups: [2, 2, 1, 1],
+    statesMax: 3_000_000,
+  },
+  {
+    name: "two groups, three owners",
+    says: "entries across two protection groups against a rival in each",
+    pages: [OWNED, { pg: 1, home: 1 }],
+    streams: [SHARED, SHARED],
+    entries: [
+      { stream: 0, writes: [0, 1] },
+      { stream: 1, writes: [1] },
+      { stream: 1, writes: [0] },
+    ],
+    recoveries: [{ stream: 0 }],
+    groups: [3, 2, 1],
+    statesMax: 3_000_000,
+  },
+  {
+    name: "write skew, apart",
+    says: "write skew in smaller groups",
+    pages: [OWNED, { pg: 0, home: 1 }],
+    streams: [SHARED, SHARED],
+    entries: [
+      { stream: 0, writes: [0], checks: [1] },
+      { stream: 1, writes: [1], checks: [0] },
+    ],
+    recoveries: [{ stream: 0 }],
+    groups: [2, 2, 1, 1],
+  },
+  {
+    name: "three streams, recovered",
+    says: "three rivals, recoveries of two of them",
+    pages: [FREE],
+    streams: [SHARED, SHARED, SHARED],
+    entries: [...twoRivals, { stream: 2, writes: [0] }],
+    recoveries: [{ stream: 0 }, { stream: 1 }],
+    groups: [3, 2, 1],
+    statesMax: 3_000_000,
+  },
+];
+
+/** Where each broken rule is caught: a scenario with a short search. One of them only if another is broken, too. */
+export const BREAKS: readonly (readonly [rule: string, scenario: string])[] = [
+  ["transferred-on-four", "rivals"],
+  ["recovery-bound-off-by-one", "exclusive"],
+  ["fence-ignored", "pipeline"],
+  ["fence-of-three", "switch"],
+  ["manifest-commit-without-compare-and-set", "manifest against an owner"],
+  ["recovery-without-compare-and-set", "manifest against an owner"],
+  ["manifest-commit-without-conflict-check", "manifest against an owner"],
+  ["recovery-without-conflict-check", "manifest against an owner"],
+  ["manifest-commit-on-old-votes", "manifest against an owner"],
+  ["outcomes-dropped-early", "manifest, slow recovery"],
+  ["votes-not-sticky", "rivals"],
+  ["base-unchecked", "rivals"],
+  ["rivals-kept", "manifest against an owner"],
+  ["wait-as-accept", "rivals"],
+  ["abort-told-early", "rivals"],
+  ["superseded-told-early", "retry"],
+  ["decisions-not-carried", "third attempt"],
+  ["own-base-learned", "pipeline"],
+  ["no-read-claims", "checked page"],
+  ["own-bases-ignored", "row read"],
+  ["quorum-in-one-pg", "two groups"],
+  ["recovery-ignores-manifest", "manifest"],
+  ["recovery-ignores-commits", "exclusive"],
+  ["recovery-ignores-aborts", "retry elsewhere"],
+  ["recovery-ignores-supersedes, decisions-not-carried", "retry elsewhere"],
+  ["recovery-without-own-bases", "row read"],
+];
+
+/** The names in one of the lists of broken rules. */
+export const rulesIn = (rules: string): ReadonlySet<ModelBreak> => {
+  const known: ReadonlySet<string> = new Set(MODEL_BREAKS);
+  const named = rules.split(", ");
+  const wrong = named.find((rule) => !known.has(rule));
+  if (wrong !== undefined) throw new Error(`no rule "${wrong}"; one of: ${MODEL_BREAKS.join(", ")}`);
+  return new Set(named as ModelBreak[]);
+};
+
+export function scenarioOf(name: string): Scenario {
+  const found = [...SCENARIOS, ...LARGER_SCENARIOS].find((s) => s.name === name);
+  if (found === undefined) throw new Error(`no scenario "${name}"`);
+  return found;
+}

@@ -78,7 +78,7 @@ function hearPeer(stage: Stage, pg: number, i: number, e: EntryLayout): void {
         `segment ${i + 1} of PG ${pg} gets ${name(e)} and its ${decision === COMMIT ? "commit" : "abort"} from segment ${j + 1}`,
       () => {
         if (closes) w.setKnowsClose(pg, i, e.stream);
-        segments.learn(pg, i, e, decision, "peer");
+        segments.learn(pg, i, e, decision, closes ? "close" : "peer");
         if (!w.isHere(pg, i, e.index)) {
           w.putVote(pg, i, e.index, HERE);
           segments.settle(pg, i, e);

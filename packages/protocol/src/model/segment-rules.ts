@@ -153,7 +153,6 @@ export class SegmentRules {
   /** "An entry whose own base was aborted is void"; one whose own base is rejected or void shares its word, for pages that it changes too. */
   private doom(pg: number, i: number, e: EntryLayout): number | undefined {
     const { w } = this;
-    if (w.has("no-void")) return undefined;
     let word: number | undefined;
     for (const base of ownBasesOf(w, e)) {
       const vote = w.vote(pg, i, base);
