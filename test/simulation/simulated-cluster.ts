@@ -1,19 +1,7 @@
-/**
- * The production cluster in a simulated world: the same hosts, cores, frames and SDK as real processes run,
- * on seeded clocks, networks and disks. One thread, virtual time, no waiting.
- */
-import { connectOn } from "@sixfold/client";
-import { Journal, localTopology, startNodeHost, startSegmentHost, type Topology } from "@sixfold/cluster";
-import { nodeName, Random, type Mode } from "@sixfold/model";
-import type { Procedure } from "@sixfold/database";
-import { fixedDelay, World } from "@sixfold/sim-ports";
-import {
-  makeWorkload,
-  PROCEDURES_URL,
-  type Verdict,
-  type Workload,
-  type WorkloadName,
-} from "@sixfold/workload";
+/** The simulated cluster under one workload whose clients never rest, with faults that the test brings about itself. */
+import { SimulatedCluster as Cluster, type SimulatedDatabase } from "@sixfold/simulation";
+import type { Mode } from "@sixfold/model";
+import { catchUp, makeWorkload, type Verdict, type Workload, type WorkloadName } from "@sixfold/workload";
 
 export interface SimulatedOptions {
   readonly mode: Mode;
@@ -25,83 +13,46 @@ export interface SimulatedOptions {
   readonly records: number;
 }
 
-const procedures = new Map(Object.entries((await import(PROCEDURES_URL.href)) as Record<string, Procedure>));
-const PORT = 7;
-const TOKEN = "secret";
-const GEOMETRY = { pageBytes: 4096, segmentBytes: 64 * 4096 };
-const LOG_FILE_BYTES = 4 << 20;
+/** Large enough that nothing is merged or evicted unless a test means to. */
+const ROOMY = { poolPages: 256, logFileBytes: 4 << 20, mergeAboveBytes: 16 << 20, retainBytesMax: 96 << 20 };
+const TABLE = "load";
+const REST_MS = 20;
 
-type Database = Awaited<ReturnType<typeof connectOn>>;
-
-export class SimulatedCluster {
-  readonly world: World;
-  readonly topology: Topology;
+export class SimulatedCluster extends Cluster {
   committed = 0;
   unknown = 0;
   aborted = 0;
-  private readonly said = new Map<string, number>();
+  private readonly said: Map<string, number>;
   private readonly options: SimulatedOptions;
   private readonly workload: Workload;
-  private databases: Database[] = [];
+  private databases: SimulatedDatabase[] = [];
   private loops: Promise<void>[] = [];
   private stopping = false;
 
   constructor(seed: number, options: SimulatedOptions) {
+    const said = new Map<string, number>();
+    const { mode, writers } = options;
+    super(
+      { seed, mode, writers, planted: [], ...ROOMY },
+      {
+        log: ({ process: name, event, fields }) => {
+          for (const line of [event, `${name} ${event}`]) said.set(line, (said.get(line) ?? 0) + 1);
+          if (process.env["SIM_LOG"] !== undefined)
+            console.log(this.world.nowMs.toFixed(1), name, event, JSON.stringify(fields));
+        },
+      },
+    );
+    this.said = said;
     this.options = options;
-    this.world = new World(seed);
-    const { writers } = options;
-    const shape = localTopology({
-      volume: "sim",
-      writers,
-      replicas: 0,
-      nodePort: () => PORT,
-      segmentPort: () => PORT,
-    });
-    // In the world each process is a machine of its own, reached by its name.
-    const named = <T extends { readonly name: string }>(process: T): T => ({
-      ...process,
-      url: `ws://${process.name}:${PORT}`,
-    });
-    this.topology = {
-      volume: shape.volume,
-      servers: shape.servers.map(named),
-      nodes: shape.nodes.map(named),
-    };
-    this.workload = makeWorkload(options.workload, { seed, table: "load", ...options });
-    this.addServers();
-    this.addNodes();
-    this.world.node("clients", { az: "a" });
+    this.workload = makeWorkload(options.workload, { seed, table: TABLE, ...options });
   }
 
   /** Loads the rows and starts the clients. */
   async start(): Promise<void> {
-    const { host } = this.world.find("clients");
-    const random = new Random(this.world.seed);
-    const ports = {
-      network: host.network,
-      clock: host.clock,
-      randomBytes: (n: number) => Uint8Array.from({ length: n }, () => random.int(256)),
-    };
-    const urls = this.topology.nodes.map((node) => node.url);
-    this.databases = await this.settled(
-      Promise.all(
-        urls.map((_, i) =>
-          connectOn(ports, [...urls.slice(i), ...urls.slice(0, i)], {
-            affinity: () => i,
-            token: TOKEN,
-            connectTimeoutMs: 60_000,
-          }),
-        ),
-      ),
-    );
+    const writers = this.topology.nodes.map((_, writer) => this.connect(writer));
+    this.databases = await this.settled(Promise.all(writers));
     await this.settled(this.workload.setup(this.databases[0]!));
-    await this.settled(
-      Promise.all(
-        this.databases.map((db) =>
-          db.transaction((tx) => tx.get("load", ["join"]), { consistency: "cluster" }),
-        ),
-      ),
-    );
+    await this.settled(Promise.all(this.databases.map((db) => catchUp(db, TABLE))));
     this.busy();
   }
 
@@ -134,84 +85,13 @@ export class SimulatedCluster {
     return this.said.get(by === undefined ? event : `${by} ${event}`) ?? 0;
   }
 
-  /** Runs the world until the promise is settled. */
-  async settled<T>(promise: Promise<T>): Promise<T> {
-    let isSettled = false;
-    const done = (): void => void (isSettled = true);
-    promise.then(done, done);
-    await this.world.run(() => isSettled);
-    return promise;
-  }
-
-  private addServers(): void {
-    for (const server of this.topology.servers)
-      this.world.node(server.name, {
-        az: server.az,
-        sync: fixedDelay(0.5),
-        boot: async (host) => {
-          await startSegmentHost(
-            host,
-            {
-              name: server.name,
-              volume: this.topology.volume,
-              token: TOKEN,
-              listen: { host: "0.0.0.0", port: PORT },
-              servers: this.topology.servers,
-              latencyMsTo: () => 0,
-              logFileBytes: LOG_FILE_BYTES,
-            },
-            this.journal(server.name),
-          );
-        },
-      });
-  }
-
-  private addNodes(): void {
-    const { mode } = this.options;
-    for (const node of this.topology.nodes)
-      this.world.node(node.name, {
-        az: node.az,
-        boot: async (host) => {
-          await startNodeHost(
-            host,
-            {
-              name: nodeName(node.name),
-              role: "writer",
-              mode,
-              volume: this.topology.volume,
-              geometry: GEOMETRY,
-              conflicts: "row",
-              servers: this.topology.servers,
-              nodes: this.topology.nodes,
-              procedures,
-              poolPages: 256,
-              injectConflicts: 0,
-              token: TOKEN,
-              listen: { host: "0.0.0.0", port: PORT },
-              latencyMsTo: () => 0,
-            },
-            this.journal(node.name),
-          );
-        },
-      });
-  }
-
-  private journal(name: string): Journal {
-    return new Journal((level, event, fields) => {
-      this.world.note(`${name} ${event}`);
-      for (const line of [event, `${name} ${event}`]) this.said.set(line, (this.said.get(line) ?? 0) + 1);
-      if (process.env["SIM_LOG"] !== undefined)
-        console.log(this.world.nowMs.toFixed(1), name, level, event, JSON.stringify(fields));
-    });
-  }
-
   private async loop(client: number): Promise<void> {
     const db = this.databases[this.workload.writerOf(client) % this.databases.length]!;
-    const { clock } = this.world.find("clients").host;
+    const { clock } = this.clients.host;
     await this.workload.run(db, client, {
       stopped: () => this.stopping,
       now: () => clock.nowMs(),
-      pause: () => new Promise((resolve) => void clock.after(20, () => resolve())),
+      pause: (ms = REST_MS) => new Promise((resolve) => void clock.after(ms, () => resolve())),
       record: (_latencyMs, outcome) => void this[outcome]++,
       attemptAborted: () => undefined,
     });

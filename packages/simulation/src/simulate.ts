@@ -99,7 +99,8 @@ class Run {
     this.watch = watch;
     this.cluster = new SimulatedCluster(plan, {
       trace: (traced: Traced) => this.monitor.observe(traced),
-      log: watch.line,
+      log: ({ process, level, event, fields }) =>
+        this.line(`${process} ${level} ${event} ${JSON.stringify(fields)}`),
       event: watch.event,
       refused: (name, reason) => this.refused(name, reason),
     });
@@ -236,7 +237,11 @@ class Run {
   }
 
   private say(text: string): void {
-    this.watch.line?.(`${this.cluster.world.nowMs.toFixed(1)} - ${text}`);
+    this.line(`- ${text}`);
+  }
+
+  private line(text: string): void {
+    this.watch.line?.(`${this.cluster.world.nowMs.toFixed(1)} ${text}`);
   }
 }
 

@@ -20,13 +20,20 @@ export interface ClusterShape {
   readonly planted: readonly PlantedBug[];
 }
 
+export interface LogEntry {
+  readonly process: string;
+  readonly level: string;
+  readonly event: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
 export interface ClusterWatch {
   /** Every protocol step of every process, in true order. */
   readonly trace?: ((traced: Traced) => void) | undefined;
   /** Every event of the world, a line each. */
   readonly event?: ((line: string) => void) | undefined;
   /** What processes log. */
-  readonly log?: ((line: string) => void) | undefined;
+  readonly log?: ((entry: LogEntry) => void) | undefined;
   /** A process would not start, and said why. */
   readonly refused?: ((name: string, reason: Error) => void) | undefined;
 }
@@ -201,7 +208,7 @@ export class SimulatedCluster {
   private journal(name: string): Journal {
     return new Journal((level, event, fields) => {
       this.world.note(`${name} ${event}`);
-      this.watch.log?.(`${this.world.nowMs.toFixed(1)} ${name} ${level} ${event} ${JSON.stringify(fields)}`);
+      this.watch.log?.({ process: name, level, event, fields });
     });
   }
 }
