@@ -67,14 +67,16 @@ function committedVersions(
 }
 
 export function close(state: PgState, decider: Decider, m: Close, from: Link, turn: Turn): void {
-  const log = state.log(m.stream);
-  closeLog(state, decider, log, { final: m.final, tail: m.tail }, m.decisions, turn);
+  // Settled, whole, and forgotten: a log made anew would be empty.
+  const isForgotten = m.stream <= state.settledThrough && !state.streams.has(m.stream);
+  const log = isForgotten ? undefined : state.log(m.stream);
+  if (log !== undefined) closeLog(state, decider, log, { final: m.final, tail: m.tail }, m.decisions, turn);
   const message = {
     type: "closed",
     request: m.request,
     pg: m.pg,
     stream: m.stream,
-    complete: log.isComplete,
+    complete: log?.isComplete ?? true,
   } as const;
   turn.after({ kind: "send", to: from, message });
 }

@@ -81,7 +81,8 @@ export class Gossip {
     const known = new Map<StreamId, PeerPosition>();
     for (const { stream, scl, decidedThrough, closed } of m.streams) {
       known.set(stream, { scl, decidedThrough, closed });
-      state.log(stream);
+      // What has settled here and left is whole; a log made anew would pass for an empty stream.
+      if (stream > state.settledThrough) state.log(stream);
     }
     state.peers.set(peer, known);
   }

@@ -1,4 +1,4 @@
-import { epoch, lsn, NONE, pageId, pgId, ReadPoint, streamId, type Manifest } from "@sixfold/model";
+import { epoch, lsn, nodeName, NONE, pageId, pgId, ReadPoint, streamId, type Manifest } from "@sixfold/model";
 import { describe, expect, test } from "vitest";
 import { BenchSegment, decided, GEOMETRY, PG, point, slice, v } from "./testing/bench-segment.ts";
 
@@ -221,8 +221,17 @@ describe("fence and close", () => {
       stream: streamId(1),
       transaction: "t-2" as never,
     } as const;
-    const [answer] = s.say(9, message);
-    expect(answer).toMatchObject({ attempts: [], mergedThrough: Number.MAX_SAFE_INTEGER });
+    const isGone = { attempts: [], mergedThrough: Number.MAX_SAFE_INTEGER };
+    expect(s.say(9, message)[0]).toMatchObject(isGone);
+    // Late news of it make no empty log that could pass for the stream.
+    s.server.peerUp({ link: 12, role: "segment", name: nodeName("segment-b1") }, s.now);
+    const position = { stream: streamId(1), scl: lsn(2), decidedThrough: lsn(2), closed: true };
+    s.say(12, { type: "positions", pg: PG, streams: [position] });
+    expect(s.say(9, message)[0]).toMatchObject(isGone);
+    expect(s.close(1, 2, 2, decided(2, 2))).toBe(true);
+    expect(s.say(9, message)[0]).toMatchObject(isGone);
+    s.fence(1);
+    expect(s.say(9, message)[0]).toMatchObject(isGone);
   });
 });
 

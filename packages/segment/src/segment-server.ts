@@ -336,7 +336,8 @@ export class SegmentServer {
   private findTransaction(m: FindTransaction, from: Link, turn: Turn): undefined {
     const state = this.pg(m.pg);
     const log = state.streams.get(m.stream) ?? new StreamLog(m.pg, m.stream);
-    const isGone = m.stream <= state.settledThrough && !state.streams.has(m.stream);
+    // A log that a peer's positions or a base have made anew since then has never heard of the close.
+    const isGone = m.stream <= state.settledThrough && log.closed === undefined;
     const attempts = [];
     for (let i = log.slices.length - 1; i >= log.first; i--) {
       const { slice } = log.slices[i]!;
