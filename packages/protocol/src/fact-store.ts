@@ -5,6 +5,9 @@
  *     entries         the newest `entriesMax` decided ones of each stream
  *     streams         the newest `streamsMax`; older ones once they are settled
  *     pages           the `pagesMax` last used
+ *
+ * What was never told is treated like what is forgotten: entries of a stream that was opened before anybody listened, and those of
+ * which a writer that died may not have said everything.
  */
 import {
   lsn,
@@ -52,6 +55,8 @@ export class FactStore implements Facts {
   private readonly pages: PageFacts;
   private readonly attempts: Generations<TransactionId, EntryRecord[]>;
   private readonly calledAborted: Generations<TransactionId, true>;
+  /** What a segment knows by now, while a step before that is judged. */
+  private hidden: StreamAtSegment | undefined;
   /** Processes whose last words may be missing; none where events come in true order. */
   private readonly silenced: ReadonlySet<NodeName>;
 
@@ -61,6 +66,12 @@ export class FactStore implements Facts {
     this.attempts = new Generations(limits.entriesMax * 4);
     this.calledAborted = new Generations(limits.entriesMax * 4);
     this.silenced = silenced;
+  }
+
+  get sizes(): { readonly entries: number; readonly pages: number } {
+    let entries = 0;
+    for (const s of this.streams.values()) entries += s.kept;
+    return { entries, pages: this.pages.size };
   }
 
   // Taking in
@@ -106,7 +117,10 @@ export class FactStore implements Facts {
       case "shown":
       case "answered":
       case "chained":
+        return;
       case "died":
+        if (this.silenced.has(process))
+          for (const s of this.streams.values()) if (s.writer === process) s.isCutShort = true;
         return;
       case "stored":
       case "voted":
@@ -244,6 +258,44 @@ export class FactStore implements Facts {
     return segment;
   }
 
+  /**
+   * What `ask` says while what this step said of its own entries is taken back: a condition that is judged later is still written over
+   * the facts of before.
+   */
+  before<R>(step: Step, process: NodeName, ask: () => R): R {
+    const undo = this.takeBack(step, process);
+    try {
+      return ask();
+    } finally {
+      undo?.();
+    }
+  }
+
+  private takeBack(step: Step, process: NodeName): (() => void) | undefined {
+    if (step.kind === "learned") {
+      this.hidden = this.known(process, step.pg, step.stream);
+      return () => (this.hidden = undefined);
+    }
+    if (step.kind !== "decided" && step.kind !== "ruled" && step.kind !== "durable") return undefined;
+    const s = this.streams.get(step.stream);
+    if (s === undefined) return undefined;
+    if (step.kind === "durable") {
+      const { durable } = s;
+      s.durable = ZERO_LSN;
+      return () => (s.durable = durable);
+    }
+    const e = s.entry(step.lsn);
+    if (e === undefined) return undefined;
+    const { decision, ruling } = e;
+    e.decision = undefined;
+    // A writer decides after the manifest ruled, and the other way round only once it is gone.
+    if (step.kind === "ruled") e.ruling = undefined;
+    return () => {
+      e.decision = decision;
+      e.ruling = ruling;
+    };
+  }
+
   // Asked by the conditions
 
   entry(stream: StreamId, at: Lsn): EntryFacts | undefined {
@@ -251,7 +303,15 @@ export class FactStore implements Facts {
   }
 
   isForgotten(stream: StreamId, at: Lsn): boolean {
-    return at <= this.forgottenThrough(stream);
+    return at <= this.forgottenThrough(stream) || this.isUntold(stream, at);
+  }
+
+  /** Its writer's word on it may be missing. */
+  private isUntold(stream: StreamId, at: Lsn): boolean {
+    const s = this.streams.get(stream);
+    if (!this.isCutShort(s)) return false;
+    const e = s?.entry(at);
+    return e === undefined || e.slices.length === 0 || (e.decision === undefined && e.ruling === undefined);
   }
 
   forgottenThrough(stream: StreamId): Lsn {
@@ -276,7 +336,10 @@ export class FactStore implements Facts {
   }
 
   durablePoint(stream: StreamId): Lsn {
-    return this.streams.get(stream)?.durable ?? ZERO_LSN;
+    const s = this.streams.get(stream);
+    // Its writer may have moved it and not told; not beyond the end.
+    if (this.isCutShort(s)) return s?.final ?? (Number.POSITIVE_INFINITY as Lsn);
+    return s?.durable ?? ZERO_LSN;
   }
 
   supersederOf(stream: StreamId, at: Lsn): EntryFacts | undefined {
@@ -370,8 +433,14 @@ export class FactStore implements Facts {
     return this.calledAborted.get(transaction) === true;
   }
 
+  /** Not everything that its writer did was told. */
+  private isCutShort(s: StreamFacts | undefined): boolean {
+    return s?.writer === undefined || s.isCutShort;
+  }
+
   private known(process: NodeName, pg: PgId, stream: StreamId): StreamAtSegment | undefined {
-    return this.segments.get(process)?.get(pg)?.known(stream);
+    const s = this.segments.get(process)?.get(pg)?.known(stream);
+    return s === this.hidden ? undefined : s;
   }
 
   private countAt(pg: PgId, stream: StreamId, holds: (s: StreamAtSegment) => boolean): number {

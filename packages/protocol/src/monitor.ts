@@ -74,6 +74,11 @@ export class Monitor {
     this.facts = new FactStore({ ...DEFAULT_FACT_LIMITS, ...options.limits }, this.silenced);
   }
 
+  /** What is remembered, for tests and metrics. */
+  get sizes(): { readonly entries: number; readonly pages: number; readonly pending: number } {
+    return { ...this.facts.sizes, pending: this.pending.length };
+  }
+
   observe({ process, event }: Traced): void {
     this.events += 1;
     if (event.kind === "died" && this.options.order === "rough") this.silenced.add(process);
@@ -122,7 +127,9 @@ export class Monitor {
   }
 
   private judgeLate(p: Pending): void {
-    const detail = p.condition.fails(this.facts, p.step, p.process);
+    const detail = this.facts.before(p.step, p.process, () =>
+      p.condition.fails(this.facts, p.step, p.process),
+    );
     if (detail !== undefined) this.violation(p, detail);
   }
 

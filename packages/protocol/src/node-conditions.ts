@@ -295,7 +295,10 @@ export const nodeConditions: readonly Condition[] = [
       if (outcome === "aborted")
         return committed === undefined ? undefined : `attempt ${committed.lsn} is committed`;
       if (attempts.length === 0) return undefined; // forgotten
-      if (committed === undefined) return "no attempt is committed";
+      if (committed === undefined)
+        return attempts.some((e) => facts.isForgotten(e.stream, e.lsn))
+          ? undefined
+          : "no attempt is committed";
       for (const { pg } of committed.slices) {
         const there = facts.storedAt(pg, committed.stream, committed.lsn);
         if (there < OWNED_QUORUM) return `attempt ${committed.lsn} is on ${there} segments of PG ${pg}`;

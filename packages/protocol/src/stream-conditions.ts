@@ -223,7 +223,8 @@ export const streamConditions: readonly Condition[] = [
       const outcomes = facts.manifest?.outcomes ?? [];
       if (outcomes.some((o) => o.stream === stream)) return undefined;
       const first = facts.firstUndecided(stream);
-      return first <= final ? `entry ${first} is undecided, the final LSN is ${final}` : undefined;
+      if (first > final || facts.isForgotten(stream, first)) return undefined;
+      return `entry ${first} is undecided, the final LSN is ${final}`;
     },
   }),
   condition({

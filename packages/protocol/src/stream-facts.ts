@@ -65,6 +65,8 @@ export class StreamFacts {
   readonly id: StreamId;
   writer: NodeName | undefined;
   exclusive = false;
+  /** The writer died, and may not have told everything that it did. Rough order only. */
+  isCutShort = false;
   durable: Lsn = ZERO_LSN;
   final: Lsn | undefined;
   firstUndecided: Lsn = lsn(1);

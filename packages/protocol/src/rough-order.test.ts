@@ -1,0 +1,167 @@
+/** Events of real processes: nearly in order, some lost with those who died, and some from before anybody listened. */
+import {
+  epoch,
+  lsn,
+  NONE,
+  nodeName,
+  pageId,
+  pgId,
+  ReadPoint,
+  streamId,
+  transactionId,
+  type PageVersion,
+  type TraceEvent,
+} from "@sixfold/model";
+import { describe, expect, test } from "vitest";
+import { Monitor } from "./monitor.ts";
+
+const [pg, page] = [pgId(0), pageId(3)];
+const SEGMENTS = ["a1", "a2", "b1", "b2", "c1"].map((name) => `segment-${name}`);
+
+const opened = (stream: number): TraceEvent => ({
+  kind: "opened",
+  stream: streamId(stream),
+  exclusive: false,
+});
+const sent = (stream: number, at: number, base: PageVersion, checks: readonly number[] = []): TraceEvent => ({
+  kind: "sent",
+  stream: streamId(stream),
+  lsn: lsn(at),
+  slices: [
+    {
+      pg,
+      owned: false,
+      supersedes: lsn(0),
+      ownBases: [],
+      transaction: transactionId(""),
+      deltas: [{ page, base }],
+      checks: checks.map((n) => ({ page: pageId(n), base: NONE })),
+    },
+  ],
+  builtOn: new ReadPoint(streamId(0)),
+});
+const decided = (stream: number, at: number): TraceEvent => ({
+  kind: "decided",
+  stream: streamId(stream),
+  lsn: lsn(at),
+  decision: "commit",
+  by: "votes",
+});
+/** The manifest, with the commit of 1:1 in it. */
+const ruled = (revision: number): TraceEvent => ({
+  kind: "manifest",
+  manifest: {
+    volume: "v",
+    revision,
+    epoch: epoch(1),
+    mode: "multi",
+    geometry: { pageBytes: 8192, segmentBytes: 1 << 26 },
+    servers: [],
+    pgs: [],
+    nextStream: streamId(2),
+    streams: [{ state: "open", id: streamId(1), node: nodeName("writer-1"), exclusive: false }],
+    settledThrough: streamId(0),
+    outcomes: [
+      {
+        stream: streamId(1),
+        lsn: lsn(1),
+        decision: "commit",
+        pgs: [pg],
+        changes: [{ page, base: NONE }],
+        checks: [],
+      },
+    ],
+  },
+});
+const accepted = (stream: number, at: number): TraceEvent => ({
+  kind: "voted",
+  pg,
+  stream: streamId(stream),
+  lsn: lsn(at),
+  vote: "accept",
+});
+const learned = (stream: number, through: number): TraceEvent => ({
+  kind: "learned",
+  pg,
+  stream: streamId(stream),
+  decisions: { from: lsn(through - 1), through: lsn(through), aborts: [], earlyAborts: [] },
+  source: "writer",
+});
+
+/** Tells a monitor these events in this order, and returns the conditions that it found broken. */
+function found(tell: (say: (process: string, ...events: TraceEvent[]) => void) => void): string[] {
+  const monitor = new Monitor({ order: "rough" });
+  tell((process, ...events) => {
+    for (const event of events) monitor.observe({ process: nodeName(process), event });
+  });
+  return monitor.finish().map(({ condition }) => condition);
+}
+
+describe("events that come roughly in order", () => {
+  test("support may come later", () => {
+    const late = (segments: readonly string[]): string[] =>
+      found((say) => {
+        say("writer-1", opened(1), sent(1, 1, NONE), decided(1, 1));
+        for (const segment of segments) say(segment, accepted(1, 1));
+      });
+    expect(late(SEGMENTS)).toEqual([]);
+    expect(late(SEGMENTS.slice(1))).toEqual(["votes-decide"]);
+  });
+
+  test("so it is with the durable point, and with what the manifest commits", () => {
+    const durable: TraceEvent = { kind: "durable", stream: streamId(1), through: lsn(1) };
+    const stored: TraceEvent = { kind: "stored", pg, stream: streamId(1), scl: lsn(1) };
+    const late = (segments: readonly string[], ...steps: TraceEvent[]): string[] =>
+      found((say) => {
+        say("writer-1", opened(1), sent(1, 1, NONE), ...steps);
+        for (const segment of segments) say(segment, accepted(1, 1), stored);
+      });
+    expect(late(SEGMENTS, decided(1, 1), durable)).toEqual([]);
+    expect(late(SEGMENTS.slice(2), decided(1, 1), durable)).toEqual(["votes-decide", "durable-on-four"]);
+    const byManifest: TraceEvent = { ...decided(1, 1), by: "manifest" } as TraceEvent;
+    expect(late(SEGMENTS.slice(1), ruled(2), byManifest)).toEqual([]);
+    expect(late(SEGMENTS.slice(2), ruled(2), byManifest)).toEqual(["manifest-commit-accepted"]);
+  });
+
+  test("what a writer may have done before it died and not told is not asked for; the same of one that lives is", () => {
+    const version = { stream: streamId(1), lsn: lsn(2) };
+    const rest = (died: boolean): string[] =>
+      found((say) => {
+        say("writer-1", opened(1), sent(1, 1, NONE));
+        if (died) say("writer-1", { kind: "died" });
+        // It had decided 1, and sent 2: segments know, and another writer builds on it.
+        say("segment-a1", learned(1, 1), learned(1, 2));
+        say("segment-a1", { kind: "chained", pg, page, version, base: { stream: streamId(1), lsn: lsn(1) } });
+        say("writer-2", opened(2), sent(2, 1, version));
+      });
+    expect(rest(true)).toEqual([]);
+    expect(new Set(rest(false))).toEqual(new Set(["commits-are-true", "one-chain", "built-on-committed"]));
+  });
+
+  test("a died writer's next stream is judged like any other", () => {
+    expect(
+      found((say) => {
+        say("writer-1", opened(1), { kind: "died" });
+        say("writer-1", opened(3), sent(3, 1, NONE), decided(3, 1));
+      }),
+    ).toEqual(["votes-decide"]);
+  });
+
+  test("of streams opened before anybody listened nothing is demanded", () => {
+    const version = { stream: streamId(1), lsn: lsn(5) };
+    const base = { stream: streamId(1), lsn: lsn(4) };
+    const old = (say: (process: string, ...events: TraceEvent[]) => void): void => {
+      say("segment-a1", learned(1, 5), { kind: "chained", pg, page, version, base });
+      const readPoint = new ReadPoint(streamId(1));
+      say("segment-a1", { kind: "answered", pg, page, version, readPoint });
+      say("writer-2", opened(2), sent(2, 1, version));
+    };
+    expect(found(old)).toEqual([]);
+    expect(
+      found((say) => {
+        say("writer-1", opened(1));
+        old(say);
+      }),
+    ).not.toEqual([]);
+  });
+});
