@@ -44,4 +44,34 @@ export const CORPUS: readonly OnceFailed[] = [
     choices: { workloads: ["append", "churn"], mode: "single", faults: ["crash-pair", "isolate"] },
     wrong: "many senders' records of one turn were one append, which no log file could hold",
   },
+  {
+    seed: 11,
+    choices: {
+      mode: "multi",
+      workloads: ["append", "outcomes"],
+      faults: ["zombie", "kill-writers", "split", "minority", "crash-all", "one-way", "crash-pair"],
+    },
+    wrong: "late news of a settled stream made an empty log of it, and its transactions were called aborted",
+  },
+  {
+    seed: 20,
+    choices: {
+      mode: "multi",
+      workloads: ["append", "hot", "bank"],
+      faults: [
+        "delay",
+        "loss",
+        "reorder",
+        "one-way",
+        "isolate",
+        "minority",
+        "split",
+        "swizzle",
+        "break-links",
+        "zombie",
+      ],
+    },
+    wrong:
+      "a writer that slept through its recovery called aborted what the recovery had committed: entries built on it came first",
+  },
 ];

@@ -230,9 +230,10 @@ export class Volume implements VolumeFace {
     this.puller.learnManifest(m);
     this.closer.learnManifest(m);
     this.own?.writer.learnManifest(m);
-    this.out.effects.push({ kind: "manifest", manifest: m });
+    // The loss comes first: what a recovery committed of the own stream is shown to others' entries only once nothing here counts as undecided.
     const { own } = this;
     if (own !== undefined && own.isLostIn(m)) this.loseStream(own, m, now);
+    this.out.effects.push({ kind: "manifest", manifest: m });
   }
 
   // Streams
