@@ -16,6 +16,8 @@ export interface RealCluster {
 /** Longest wait for anything: a cluster that does not get there in so long never will. */
 export const STUCK_MS = 60_000;
 const POLL_MS = 20;
+/** Fewer steps of a whole cluster, and the monitor was not listening. */
+const STEPS_LEAST = 500;
 
 const DEFAULTS: Omit<ClusterOptions, "dataDir" | "port"> = {
   mode: "multi",
@@ -27,6 +29,7 @@ const DEFAULTS: Omit<ClusterOptions, "dataDir" | "port"> = {
   azLatencyMs: 0,
   restart: true,
   procedures: fileURLToPath(PROCEDURES_URL),
+  monitor: true,
 };
 
 /** Less patience than in production, so that a test sees many deaths in a short time. */
@@ -35,7 +38,10 @@ export const IMPATIENT: Partial<ClusterOptions> = {
   suspectAfterMs: 1500,
 };
 
-/** Runs `body` in a fresh folder; whatever it starts through `start` is stopped, and the folder removed. */
+/**
+ * Runs `body` in a fresh folder; whatever it starts through `start` is stopped, and the folder removed. The monitor listens to all
+ * of it: a step that the protocol rules out fails the test, even if no client ever noticed.
+ */
 export async function withFolder(
   body: (start: (options?: Partial<ClusterOptions>) => Promise<RealCluster>) => Promise<void>,
 ): Promise<void> {
@@ -43,6 +49,7 @@ export async function withFolder(
   // One base port for the folder, so that clients find a cluster that is started again on it.
   const port = 20_000 + 100 * Math.floor(Math.random() * 120);
   const running: RunningCluster[] = [];
+  const monitored: RunningCluster[] = [];
   try {
     await body(async (options = {}) => {
       const events: ClusterEvent[] = [];
@@ -50,11 +57,18 @@ export async function withFolder(
         events.push(event),
       );
       running.push(cluster);
+      if ({ ...DEFAULTS, ...options }.monitor === true) monitored.push(cluster);
       return { cluster, events, dataDir };
     });
   } finally {
     for (const cluster of running) await cluster.stop();
     rmSync(dataDir, { recursive: true, force: true });
+    for (const cluster of running) for (const text of cluster.violations()) process.stdout.write(`${text}\n`);
+  }
+  for (const cluster of monitored) {
+    const found = cluster.violations();
+    if (found.length > 0) throw new Error(`the protocol was broken:\n${found.join("\n")}`);
+    if (cluster.stepsJudged < STEPS_LEAST) throw new Error(`only ${cluster.stepsJudged} steps were judged`);
   }
 }
 

@@ -144,6 +144,47 @@ describe("up and status", () => {
     expect(await readdir(dir)).toEqual([]);
   });
 
+  /** Runs `up`, and ends it as soon as the cluster is there. */
+  async function upAndDown(platform: TestPlatform, ...words: string[]): Promise<number> {
+    platform.onStart = () =>
+      void whenWritten(join(dir, "running.json")).then(() => platform.interruption.abort());
+    return platform.run("up", "--data", dir, "--port", "0", ...words);
+  }
+
+  test("up --monitor has the cluster monitored; nothing found is success", async () => {
+    const platform = new TestPlatform();
+    expect(await upAndDown(platform, "--monitor")).toBe(0);
+    expect(platform.started[0]!.monitor).toBe(true);
+    expect(platform.objects.at(-1)).toEqual({ event: "judged", steps: 1_234, violations: 0 });
+    const people = new TestPlatform({ terminal: true });
+    expect(await upAndDown(people, "--monitor")).toBe(0);
+    expect(people.stdout).toContain("1,234 steps of the protocol were judged");
+  });
+
+  test("a violation is an event, is told once on stderr, and fails the command when it ends", async () => {
+    const violations = ["votes-decide (I1): a commit needs votes\n  but there are 0"];
+    for (const words of [[], ["--json"]]) {
+      const platform = new TestPlatform({ violations });
+      expect(await upAndDown(platform, "--monitor", ...words)).toBe(1);
+      expect(platform.objects.filter(({ event }) => event === "violation")).toEqual([
+        expect.objectContaining({ condition: "votes-decide", process: "writer-1", text: violations[0] }),
+      ]);
+      expect(platform.stderr.split("a commit needs votes")).toHaveLength(2);
+      expect(platform.stderr).toMatch(/sixfold up: violations of the protocol: 1/);
+      expect(platform.stopped).toBe(1);
+    }
+    const people = new TestPlatform({ violations, terminal: true });
+    expect(await upAndDown(people, "--monitor")).toBe(1);
+    expect(people.stderr.split("a commit needs votes")).toHaveLength(2);
+  });
+
+  test("up without --monitor has nothing judged", async () => {
+    const platform = new TestPlatform({ violations: ["never asked for"] });
+    expect(await upAndDown(platform)).toBe(0);
+    expect(platform.started[0]!.monitor).toBe(false);
+    expect(platform.objects.map(({ event }) => event)).toEqual(["ready"]);
+  });
+
   test("status shows lag and conflicts to people", async () => {
     const platform = new TestPlatform();
     let shown = "";

@@ -87,15 +87,18 @@ function addUp(program: Command, platform: Platform): void {
     .option("--in-process", "all nodes in this process", false)
     .option("--no-restart", "leave a process that died dead")
     .option("--procedures <module>", "a module of procedures for the nodes to load")
+    .option("--monitor", "judge the protocol's steps while the cluster runs; costs speed", false)
     .addHelpText(
       "after",
       `
 On a terminal it prints a table; into a pipe, or with --json, a "ready" event and later "exit" and "restart" events.
+With --monitor a step that the protocol rules out is a "violation" event, and the exit code is 1 in the end.
 
 Examples:
   sixfold up                                  two masters on ports 7400 and 7401
   sixfold up --mode single --replicas 2       one master, two replicas
-  sixfold up --in-process --port 0 --json     a throw-away cluster for a script`,
+  sixfold up --in-process --port 0 --json     a throw-away cluster for a script
+  sixfold up --monitor                        watch the protocol keep its promises`,
     )
     .action((flags: UpFlags & JsonFlag) => up(platform, outputOf(platform, flags), flags));
 }

@@ -30,10 +30,10 @@ export async function run(platform: Platform, words: readonly string[], version:
       say(error.message);
       return EXIT_USAGE;
     }
-    if (platform.signal.aborted) say("interrupted");
     // What a command or a node says in so many words needs no stack; anything else is a defect, and then it does.
-    else if (error instanceof CommandError || error instanceof SixfoldError || !(error instanceof Error))
-      say(String(messageOf(error)));
+    if (error instanceof CommandError) say(error.message);
+    else if (platform.signal.aborted) say("interrupted");
+    else if (error instanceof SixfoldError || !(error instanceof Error)) say(String(messageOf(error)));
     else say(error.stack ?? error.message);
     return EXIT_FAILED;
   }

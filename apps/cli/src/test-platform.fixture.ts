@@ -16,6 +16,8 @@ export interface TestPlatformOptions {
   readonly terminal?: boolean;
   /** Starting the n-th cluster (1, 2 …) fails. */
   readonly failingStart?: number;
+  /** What the cluster's monitor finds, if it is asked for: violations, in words. */
+  readonly violations?: readonly string[];
 }
 
 export class TestPlatform {
@@ -76,10 +78,15 @@ export class TestPlatform {
     databases.set(url, new ReferenceDatabase(this.options.fault, benchProcedures));
     const endpoints = writers.map((writer) => writer.url);
     on({ event: "ready", mode: options.mode, endpoints, nodes });
+    const violations = options.monitor === true ? (this.options.violations ?? []) : [];
+    for (const text of violations)
+      on({ event: "violation", condition: "votes-decide", rule: "I1", process: "writer-1", text });
     this.onStart(nodes);
     return {
       nodes,
       endpoints,
+      violations: () => violations,
+      stepsJudged: options.monitor === true ? 1_234 : 0,
       stop: async () => {
         this.stopped++;
         await new Promise((resolve) => server.close(resolve));

@@ -6,7 +6,7 @@ import type { ConsoleOutput } from "./console-output.ts";
 import { makePlainTable } from "./plain-table.ts";
 import type { Platform } from "./platform.ts";
 import { removeRunningFile, writeRunningFile } from "./running-file.ts";
-import { UsageError } from "./usage.ts";
+import { CommandError, UsageError } from "./usage.ts";
 
 export interface UpFlags {
   readonly mode: Mode;
@@ -21,6 +21,7 @@ export interface UpFlags {
   readonly azLatencyMs: number;
   readonly restart: boolean;
   readonly procedures?: string;
+  readonly monitor: boolean;
 }
 
 export async function up(platform: Platform, output: ConsoleOutput, flags: UpFlags): Promise<void> {
@@ -31,7 +32,8 @@ export async function up(platform: Platform, output: ConsoleOutput, flags: UpFla
   // A pipe is read by a program: it gets the events as JSON even if it did not ask.
   const events = output.json || !platform.stdout.isTTY;
   output.progress("starting …");
-  const { mode, replicas, port, conflicts, injectConflicts, inProcess, azLatencyMs, restart } = flags;
+  const { mode, replicas, port, conflicts, injectConflicts, inProcess, azLatencyMs, restart, monitor } =
+    flags;
   const cluster = await platform.startCluster(
     {
       ...{
@@ -45,6 +47,7 @@ export async function up(platform: Platform, output: ConsoleOutput, flags: UpFla
         azLatencyMs,
         restart,
         dataDir,
+        monitor,
       },
       ...(flags.procedures === undefined ? {} : { procedures: resolve(flags.procedures) }),
     },
@@ -60,6 +63,15 @@ export async function up(platform: Platform, output: ConsoleOutput, flags: UpFla
     await removeRunningFile(dataDir);
     output.clearProgress();
   }
+  if (monitor) conclude(output, cluster, events);
+}
+
+/** Steps are judged to the last one: only now is it known that all was well. */
+function conclude(output: ConsoleOutput, cluster: RunningCluster, events: boolean): void {
+  const violations = cluster.violations().length;
+  if (events) output.print(JSON.stringify({ event: "judged", steps: cluster.stepsJudged, violations }));
+  else output.text(`${cluster.stepsJudged.toLocaleString("en")} steps of the protocol were judged.`);
+  if (violations > 0) throw new CommandError(`violations of the protocol: ${violations}`);
 }
 
 function tell(output: ConsoleOutput, event: ClusterEvent, events: boolean): void {
@@ -67,6 +79,7 @@ function tell(output: ConsoleOutput, event: ClusterEvent, events: boolean): void
     if (event.level === "warn" || event.level === "error") output.note(`${event.name}: ${event.message}`);
     return;
   }
+  if (event.event === "violation") output.note(event.text);
   if (events) {
     output.print(JSON.stringify(event));
     return;

@@ -9,9 +9,11 @@ import {
   DEFAULT_LIVENESS,
   DEFAULT_POOL_PAGES,
   loadProcedures,
+  reportToSupervisor,
   startNodeHost,
   startSegmentHost,
   type LivenessSettings,
+  type StepReporter,
 } from "@sixfold/cluster";
 import {
   DEFAULT_PAGE_BYTES,
@@ -38,6 +40,7 @@ interface Common extends LivenessSettings {
   readonly token: string;
   readonly azLatencyMs: number;
   readonly supervised: boolean;
+  readonly monitor: boolean;
 }
 
 interface SegmentFlags extends Common {
@@ -72,7 +75,7 @@ common(
   .requiredOption("--data <dir>", "where its log and pages live")
   .requiredOption("--peers <list>", "all six segment servers: name@az=url,…", serverList)
   .option("--nodes <list>", "database nodes, for distances: name@az=url,…", nodeList, [])
-  .action((flags: SegmentFlags) => run(flags, () => segment(flags)));
+  .action((flags: SegmentFlags) => run(flags, (reporter) => segment(flags, reporter)));
 
 common(program.command("node").description("A database node: writer or read replica."))
   .requiredOption("--segments <list>", "the six segment servers: name@az=url,…", serverList)
@@ -99,7 +102,7 @@ common(program.command("node").description("A database node: writer or read repl
   .option("--pool-pages <n>", "pages in the buffer pool", integer, DEFAULT_POOL_PAGES)
   .option("--suspect-after-ms <n>", "a writer that is silent for so long is recovered", integer)
   .option("--procedures <module>", "a module whose exported functions clients can call")
-  .action((flags: NodeFlags) => run(flags, () => databaseNode(flags)));
+  .action((flags: NodeFlags) => run(flags, (reporter) => databaseNode(flags, reporter)));
 
 await program.parseAsync();
 
@@ -115,10 +118,11 @@ function common(command: Command): Command {
     .option("--dead-after-ms <n>", "a silent process is given up", integer, DEFAULT_LIVENESS.deadAfterMs)
     .option("--client-heartbeat-ms <n>", "the same to clients", integer, DEFAULT_LIVENESS.clientHeartbeatMs)
     .option("--client-dead-after-ms <n>", "and of clients", integer, DEFAULT_LIVENESS.clientDeadAfterMs)
-    .option("--supervised", "end when stdin ends", false);
+    .option("--supervised", "end when stdin ends", false)
+    .option("--monitor", "say each protocol step to the supervisor, over Node's IPC channel", false);
 }
 
-async function segment(flags: SegmentFlags): Promise<Running> {
+async function segment(flags: SegmentFlags, reporter: StepReporter | undefined): Promise<Running> {
   const servers = flags.peers.map(({ name, az, url }) => ({ name: nodeName(name), az, url }));
   return startSegmentHost(
     new NodeHost(flags.name, flags.data),
@@ -130,12 +134,13 @@ async function segment(flags: SegmentFlags): Promise<Running> {
       servers,
       latencyMsTo: latency([...flags.peers, ...flags.nodes], flags.az, flags.azLatencyMs),
       liveness: liveness(flags),
+      trace: reporter?.trace,
     },
     makeJournal(flags.name),
   );
 }
 
-async function databaseNode(flags: NodeFlags): Promise<Running> {
+async function databaseNode(flags: NodeFlags, reporter: StepReporter | undefined): Promise<Running> {
   const { role, mode, conflicts, injectConflicts, poolPages, volume, token, listen } = flags;
   const az = flags.nodes.find((node) => node.name === flags.name)?.az ?? flags.az;
   return startNodeHost(
@@ -163,6 +168,7 @@ async function databaseNode(flags: NodeFlags): Promise<Running> {
       settings: flags.suspectAfterMs === undefined ? {} : { suspectAfterMs: flags.suspectAfterMs },
       latencyMsTo: latency([...flags.segments, ...flags.nodes], az, flags.azLatencyMs),
       liveness: liveness(flags),
+      trace: reporter?.trace,
     },
     makeJournal(flags.name),
   );
@@ -173,8 +179,12 @@ function liveness(flags: Common): LivenessSettings {
   return { heartbeatMs, deadAfterMs, clientHeartbeatMs, clientDeadAfterMs };
 }
 
-async function run(flags: Common, start: () => Promise<Running>): Promise<void> {
-  const running = await start().catch((error: Error) => {
+async function run(
+  flags: Common,
+  start: (reporter: StepReporter | undefined) => Promise<Running>,
+): Promise<void> {
+  const reporter = flags.monitor ? reportToSupervisor() : undefined;
+  const running = await start(reporter).catch((error: Error) => {
     process.stderr.write(`${flags.name}: ${error.message}\n`);
     process.exit(1);
   });
@@ -185,11 +195,20 @@ async function run(flags: Common, start: () => Promise<Running>): Promise<void> 
   const end = (): void => {
     if (ending) return;
     ending = true;
-    void running.stop().finally(() => process.exit(0));
+    void lastWords(running, reporter).finally(() => process.exit(0));
   };
   process.on("SIGTERM", end);
   process.on("SIGINT", end);
   if (flags.supervised) process.stdin.on("end", end).on("error", end).resume();
+}
+
+/** Its last steps are said even if stopping fails. */
+async function lastWords(running: Running, reporter: StepReporter | undefined): Promise<void> {
+  try {
+    await running.stop();
+  } finally {
+    await reporter?.close();
+  }
 }
 
 function integer(text: string): number {

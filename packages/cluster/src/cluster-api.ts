@@ -26,6 +26,8 @@ export interface ClusterOptions {
   readonly poolPages?: number | undefined;
   readonly suspectAfterMs?: number | undefined;
   readonly liveness?: Partial<LivenessSettings> | undefined;
+  /** Judge the protocol's steps while the cluster runs. Costs speed. */
+  readonly monitor?: boolean | undefined;
   /**
    * How a process is to see the others: the topology with other addresses (not in-process). For tests that lead links through
    * something which delays or breaks them.
@@ -56,6 +58,16 @@ export type ClusterEvent =
       readonly signal: string | null;
     }
   | { readonly event: "restart"; readonly name: string; readonly pid: number }
+  /** A step that the protocol rules out; only with `monitor`. */
+  | {
+      readonly event: "violation";
+      /** The condition's name. */
+      readonly condition: string;
+      /** Where DESIGN has it. */
+      readonly rule: string;
+      readonly process: string;
+      readonly text: string;
+    }
   | {
       readonly event: "log";
       readonly level: string;
@@ -64,7 +76,15 @@ export type ClusterEvent =
       readonly fields: Readonly<Record<string, unknown>>;
     };
 
-export interface RunningCluster {
+export interface RunningCluster extends ProcessCluster {
+  /** What the monitor has found so far, in words; complete after `stop`. Empty without `monitor`. */
+  violations(): readonly string[];
+  /** Steps that the monitor has judged. */
+  readonly stepsJudged: number;
+}
+
+/** The processes of a cluster, whoever watches them. */
+export interface ProcessCluster {
   readonly nodes: readonly ClusterNode[];
   /** Where clients connect: the database nodes. */
   readonly endpoints: readonly string[];

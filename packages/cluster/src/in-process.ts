@@ -1,9 +1,10 @@
 /** All nodes of a local cluster in this process: the same hosts, the same WebSockets, the same files. */
-import { DEFAULT_NODE_SETTINGS } from "@sixfold/database";
-import type { Geometry } from "@sixfold/model";
+import { DEFAULT_NODE_SETTINGS, type NodeInfo } from "@sixfold/database";
+import type { Geometry, SegmentServerInfo } from "@sixfold/model";
 import { NodeHost as NodeJsHost } from "@sixfold/node-ports";
 import { clusterNodes } from "./cluster-nodes.ts";
-import type { ClusterEvent, ClusterOptions, RunningCluster } from "./cluster-api.ts";
+import type { ClusterEvent, ClusterOptions, ProcessCluster } from "./cluster-api.ts";
+import type { ProtocolWatch } from "./monitor/protocol-watch.ts";
 import { Journal } from "./journal.ts";
 import { startNodeHost, type RunningNode } from "./node-host.ts";
 import { loadProcedures } from "./procedure-modules.ts";
@@ -18,58 +19,13 @@ export async function startInProcess(
   topology: Topology,
   geometry: Geometry,
   on: (event: ClusterEvent) => void,
-): Promise<RunningCluster> {
+  watch: ProtocolWatch | undefined,
+): Promise<ProcessCluster> {
   const procedures = await loadProcedures(options.procedures);
-  const journal = (name: string): Journal =>
-    new Journal((level, message, fields) => on({ event: "log", level, name, message, fields }));
-  const host = (name: string): NodeJsHost => new NodeJsHost(name, `${options.dataDir}/${name}`);
-  const listen = (url: string): { host: string; port: number } => ({
-    host: new URL(url).hostname,
-    port: Number(new URL(url).port),
-  });
+  const context: Context = { options, topology, geometry, on, watch };
   const running: (RunningSegment | RunningNode)[] = [];
-  const { liveness } = options;
-  for (const server of topology.servers)
-    running.push(
-      await startSegmentHost(
-        host(server.name),
-        {
-          name: server.name,
-          volume: topology.volume,
-          token: "",
-          listen: listen(server.url),
-          servers: topology.servers,
-          latencyMsTo: latencyBetween(topology, server.az, options.azLatencyMs),
-          liveness,
-        },
-        journal(server.name),
-      ),
-    );
-  for (const node of topology.nodes)
-    running.push(
-      await startNodeHost(
-        host(node.name),
-        {
-          name: node.name,
-          role: node.role,
-          volume: topology.volume,
-          mode: options.mode,
-          geometry,
-          conflicts: options.conflicts,
-          servers: topology.servers,
-          nodes: topology.nodes,
-          procedures,
-          poolPages: options.poolPages ?? DEFAULT_POOL_PAGES,
-          injectConflicts: options.injectConflicts,
-          settings: { suspectAfterMs: options.suspectAfterMs ?? DEFAULT_NODE_SETTINGS.suspectAfterMs },
-          token: "",
-          listen: listen(node.url),
-          latencyMsTo: latencyBetween(topology, node.az, options.azLatencyMs),
-          liveness,
-        },
-        journal(node.name),
-      ),
-    );
+  for (const server of topology.servers) running.push(await startSegment(context, server));
+  for (const node of topology.nodes) running.push(await startNode(context, node, procedures));
   await untilReady(running);
   return {
     nodes: clusterNodes(topology, () => process.pid),
@@ -82,6 +38,65 @@ export async function startInProcess(
     },
     start: async () => undefined,
   };
+}
+
+interface Context {
+  readonly options: ClusterOptions;
+  readonly topology: Topology;
+  readonly geometry: Geometry;
+  readonly on: (event: ClusterEvent) => void;
+  readonly watch: ProtocolWatch | undefined;
+}
+
+/** What a segment server's host and a database node's are told alike. */
+function common(context: Context, { az, url }: SegmentServerInfo | NodeInfo) {
+  const { options, topology } = context;
+  return {
+    volume: topology.volume,
+    token: "",
+    listen: { host: new URL(url).hostname, port: Number(new URL(url).port) },
+    servers: topology.servers,
+    latencyMsTo: latencyBetween(topology, az, options.azLatencyMs),
+    liveness: options.liveness,
+  };
+}
+
+function journal(on: Context["on"], name: string): Journal {
+  return new Journal((level, message, fields) => on({ event: "log", level, name, message, fields }));
+}
+
+function startSegment(context: Context, server: SegmentServerInfo): Promise<RunningSegment> {
+  const { options, on, watch } = context;
+  const { name } = server;
+  return startSegmentHost(
+    new NodeJsHost(name, `${options.dataDir}/${name}`),
+    { ...common(context, server), name, trace: watch?.trace(name) },
+    journal(on, name),
+  );
+}
+
+function startNode(
+  context: Context,
+  node: NodeInfo,
+  procedures: Awaited<ReturnType<typeof loadProcedures>>,
+): Promise<RunningNode> {
+  const { options, topology, geometry, on, watch } = context;
+  const { name, role } = node;
+  return startNodeHost(
+    new NodeJsHost(name, `${options.dataDir}/${name}`),
+    {
+      ...common(context, node),
+      ...{ name, role, geometry, procedures },
+      mode: options.mode,
+      conflicts: options.conflicts,
+      nodes: topology.nodes,
+      poolPages: options.poolPages ?? DEFAULT_POOL_PAGES,
+      injectConflicts: options.injectConflicts,
+      settings: { suspectAfterMs: options.suspectAfterMs ?? DEFAULT_NODE_SETTINGS.suspectAfterMs },
+      trace: watch?.trace(name),
+    },
+    journal(on, name),
+  );
 }
 
 async function untilReady(running: readonly (RunningSegment | RunningNode)[]): Promise<void> {

@@ -4,6 +4,7 @@ export { DEFAULT_LIVENESS, type LivenessSettings } from "./heartbeats.ts";
 export { Journal, type Level, type LogSink } from "./journal.ts";
 export { startCluster, startSegmentServers } from "./local-cluster.ts";
 export { startNodeHost, type NodeHostOptions, type RunningNode } from "./node-host.ts";
+export { reportToSupervisor, type StepReporter } from "./monitor/step-reporter.ts";
 export { loadProcedures } from "./procedure-modules.ts";
 export { RawAppender, type RawAppenderOptions } from "./raw-appender.ts";
 export { startRawLog, type RawLog, type RawLogOptions } from "./raw-log.ts";

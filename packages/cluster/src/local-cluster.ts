@@ -19,8 +19,15 @@ import {
   type Geometry,
 } from "@sixfold/model";
 import { clusterNodes } from "./cluster-nodes.ts";
-import type { ClusterEvent, ClusterNode, ClusterOptions, RunningCluster } from "./cluster-api.ts";
+import type {
+  ClusterEvent,
+  ClusterNode,
+  ClusterOptions,
+  ProcessCluster,
+  RunningCluster,
+} from "./cluster-api.ts";
 import { startInProcess } from "./in-process.ts";
+import { ProtocolWatch } from "./monitor/protocol-watch.ts";
 import { Processes } from "./processes.ts";
 import { nodeArguments, segmentArguments } from "./process-arguments.ts";
 import { localTopology, portsFrom, type Topology } from "./topology.ts";
@@ -58,6 +65,8 @@ export function startSegmentServers(
 async function startOn(options: ClusterOptions, on: (event: ClusterEvent) => void): Promise<RunningCluster> {
   mkdirSync(options.dataDir, { recursive: true });
   const unlock = lockDirectory(options.dataDir);
+  const watch =
+    options.monitor === true ? new ProtocolWatch(options.inProcess ? "true" : "rough", on) : undefined;
   try {
     const file = clusterFile(options);
     const ports =
@@ -69,20 +78,28 @@ async function startOn(options: ClusterOptions, on: (event: ClusterEvent) => voi
       ...ports,
     });
     const cluster = options.inProcess
-      ? await startInProcess(options, topology, file.geometry, on)
-      : await startProcesses(options, topology, file.geometry, on);
+      ? await startInProcess(options, topology, file.geometry, on, watch)
+      : await startProcesses(options, topology, file.geometry, on, watch);
+    const end = async (): Promise<void> => {
+      await cluster.stop();
+      watch?.finish();
+      unlock();
+    };
+    let ending: Promise<void> | undefined;
     on({ event: "ready", mode: options.mode, endpoints: cluster.endpoints, nodes: cluster.nodes });
     return {
       ...cluster,
       get nodes() {
         return cluster.nodes;
       },
-      stop: async () => {
-        await cluster.stop();
-        unlock();
+      violations: () => watch?.violations() ?? [],
+      get stepsJudged() {
+        return watch?.events ?? 0;
       },
+      stop: () => (ending ??= end()),
     };
   } catch (error) {
+    watch?.finish();
     unlock();
     throw error;
   }
@@ -93,10 +110,11 @@ async function startProcesses(
   topology: Topology,
   geometry: Geometry,
   on: (event: ClusterEvent) => void,
-): Promise<RunningCluster> {
+  watch: ProtocolWatch | undefined,
+): Promise<ProcessCluster> {
   const { dataDir, restart } = options;
   const main = fileURLToPath(new URL("../../../apps/server/dist/main.js", import.meta.url));
-  const processes = new Processes({ main, dataDir, restart, environment: process.env, on });
+  const processes = new Processes({ main, dataDir, restart, environment: process.env, on, watch });
   const segments = topology.servers.map((server) => server.name as string);
   const nodes = topology.nodes.map((node) => node.name as string);
   const stop = async (): Promise<void> => {

@@ -18,6 +18,8 @@ const nodeList = (topology: Topology): string =>
 const liveness = ({ liveness: settings = {} }: ClusterOptions): string[] =>
   Object.entries(settings).flatMap(([name, ms]) => [`--${kebab(name)}`, String(ms)]);
 
+const monitor = (options: ClusterOptions): string[] => (options.monitor === true ? ["--monitor"] : []);
+
 /** "deadAfterMs" -> "dead-after-ms" */
 const kebab = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
@@ -34,6 +36,7 @@ export function segmentArguments(
     ...["--data", path.join(dataDir, server.name), "--volume", topology.volume],
     ...["--peers", serverList(topology), "--nodes", nodeList(topology)],
     ...["--az-latency-ms", String(options.azLatencyMs), "--supervised", ...liveness(options)],
+    ...monitor(options),
   ];
 }
 
@@ -54,5 +57,6 @@ export function nodeArguments(
     ...(options.suspectAfterMs === undefined ? [] : ["--suspect-after-ms", String(options.suspectAfterMs)]),
     ...(options.procedures === undefined ? [] : ["--procedures", path.resolve(options.procedures)]),
     ...["--az-latency-ms", String(options.azLatencyMs), "--supervised", ...liveness(options)],
+    ...monitor(options),
   ];
 }

@@ -3,11 +3,15 @@
  *
  * Each child's stdin is a pipe that nobody writes to: when this process dies, however it dies, the
  * children see its end and stop. Their logs go to `<data>/logs/<name>.log`.
+ *
+ * With a watch each child has an IPC channel, too, on which it says its protocol steps.
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { mkdirSync, openSync, closeSync } from "node:fs";
 import path from "node:path";
 import type { ClusterEvent } from "./cluster-api.ts";
+import type { ProtocolWatch } from "./monitor/protocol-watch.ts";
+import { sharedClock, type StepBatch } from "./monitor/step-reporter.ts";
 
 const RESTART_AFTER_MS = 1000;
 /** A process that does not end by itself in so long is killed. */
@@ -30,6 +34,7 @@ export class Processes {
   private readonly restart: boolean;
   private readonly environment: NodeJS.ProcessEnv;
   private readonly on: (event: ClusterEvent) => void;
+  private readonly watch: ProtocolWatch | undefined;
   private readonly all = new Map<string, Supervised>();
   private stopping = false;
 
@@ -39,12 +44,14 @@ export class Processes {
     readonly restart: boolean;
     readonly environment: NodeJS.ProcessEnv;
     readonly on: (event: ClusterEvent) => void;
+    readonly watch: ProtocolWatch | undefined;
   }) {
     this.main = options.main;
     this.logDir = path.join(options.dataDir, "logs");
     this.restart = options.restart;
     this.environment = options.environment;
     this.on = options.on;
+    this.watch = options.watch;
     mkdirSync(this.logDir, { recursive: true });
   }
 
@@ -86,9 +93,12 @@ export class Processes {
     const { name, args } = supervised.plan;
     const log = openSync(path.join(this.logDir, `${name}.log`), "a");
     const child = spawn(process.execPath, ["--enable-source-maps", this.main, ...args], {
-      stdio: ["pipe", log, log],
+      stdio: this.watch === undefined ? ["pipe", log, log] : ["pipe", log, log, "ipc"],
+      // Steps hold maps and infinite numbers, which JSON does not.
+      serialization: "advanced",
       env: this.environment,
     });
+    this.listen(child, name);
     closeSync(log);
     child.stdin?.on("error", () => undefined); // the child is gone: its exit is told below
     supervised.child = child;
@@ -105,11 +115,22 @@ export class Processes {
     });
   }
 
+  private listen(child: ChildProcess, name: string): void {
+    if (this.watch === undefined) return;
+    const source = this.watch.started(name);
+    child.on("message", (batch) => source.take(batch as StepBatch));
+    // The channel's end, not the process's: what it had said is read by then.
+    child.once("disconnect", () => source.end(sharedClock(), !this.stopping));
+  }
+
   private async end(supervised: Supervised): Promise<void> {
     clearTimeout(supervised.restartTimer);
     const { child } = supervised;
     if (child === undefined) return;
-    const gone = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+    const gone = Promise.all([
+      new Promise<void>((resolve) => child.once("exit", () => resolve())),
+      new Promise<void>((resolve) => void (child.connected ? child.once("disconnect", resolve) : resolve())),
+    ]);
     const timer = setTimeout(() => child.kill("SIGKILL"), STOP_LIMIT_MS);
     child.kill("SIGTERM");
     child.kill("SIGCONT"); // a stopped process could not hear the other
