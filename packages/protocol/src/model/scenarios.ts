@@ -271,7 +271,7 @@ export const LARGER_SCENARIOS: readonly Scenario[] = [
     statesMax: 3_000_000,
   },
   {
-    name: "two groups, three owners",
+    name: "two groups, three entries",
     says: "entries across two protection groups against a rival in each",
     pages: [OWNED, { pg: 1, home: 1 }],
     streams: [SHARED, SHARED],
