@@ -56,8 +56,8 @@ export function until(world: World, isDone: () => boolean, ms: number): boolean 
 }
 
 /** `put` that waits for its answer; true if it was "committed". */
-export function putAndWait(world: World, node: string, rows: Rows, ms = 2000): boolean {
-  const tx = put(world, node, rows);
+export function putAndWait(world: World, node: string, rows: Rows, ms = 2000, table = "accounts"): boolean {
+  const tx = put(world, node, rows, table);
   until(world, () => tx.end.kind !== "waiting", ms);
   return tx.isCommitted;
 }

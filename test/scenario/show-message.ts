@@ -40,7 +40,7 @@ export const CATEGORIES: Readonly<Record<string, readonly Message["type"][]>> = 
     "manifestPeeked",
   ],
   reads: ["readPage", "pageRead"],
-  feeds: ["follow", "feedStart", "askDurable", "durable"],
+  feeds: ["follow", "feedStart", "askDurable", "durable", "askSnapshot", "snapshot"],
   closing: ["close", "closed", "outcomes", "outcomesKnown"],
   log: ["append", "ack"],
   clients: ["clientWelcome", "requests", "responses"],
@@ -134,6 +134,10 @@ function showRare(m: Extract<Message, { type: Rare }>): string {
       return "askDurable";
     case "durable":
       return `durable s${m.stream} ${m.durable}`;
+    case "askSnapshot":
+      return "askSnapshot";
+    case "snapshot":
+      return `snapshot ${m.point.toString()}`;
     case "clientWelcome":
       return `welcome ${m.node} ${m.role} ${m.mode} stream ${m.stream}`;
     default:

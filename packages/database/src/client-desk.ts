@@ -9,7 +9,7 @@
  * for ever: `expire` fails what is over its limit. The engine sees bytes and numbers only; what a
  * request was for stands in `asked` until its reply.
  */
-import type { EngineFace, EngineResult, TxHandle } from "@sixfold/engine";
+import type { EngineFace, EngineResult, ReadView, TxHandle } from "@sixfold/engine";
 import {
   NO_BUGS,
   SixfoldError,
@@ -29,8 +29,10 @@ import {
   type TransactionOptions,
   type TransactionRef,
 } from "@sixfold/wire";
+import type { BeginAt } from "./cluster-snapshots.ts";
 import type { ClientLink } from "./node-api.ts";
 import { bindProcedure, type Procedure } from "./procedures.ts";
+import { locks, opensSnapshot, optionsAlone, refOf } from "./request-shape.ts";
 import type { TransactionLog } from "./transaction-log.ts";
 
 /** What the desk needs of its node. */
@@ -43,6 +45,8 @@ export interface DeskIo {
   shows(point: ReadPoint): boolean;
   /** Runs `then` when everything committed anywhere before now is shown here. */
   clusterRead(then: () => void): void;
+  /** The same for a snapshot: runs `then` with the view to read. `locks`: rows are locked first. */
+  clusterSnapshot(locks: boolean, then: BeginAt): void;
   /** The id names the stream that this node writes now, or it writes none and will say so. */
   isOwn(id: TransactionId): boolean;
   /** Asks storage; answered through `outcomeFound`. */
@@ -238,9 +242,11 @@ export class ClientDesk {
       const wait: Parked = { link, request, until, session: undefined };
       this.clusterWaits.add(wait);
       this.queueBehind(request);
-      this.io.clusterRead(() => {
-        if (this.clusterWaits.delete(wait)) this.begin(link, request, now);
-      });
+      const go = (view: ReadView | undefined): void => {
+        if (this.clusterWaits.delete(wait)) this.begin(link, request, now, view);
+      };
+      if (opensSnapshot(request.body, options)) this.io.clusterSnapshot(locks(request.body), go);
+      else this.io.clusterRead(() => go(undefined));
       return true;
     }
     if (options.session === undefined || options.session.length === 0 || this.ignoresTokens) return false;
@@ -268,25 +274,30 @@ export class ClientDesk {
   }
 
   /** A request that waited goes in, and those behind it. */
-  private begin(link: ClientLink, request: ClientRequest, now: number): void {
+  private begin(link: ClientLink, request: ClientRequest, now: number, view?: ReadView): void {
     const ref = refOf(request.body);
     const tx = ref === undefined ? undefined : this.open.get(ref.id);
     const behind = tx?.behind;
     if (tx !== undefined) tx.behind = undefined;
-    this.pass(link, request, now);
+    this.pass(link, request, now, view);
     for (const later of behind ?? []) this.admit(link, later, now);
   }
 
-  private pass(link: ClientLink, request: ClientRequest, now: number): void {
+  private pass(link: ClientLink, request: ClientRequest, now: number, view?: ReadView): void {
     try {
-      this.dispatch(link, request, now);
+      this.dispatch(link, request, now, view);
     } catch (error) {
       if (!(error instanceof SixfoldError)) throw error;
       this.fail(link, request, error);
     }
   }
 
-  private dispatch(link: ClientLink, { request, body }: ClientRequest, now: number): void {
+  private dispatch(
+    link: ClientLink,
+    { request, body }: ClientRequest,
+    now: number,
+    view: ReadView | undefined,
+  ): void {
     const { engine } = this.io;
     const ask = (tx?: TransactionId): number => {
       const number = this.nextRequest++;
@@ -297,14 +308,14 @@ export class ClientDesk {
       case "get":
         return engine.get(
           ask(body.tx?.id),
-          { tx: this.handle(body.tx), table: body.table, keys: body.keys, forUpdate: body.forUpdate },
+          { tx: this.handle(body.tx), view, table: body.table, keys: body.keys, forUpdate: body.forUpdate },
           now,
         );
       case "scan": {
         const { table, gt, gte, lt, lte, limit, reverse } = body;
         return engine.scan(
           ask(body.tx?.id),
-          { tx: this.handle(body.tx), table, gt, gte, lt, lte, limit, reverse },
+          { tx: this.handle(body.tx), view, table, gt, gte, lt, lte, limit, reverse },
           now,
         );
       }
@@ -457,25 +468,6 @@ export class ClientDesk {
 }
 
 const NO_SESSION = new Uint8Array(0);
-
-function refOf(body: ClientRequestBody): TransactionRef | undefined {
-  switch (body.op) {
-    case "get":
-    case "scan":
-    case "commit":
-    case "rollback":
-    case "call":
-    case "createTable":
-    case "dropTable":
-      return body.tx;
-    default:
-      return undefined;
-  }
-}
-
-function optionsAlone(body: ClientRequestBody): TransactionOptions | undefined {
-  return body.op === "get" || body.op === "scan" ? body.alone : undefined;
-}
 
 function aborted(id: TransactionId): SixfoldError {
   return new SixfoldError("timeout", `transaction ${id} was given up before it reached this node`, {

@@ -294,7 +294,7 @@ export class DatabaseNode {
       case "manifest":
         return this.onManifest(effect.manifest, now);
       case "manifestChecked":
-        return this.neighbours.manifestChecked(effect.unchanged);
+        return this.neighbours.manifestChecked(effect.check, effect.unchanged);
       case "modeChanged":
         return this.openStream(now);
       case "opened":
@@ -415,6 +415,7 @@ export class DatabaseNode {
       noteTails: (start) => node.volume.noteTails(start.stream, start.tails),
       checkManifest: () => node.volume.checkManifest(node.now),
       readManifest: () => node.readManifest(node.now),
+      views: node.engine,
       emit: (effect) => void node.effects.push(effect),
     };
   }
@@ -448,6 +449,7 @@ export class DatabaseNode {
       procedures: this.options.procedures,
       shows: (point) => this.neighbours.shows(point),
       clusterRead: (then) => this.neighbours.clusterRead(then),
+      clusterSnapshot: (locks, then) => this.neighbours.clusterSnapshot(locks, then),
       isOwn: (id) => {
         const { stream } = this.neighbours;
         return stream === 0 || streamOfTransaction(id) === stream;

@@ -6,13 +6,15 @@
  *     links others dialled       they follow: the same go out
  */
 import type { Lsn, Manifest, NodeName, PlantedBugs, ReadPoint, Slice, StreamId } from "@sixfold/model";
-import { NO_BUGS, streamState } from "@sixfold/model";
+import { NO_BUGS, openStreams, streamState } from "@sixfold/model";
 import type { Append, FeedStart, StorageMessage } from "@sixfold/wire";
 import { ClusterReads } from "./cluster-reads.ts";
+import { ClusterSnapshots, type BeginAt, type SnapshotIo } from "./cluster-snapshots.ts";
 import type { ForeignEntry } from "./feed-receiver.ts";
 import { FeedSender } from "./feed-sender.ts";
 import { ForeignStreams } from "./foreign-streams.ts";
 import type { NodeEffect } from "./node-api.ts";
+import { SnapshotSequencer } from "./snapshot-sequencer.ts";
 import type { Unfollowed } from "./suspicion.ts";
 
 const STALLED_READ_MS = 100;
@@ -27,8 +29,10 @@ export interface NeighbourIo {
   /** Slices and tails that feeds bring: what page reads need to know. */
   readonly noteForeign: (slice: Slice) => void;
   readonly noteTails: (start: FeedStart) => void;
-  readonly checkManifest: () => void;
+  /** Returns the check's number. */
+  readonly checkManifest: () => number;
   readonly readManifest: () => void;
+  readonly views: SnapshotIo["engine"];
   readonly emit: (effect: NodeEffect) => void;
 }
 
@@ -37,6 +41,12 @@ export class Neighbours {
   private readonly io: NeighbourIo;
   private readonly foreign: ForeignStreams;
   private readonly clusterReads: ClusterReads;
+  private readonly sequencer: SnapshotSequencer;
+  private readonly snapshots: ClusterSnapshots;
+  /** The last look at the manifest's seats: it stands for all before it. */
+  private lastCheck = 0;
+  /** The manifest and the own stream that the sequencer's present round goes by. */
+  private sequencedBy = "";
   private readonly up = new Set<NodeName>();
   private readonly followers = new Set<NodeName>();
   private sender: FeedSender | undefined;
@@ -56,8 +66,29 @@ export class Neighbours {
       confirmOwn: (then: () => void) => this.clusterReads.begin(then),
     };
     this.foreign = new ForeignStreams(applier, planted);
-    const round = { askAll: () => this.askAllDurable(), checkManifest: io.checkManifest };
-    this.clusterReads = new ClusterReads(round, planted);
+    const checkManifest = (): void => void (this.lastCheck = io.checkManifest());
+    this.clusterReads = new ClusterReads({ askAll: () => this.askAllDurable(), checkManifest }, planted);
+    const { foreign, clusterReads } = this;
+    const sequencing = {
+      get applied() {
+        return io.applied;
+      },
+      get isClosed() {
+        return foreign.isClosed;
+      },
+      get isExclusive() {
+        return io.manifest?.mode === "single";
+      },
+      freshen: (then: () => void) => clusterReads.begin(then),
+      checkManifest,
+    };
+    this.sequencer = new SnapshotSequencer(sequencing, planted);
+    const asking = {
+      engine: io.views,
+      shows: (point: ReadPoint) => foreign.shows(point),
+      askSequencer: () => this.askSequencer(),
+    };
+    this.snapshots = new ClusterSnapshots(asking, planted);
   }
 
   // --- this node's own stream ---------------------------------------------------------------------
@@ -97,6 +128,7 @@ export class Neighbours {
   peerUp(peer: NodeName): void {
     this.up.add(peer);
     this.toPeer(peer, { type: "follow", node: this.name });
+    this.snapshots.askAgain();
   }
 
   /** `silentSince`: the link did not end, the peer has been silent on it since then. */
@@ -119,7 +151,8 @@ export class Neighbours {
     else if (message.type === "durable") {
       this.foreign.durable(message.stream, message.durable, message.request);
       this.clusterReads.durable(message.stream, message.durable, message.request);
-    } else return false;
+    } else if (message.type === "snapshot") this.snapshots.answered(message.request, message.point);
+    else return false;
     return true;
   }
 
@@ -127,6 +160,7 @@ export class Neighbours {
   followerMessage(follower: NodeName, message: StorageMessage): boolean {
     if (message.type === "follow") this.startFeeding(follower);
     else if (message.type === "askDurable") this.tellDurable(follower, message.request);
+    else if (message.type === "askSnapshot") this.tellSnapshot(follower, message.request);
     else return false;
     return true;
   }
@@ -165,19 +199,30 @@ export class Neighbours {
 
   /** The manifest has changed, or this node's part in it. */
   learnManifest(): void {
-    if (this.io.manifest !== undefined) this.foreign.learnManifest(this.io.manifest, this.stream);
+    const { manifest } = this.io;
+    if (manifest !== undefined) this.foreign.learnManifest(manifest, this.stream);
     this.clusterReads.restart();
+    const by = `${manifest?.revision} ${this.stream}`;
+    if (by === this.sequencedBy) return;
+    this.sequencedBy = by;
+    if (this.isSequencer) this.sequencer.restart();
+    else this.sequencer.abandon();
+    this.snapshots.askAgain();
   }
 
   /** Shows what has become ready; lets cluster reads go on. */
   apply(): void {
     this.foreign.apply();
     this.clusterReads.advance(this.io.applied);
+    this.sequencer.advance();
+    this.snapshots.advance();
   }
 
   tick(now: number): void {
     this.foreign.tick(now);
     this.clusterReads.tick();
+    this.sequencer.tick();
+    this.snapshots.tick(now);
   }
 
   /** Runs `then` once everything committed anywhere before now is shown here. */
@@ -185,8 +230,19 @@ export class Neighbours {
     this.clusterReads.begin(then);
   }
 
-  manifestChecked(unchanged: boolean): void {
+  /**
+   * Runs `then` with a view of everything committed anywhere before now, ordered with all such views of all nodes. One that `locks` rows
+   * of an exclusive volume sees them as they are when it has the locks: later, and ordered all the same.
+   */
+  clusterSnapshot(locks: boolean, then: BeginAt): void {
+    if (locks && this.io.manifest?.mode === "single") this.clusterReads.begin(() => then(undefined));
+    else this.snapshots.begin(then);
+  }
+
+  manifestChecked(check: number, unchanged: boolean): void {
+    if (check < this.lastCheck) return;
     this.clusterReads.manifestChecked(unchanged);
+    this.sequencer.manifestChecked(unchanged);
   }
 
   // --- helpers ----------------------------------------------------------------------------------------
@@ -218,6 +274,33 @@ export class Neighbours {
       durable: durablePoint,
       epoch: manifest.epoch,
     });
+  }
+
+  private tellSnapshot(follower: NodeName, request: number): void {
+    if (!this.isSequencer) return;
+    this.sequencer.ask((point) => this.toFollower(follower, { type: "snapshot", request, point }));
+  }
+
+  /** The node that gives cluster snapshots: the oldest open stream's writer, or each node for itself where streams do not overlap. */
+  private get sequencerNode(): NodeName | undefined {
+    const { manifest } = this.io;
+    if (manifest === undefined) return undefined;
+    const oldest = manifest.mode === "single" ? undefined : openStreams(manifest)[0];
+    if (oldest === undefined || oldest.id === this.stream) return this.name;
+    // A stream of this node that is not its present one is yet to be closed, and the question waits for that.
+    return oldest.node === this.name ? undefined : oldest.node;
+  }
+
+  private get isSequencer(): boolean {
+    return this.sequencerNode === this.name;
+  }
+
+  private askSequencer(): number {
+    const request = this.nextRequest++;
+    const node = this.sequencerNode;
+    if (node === this.name) this.sequencer.ask((point) => this.snapshots.answered(request, point));
+    else if (node !== undefined) this.toPeer(node, { type: "askSnapshot", request });
+    return request;
   }
 
   private askAllDurable(): Map<StreamId, number> {

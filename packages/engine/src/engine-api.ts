@@ -31,6 +31,9 @@ import type {
   StreamId,
   TransactionId,
 } from "@sixfold/model";
+import type { ReadView } from "./read-view.ts";
+
+export type { ReadView } from "./read-view.ts";
 
 export interface EngineOptions {
   readonly geometry: Geometry;
@@ -62,6 +65,8 @@ export interface TxHandle {
 export interface GetRequest {
   /** Absent: a transaction of its own, at the newest read point. */
   readonly tx?: TxHandle | undefined;
+  /** What it sees, if its transaction begins with it (or it has none); else as `applied` is then. Stays the caller's: the engine takes a share. */
+  readonly view?: ReadView | undefined;
   readonly table: string;
   readonly keys: readonly Uint8Array[];
   /** Locks the rows against other transactions of this node until the transaction ends. Needs `tx`. */
@@ -82,6 +87,8 @@ export interface ScanRange {
 
 export interface ScanRequest extends ScanRange {
   readonly tx?: TxHandle | undefined;
+  /** As in `GetRequest`. */
+  readonly view?: ReadView | undefined;
   readonly table: string;
 }
 
@@ -248,6 +255,11 @@ export interface EngineFace {
   /** Courtesy: start nothing new on these pages until released. */
   holdPages(pages: readonly PageId[], now: number): void;
   releasePages(pages: readonly PageId[], now: number): void;
+  /** Opens a view at `applied`, for `viewAbove`: from now on all that it needs is kept. Pair with `closeView`, as each of these three. */
+  openView(): ReadView;
+  /** Opens a view at a read point of another node, at or above that of `base`: read there once all of it is shown here. */
+  viewAbove(base: ReadView, point: ReadPoint): ReadView;
+  closeView(view: ReadView): void;
   /** The oldest read point in use here. */
   oldestReadPoint(): ReadPoint;
   /** Ages transactions and holds. Call it every few milliseconds. */

@@ -27,6 +27,7 @@ import type {
   ForeignEntry,
   GetRequest,
   LoadedPage,
+  ReadView,
   ScanRequest,
 } from "./engine-api.ts";
 import { EngineState } from "./engine-state.ts";
@@ -34,7 +35,7 @@ import { applyForeign, dropCleanPages, loadFailed, pagesLoaded } from "./foreign
 import { aborted, committed, takeBackAll } from "./in-flight.ts";
 import { Job, type Work } from "./job.ts";
 import { runCall } from "./procedures.ts";
-import { runGet, runList, runScan, transactionOf } from "./reads.ts";
+import { beginAt, runGet, runList, runScan, transactionOf } from "./reads.ts";
 import type { Transaction } from "./transactions.ts";
 import { UNWIND } from "./unwind.ts";
 import { OWN_WORK, Upkeep } from "./upkeep.ts";
@@ -140,6 +141,7 @@ export class Engine implements EngineFace {
     } catch (reason) {
       return this.refuse(request, reason);
     }
+    beginAt(this.state, job, read.view);
     this.start(job);
   }
 
@@ -151,6 +153,7 @@ export class Engine implements EngineFace {
     } catch (reason) {
       return this.refuse(request, reason);
     }
+    beginAt(this.state, job, scan.view);
     this.start(job);
   }
 
@@ -301,6 +304,18 @@ export class Engine implements EngineFace {
     this.state.now = now;
     for (const page of pages) this.state.wakeAll(this.state.held.release(page));
     this.turn();
+  }
+
+  openView(): ReadView {
+    return this.state.views.at(this.state.applied);
+  }
+
+  viewAbove(base: ReadView, point: ReadPoint): ReadView {
+    return this.state.views.above(base, point);
+  }
+
+  closeView(view: ReadView): void {
+    this.state.views.close(view);
   }
 
   oldestReadPoint(): ReadPoint {

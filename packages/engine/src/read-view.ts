@@ -5,9 +5,13 @@
  * opened at `applied`, which only grows, so that the oldest open one bounds them all.
  * Views opened while `applied` stands still are one view.
  *
+ * A view may also be opened at a read point that came from another node. That one lies beside this node's own vectors, so it rests
+ * on a view that was opened here, at a point below it, and keeps that one open: whatever the lower point needs is kept, here and
+ * at the segments, and so is what the higher one needs. The oldest of this node's own views still bounds them all.
+ *
  * Copies are bounded over all views; the oldest go first and are made again when needed.
  */
-import { type PageId, type ReadPoint } from "@sixfold/model";
+import { assert, leastUpperBound, type PageId, type ReadPoint } from "@sixfold/model";
 import { ByteArena } from "./byte-arena.ts";
 import type { BufferPool } from "./buffer-pool.ts";
 import type { PageReader } from "./page-reader.ts";
@@ -15,17 +19,22 @@ import { UNWIND, type Wants } from "./unwind.ts";
 
 export class ReadView {
   readonly readPoint: ReadPoint;
+  /** The view of this node's own that this one rests on; undefined for those. */
+  readonly base: ReadView | undefined;
   users = 0;
   readonly copies = new Map<PageId, Uint8Array>();
 
-  constructor(readPoint: ReadPoint) {
+  constructor(readPoint: ReadPoint, base?: ReadView) {
     this.readPoint = readPoint;
+    this.base = base;
   }
 }
 
 export class ReadViews {
   /** In opening order. Closed ones are cut off at the front. */
   private open: ReadView[] = [];
+  /** Open ones that rest on others. */
+  private readonly resting = new Set<ReadView>();
   private newest: ReadView | undefined;
   /** Copies in the order they were made. */
   private copied: { view: ReadView; page: PageId }[] = [];
@@ -50,11 +59,32 @@ export class ReadViews {
     return this.newest;
   }
 
+  /** Opens a view at `point`, which nobody reads before it is shown here: at `base`'s read point and above it. Pair with `close`. */
+  above(base: ReadView, point: ReadPoint): ReadView {
+    assert(base.base === undefined && base.users > 0, "a view rests on an open one of this node's own");
+    base.users++;
+    const view = new ReadView(leastUpperBound(base.readPoint, point), base);
+    view.users = 1;
+    this.resting.add(view);
+    return view;
+  }
+
+  /** One more user of an open view; pair with `close`. */
+  share(view: ReadView): ReadView {
+    assert(view.users > 0, "the view is open");
+    view.users++;
+    return view;
+  }
+
   close(view: ReadView): void {
     view.users--;
     if (view.users > 0) return;
     if (view === this.newest) this.newest = undefined;
     view.copies.clear();
+    if (view.base !== undefined) {
+      this.resting.delete(view);
+      return this.close(view.base);
+    }
     let gone = 0;
     while (gone < this.open.length && this.open[gone]!.users === 0) gone++;
     if (gone > 0) this.open.splice(0, gone);
@@ -67,6 +97,7 @@ export class ReadViews {
 
   /** The open view whose page loads carry this read point object. */
   byReadPoint(readPoint: ReadPoint): ReadView | undefined {
+    for (const view of this.resting) if (view.readPoint === readPoint) return view;
     return this.open.find((v) => v.readPoint === readPoint);
   }
 

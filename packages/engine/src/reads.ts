@@ -19,6 +19,7 @@ import { unknownTable } from "./catalog.ts";
 import type { ScanRange, TxHandle } from "./engine-api.ts";
 import type { EngineState } from "./engine-state.ts";
 import type { Job } from "./job.ts";
+import type { ReadView } from "./read-view.ts";
 import { rowName } from "./row-locks.ts";
 import { KIND_LEAF, cellAt, rowLsn, rowStream, searchLeaf } from "./slotted-page.ts";
 import { MAX_READS_NOTED, type Transaction } from "./transactions.ts";
@@ -41,6 +42,13 @@ export function transactionOf(state: EngineState, handle: TxHandle, begin: boole
       details: { transaction: handle.id },
     });
   return begin ? state.transactions.begin(handle, state.now) : undefined;
+}
+
+/** The transaction of a read begins at this view, if it has not begun. */
+export function beginAt(state: EngineState, job: Job, view: ReadView | undefined): void {
+  if (view === undefined) return;
+  if (job.tx === undefined) job.view = state.views.share(view);
+  else job.tx.view ??= state.views.share(view);
 }
 
 export function runGet(state: EngineState, job: JobOf<"get">): void {

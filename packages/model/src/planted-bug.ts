@@ -173,6 +173,10 @@ export const PLANTED_BUGS = {
     breaks: "a fenced writer serves reads as fresh",
   },
   "cluster-read-joins-round": { rule: "8 cluster", breaks: "a read shares a round that had begun before it" },
+  "cluster-snapshot-unordered": {
+    rule: "8 cluster",
+    breaks: "a cluster snapshot is what its node shows by now, not what the sequencer gave",
+  },
   "outcome-guesses-aborted": { rule: "8 outcome, I2", breaks: "`outcome` says aborted where it cannot know" },
   "aborted-not-barred": { rule: "8 outcome, I2", breaks: "a commit said to be aborted may still arrive" },
   "recovered-commit-told-early": {

@@ -71,6 +71,14 @@ export class ReadPoint {
   }
 }
 
+/** The component-wise maximum: what is visible in either. */
+export function leastUpperBound(a: ReadPoint, b: ReadPoint): ReadPoint {
+  const through = Math.max(a.settledThrough, b.settledThrough) as StreamId;
+  const out = a.settle(through);
+  for (const [stream, at] of b.entries()) out.advance(stream, at);
+  return out;
+}
+
 /** The component-wise minimum: what is visible in all of `points`. Undefined if there are none. */
 export function greatestLowerBound(points: Iterable<ReadPoint>): ReadPoint | undefined {
   let settled = Number.POSITIVE_INFINITY;

@@ -29,9 +29,12 @@ export class ManifestCheck {
     this.askAgainMs = askAgainMs;
   }
 
-  start(revision: number, now: number): void {
-    this.check = { revision, firstRequest: this.out.nextRequest(), same: new Set(), askedAt: now };
+  /** Returns the check's number, which its `manifestChecked` carries: numbers grow, and a newer check ends an older one. */
+  start(revision: number, now: number): number {
+    const firstRequest = this.out.nextRequest();
+    this.check = { revision, firstRequest, same: new Set(), askedAt: now };
     this.ask();
+    return firstRequest;
   }
 
   /** True if the manifest has changed, so that it should be read. */
@@ -40,13 +43,13 @@ export class ManifestCheck {
     if (check === undefined || m.request < check.firstRequest || !this.seats.includes(from)) return false;
     if ((m.value?.revision ?? 0) > check.revision) {
       this.check = undefined;
-      this.out.effects.push({ kind: "manifestChecked", unchanged: false });
+      this.out.effects.push({ kind: "manifestChecked", check: check.firstRequest, unchanged: false });
       return true;
     }
     check.same.add(from);
     if (check.same.size >= MANIFEST_CHECK_QUORUM) {
       this.check = undefined;
-      this.out.effects.push({ kind: "manifestChecked", unchanged: true });
+      this.out.effects.push({ kind: "manifestChecked", check: check.firstRequest, unchanged: true });
     }
     return false;
   }

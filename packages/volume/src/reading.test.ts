@@ -106,4 +106,30 @@ describe("tails", () => {
     expect(t.at(streamId(1), pgId(0), lsn(20))).toBeGreaterThan(20);
     expect(t.need(pgId(0), new ReadPoint(streamId(0), [[streamId(1), lsn(9999)]]))).toEqual([[1, 9999]]);
   });
+
+  test("a read point within a stretch that was missed asks for what comes after it", () => {
+    const t = new TailHistory();
+    t.noteForeign(streamId(2), pgId(0), lsn(0), lsn(3));
+    t.noteTails(streamId(2), new Map([[pgId(0), lsn(9)]]));
+    t.noteForeign(streamId(2), pgId(0), lsn(9), lsn(12));
+    expect([2, 3, 4, 8, 9, 11, 12].map((n) => t.at(streamId(2), pgId(0), lsn(n)))).toEqual([
+      0, 3, 9, 9, 9, 9, 12,
+    ]);
+  });
+
+  test("beyond what is known of a closed stream, its end is asked for", () => {
+    const t = new TailHistory();
+    t.noteForeign(streamId(2), pgId(0), lsn(0), lsn(3));
+    const { manifest } = written().nodes.get("w1")!.volume;
+    const tails = new Map([[pgId(0), lsn(7)]]);
+    const closed = {
+      ...manifest!.streams[0]!,
+      id: streamId(2),
+      state: "closed",
+      final: lsn(8),
+      tails,
+    } as const;
+    t.learnManifest({ ...manifest!, streams: [closed] });
+    expect([2, 3, 5, 8].map((n) => t.at(streamId(2), pgId(0), lsn(n)))).toEqual([0, 3, 7, 7]);
+  });
 });

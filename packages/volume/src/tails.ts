@@ -5,7 +5,8 @@
  *
  * Own slices are noted as they are cut, foreign ones as their feeds bring them, closed streams'
  * tails stand in the manifest. Only recent positions are kept; for an older read point the oldest
- * one kept is used: asking for more than is needed may cost a wait, never a wrong page.
+ * one kept is used: asking for more than is needed may cost a wait, never a wrong page. The same goes for a stretch of
+ * the stream that this node has missed: its own vector jumps over it, but a cluster snapshot, another node's vector, may lie within.
  */
 import {
   streamState,
@@ -22,8 +23,8 @@ const KEPT_MAX = 4096;
 interface Positions {
   /** Ascending. */
   lsns: Lsn[];
-  /** There were earlier ones that are not in `lsns`. */
-  cut: boolean;
+  /** Of `lsns`, those that have unknown ones right before them. */
+  readonly afterGaps: Set<Lsn>;
 }
 
 export class TailHistory {
@@ -37,7 +38,8 @@ export class TailHistory {
     lsns.push(at);
     if (lsns.length <= KEPT_MAX) return;
     positions.lsns = lsns.slice(KEPT_MAX / 2);
-    positions.cut = true;
+    for (const gap of positions.afterGaps) if (gap < positions.lsns[0]!) positions.afterGaps.delete(gap);
+    positions.afterGaps.add(positions.lsns[0]!);
   }
 
   /** A foreign slice; its back-link tells of the one before, should that have been missed. */
@@ -46,7 +48,7 @@ export class TailHistory {
     const last = positions.lsns[positions.lsns.length - 1] ?? 0;
     if (back > last) {
       positions.lsns.push(back);
-      positions.cut = true;
+      positions.afterGaps.add(back);
     }
     this.note(stream, pg, at);
   }
@@ -68,7 +70,7 @@ export class TailHistory {
     if (state?.state === "closed" && (at >= state.final || known === undefined))
       return state.tails.get(pg) ?? (0 as Lsn);
     if (known === undefined) return 0 as Lsn;
-    const { lsns } = known;
+    const { lsns, afterGaps } = known;
     let low = 0;
     let high = lsns.length;
     while (low < high) {
@@ -76,8 +78,12 @@ export class TailHistory {
       if (lsns[mid]! <= at) low = mid + 1;
       else high = mid;
     }
-    if (low > 0) return lsns[low - 1]!;
-    return known.cut ? lsns[0]! : (0 as Lsn);
+    const last = lsns[low - 1] ?? (0 as Lsn);
+    if (last === at) return at;
+    if (low < lsns.length) return afterGaps.has(lsns[low]!) ? lsns[low]! : last;
+    // What is not known of a closed stream may have been committed by its recovery.
+    const tail = state?.state === "closed" ? (state.tails.get(pg) ?? last) : last;
+    return tail > last ? tail : last;
   }
 
   need(pg: PgId, readPoint: ReadPoint): (readonly [StreamId, Lsn])[] {
@@ -93,7 +99,7 @@ export class TailHistory {
     let pgs = this.streams.get(stream);
     if (pgs === undefined) this.streams.set(stream, (pgs = new Map()));
     let positions = pgs.get(pg);
-    if (positions === undefined) pgs.set(pg, (positions = { lsns: [], cut: false }));
+    if (positions === undefined) pgs.set(pg, (positions = { lsns: [], afterGaps: new Set() }));
     return positions;
   }
 }

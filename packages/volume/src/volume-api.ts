@@ -123,7 +123,8 @@ export type VolumeEffect =
   /** Whenever a newer manifest was learned, and once per `refresh` and `create`. */
   | { readonly kind: "manifest"; readonly manifest: Manifest }
   /** Three of six seats hold nothing newer than the revision known when `checkManifest` was last called, or something does (then a read follows by itself). */
-  | { readonly kind: "manifestChecked"; readonly unchanged: boolean }
+  /** `check`: what `checkManifest` returned. */
+  | { readonly kind: "manifestChecked"; readonly check: number; readonly unchanged: boolean }
   | { readonly kind: "opened"; readonly stream: StreamId; readonly exclusive: boolean }
   /** No stream could be opened: the limit of writers is reached, or the volume does not exist. */
   | { readonly kind: "openRefused"; readonly reason: "too-many-writers" | "no-volume" }
@@ -194,7 +195,7 @@ export interface VolumeFace {
   /** Effect `outcome`. */
   findTransaction(id: TransactionId, now: number): void;
   /** A newer call replaces an older one that is still under way. Effect `manifestChecked`. */
-  checkManifest(now: number): void;
+  checkManifest(now: number): number;
   /** About every 10 ms. Follow it with `flush`. */
   tick(now: number): void;
   status(): Readonly<Record<string, unknown>>;

@@ -210,8 +210,8 @@ export class Volume implements VolumeFace {
     );
   }
 
-  checkManifest(now: number): void {
-    this.check.start(this.current?.revision ?? 0, now);
+  checkManifest(now: number): number {
+    return this.check.start(this.current?.revision ?? 0, now);
   }
 
   /** A newer manifest was told by `learnManifest` already. */

@@ -72,6 +72,8 @@ export const MESSAGES: {
   durable: [67, storage.durable],
   askStatus: [68, storage.askStatus],
   status: [69, storage.status],
+  askSnapshot: [70, storage.askSnapshot],
+  snapshot: [71, storage.snapshot],
   clientWelcome: [80, clientWelcome],
   requests: [81, requests],
   responses: [82, responses],

@@ -32,6 +32,7 @@ import {
   pg,
   position,
   readSlices,
+  readPoint,
   request,
   slice,
   sliceVotes,
@@ -43,6 +44,7 @@ import {
 } from "./noun-codecs.ts";
 import type {
   AskDurable,
+  AskSnapshot,
   AskStatus,
   AskVotes,
   Close,
@@ -64,6 +66,7 @@ import type {
   PulledSlices,
   PullPages,
   PullSlices,
+  Snapshot,
   Status,
   TransactionFound,
   Votes,
@@ -208,5 +211,7 @@ export const feedStart = message<FeedStart>("feedStart", {
 });
 export const askDurable = message<AskDurable>("askDurable", { request });
 export const durable = message<Durable>("durable", { request, stream, durable: position, epoch });
+export const askSnapshot = message<AskSnapshot>("askSnapshot", { request });
+export const snapshot = message<Snapshot>("snapshot", { request, point: readPoint });
 export const askStatus = message<AskStatus>("askStatus", { request });
 export const status = message<Status>("status", { request, status: plainRecord });

@@ -381,6 +381,19 @@ export interface Durable {
   readonly epoch: Epoch;
 }
 
+/** `cluster` snapshots: what is to be read? Answered only by the writer of the oldest open stream, after a round of its own. */
+export interface AskSnapshot {
+  readonly type: "askSnapshot";
+  readonly request: number;
+}
+
+/** Everything committed before the question, causally closed; of any two such read points one is at most the other. */
+export interface Snapshot {
+  readonly type: "snapshot";
+  readonly request: number;
+  readonly point: ReadPoint;
+}
+
 export interface AskStatus {
   readonly type: "askStatus";
   readonly request: number;
@@ -426,6 +439,8 @@ export type StorageMessage =
   | Follow
   | FeedStart
   | AskDurable
+  | AskSnapshot
   | Durable
+  | Snapshot
   | AskStatus
   | Status;

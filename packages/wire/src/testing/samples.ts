@@ -223,6 +223,8 @@ export const messages: readonly Message[] = [
   { type: "feedStart", stream: two, durable: lsn(300), tails: new Map([[pg, lsn(300)]]) },
   { type: "askDurable", request: 17 },
   { type: "durable", request: 17, stream: two, durable: lsn(300), epoch: epoch(4) },
+  { type: "askSnapshot", request: 17 },
+  { type: "snapshot", request: 17, point: readPoint },
   { type: "askStatus", request: 17 },
   {
     type: "status",
