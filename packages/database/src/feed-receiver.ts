@@ -6,7 +6,7 @@
  *
  * The feed carries the very frames that go to storage, so decisions come as ranges: one that does
  * not meet what is known here is ignored, since a frame of another protection group, or the next
- * one, carries the whole. What stays unmet is a gap (`gapTo`), and the owner closes it from storage.
+ * one, carries the whole. What stays unmet is a gap (`gapTo`), and the owner asks for the feed anew.
  *
  * I4: an entry is released whole or not at all. I5: it carries what it was built on.
  */
@@ -107,16 +107,6 @@ export class FeedReceiver {
     this.assembling.delete(at);
     this.aborted.delete(at);
     this.releasedThrough = at;
-  }
-
-  /** Forgets everything up to `to`: storage, not the feed, gave it. */
-  skipTo(to: Lsn): void {
-    if (to <= this.releasedThrough) return;
-    for (const at of this.assembling.keys()) if (at <= to) this.assembling.delete(at);
-    for (const at of this.aborted) if (at <= to) this.aborted.delete(at);
-    this.releasedThrough = to;
-    if (this.decidedThrough < to) this.decidedThrough = to;
-    if (this.announced < to) this.announced = to;
   }
 
   private assemble(slice: Slice, builtOn: ReadPoint): void {

@@ -109,14 +109,6 @@ describe("a feed's receiver", () => {
     expect(feed.gapTo).toBe(0);
     expect(drain(feed)).toEqual([-1, 2, 3]);
   });
-
-  test("skipping forgets what storage has given", () => {
-    const feed = receiver();
-    feed.take(frame(0, [1, 2, 3], { from: 0, through: 2 }));
-    feed.skipTo(lsn(2));
-    feed.take(frame(0, [], { from: 2, through: 3 }));
-    expect(drain(feed)).toEqual([3]);
-  });
 });
 
 describe("a feed's sender", () => {

@@ -99,6 +99,7 @@ function world() {
       asked.push({ node, request: ++request });
       return request;
     },
+    followAgain: (node) => shown.push(`follow ${node}`),
     confirmOwn: (then) => confirmations.push(then),
   });
   /** The round that looks at the manifest has come back. */
@@ -218,15 +219,24 @@ describe("foreign streams", () => {
     expect(w.streams.isClosed).toBe(true);
   });
 
-  test("a gap that no frame fills is jumped over after a while", () => {
-    const w = joined();
-    const late = entry(2, 3, [], 3);
-    w.streams.append({ ...late, decisions: { ...late.decisions, from: lsn(2) } });
-    w.streams.apply();
-    w.streams.tick(0);
-    expect(w.applied.get(B)).toBe(0);
-    w.streams.tick(1000);
-    expect(w.applied.get(B)).toBe(3);
-    expect(w.shown).toEqual(["drop"]);
-  });
+  test.each(["decisions", "slices"])(
+    "I8: where frames with %s are lost, the feed is asked for anew, tails and all, before anything more is shown",
+    (lost) => {
+      const w = joined();
+      const late = entry(2, 3, [], 3);
+      const from = lsn(lost === "decisions" ? 2 : 0);
+      w.streams.append({ ...late, decisions: { ...late.decisions, from } });
+      w.streams.apply();
+      w.streams.tick(0);
+      w.streams.tick(100);
+      expect(w.shown).toEqual([]);
+      w.streams.tick(200);
+      w.streams.tick(201);
+      expect(w.shown).toEqual([`follow ${NODES.get(B)!}`]);
+      expect(w.applied.get(B)).toBe(0);
+      w.start(2, 3);
+      expect(w.applied.get(B)).toBe(3);
+      expect(w.shown.slice(1)).toEqual(["drop"]);
+    },
+  );
 });

@@ -39,11 +39,13 @@ export interface Applier {
   dropCleanPages(): void;
   /** Returns the question's number: numbers grow, and the answer carries it. */
   askDurable(node: NodeName): number;
+  /** Asks for the feed from its start, with the tails that page reads need (I8): frames of it are lost on a link that lives. */
+  followAgain(node: NodeName): void;
   /** Runs `then` once the own stream is known to be open still, or its close is known; what others had committed by now is shown then, too. */
   confirmOwn(then: () => void): void;
 }
 
-/** A decided range that no frame has met for so long is a gap. */
+/** A decided range, or an entry, that no frame has completed for so long is a gap. */
 const GAP_PATIENCE_MS = 200;
 
 export class ForeignStreams {
@@ -191,12 +193,7 @@ export class ForeignStreams {
     let shown: ReadPoint | undefined; // entries of one batch share the vector they were built on
     for (;;) {
       const next = receiver.next();
-      if (next.kind === "none") break;
-      if (next.kind === "missing") {
-        this.jumpGap(stream, receiver.decided);
-        receiver.skipTo(receiver.decided);
-        continue;
-      }
+      if (next.kind === "none" || next.kind === "missing") break;
       if (next.kind === "entry") {
         const isShown = next.entry.builtOn === shown || this.shows(next.entry.builtOn, stream);
         if (!isShown && !this.planted.has("causal-order-ignored")) {
@@ -235,7 +232,7 @@ export class ForeignStreams {
     this.node.advance(stream, to);
   }
 
-  /** From time to time: asks again, since a question may have met a broken link, and jumps over gaps that no feed will fill. */
+  /** From time to time: asks again, since a question may have met a broken link, and for feeds with gaps that no frame will fill. */
   tick(now: number): void {
     for (const [stream, first] of this.asked) {
       const writer = this.open.get(stream);
@@ -247,14 +244,14 @@ export class ForeignStreams {
     }
     for (const [stream, receiver] of this.receivers) {
       const since = this.gaps.get(stream);
-      if (receiver.gapTo === 0 || since?.decided !== receiver.decided) this.gaps.delete(stream);
-      if (receiver.gapTo === 0) continue;
+      const isStuck = receiver.gapTo !== 0 || receiver.next().kind === "missing";
+      if (!isStuck || since?.decided !== receiver.decided) this.gaps.delete(stream);
+      if (!isStuck) continue;
       if (since === undefined || since.decided !== receiver.decided)
         this.gaps.set(stream, { decided: receiver.decided, at: now });
       else if (now - since.at >= GAP_PATIENCE_MS) {
-        const to = receiver.gapTo;
-        this.jumpGap(stream, to);
-        receiver.skipTo(to);
+        this.gaps.delete(stream);
+        this.node.followAgain(receiver.node);
       }
     }
   }

@@ -63,6 +63,7 @@ export class Neighbours {
       advance: io.advance,
       dropCleanPages: io.dropCleanPages,
       askDurable: (peer: NodeName) => this.askDurable(peer),
+      followAgain: (peer: NodeName) => this.toPeer(peer, { type: "follow", node: this.name }),
       confirmOwn: (then: () => void) => this.clusterReads.begin(then),
     };
     this.foreign = new ForeignStreams(applier, planted);
