@@ -72,6 +72,7 @@ test("the cure for write skew: serializable; the loser runs again and sees the w
 async function readBoth(
   { cluster, a, b }: Stage,
   consistency: "session" | "cluster",
+  isolation: "snapshot" | "serializable" = "snapshot",
 ): Promise<(readonly (number | undefined)[])[]> {
   const { fabric } = cluster.world;
   fabric.setDelay("writer-1", "writer-2", fixedDelay(40));
@@ -82,6 +83,7 @@ async function readBoth(
   const read = (db: SimulatedDatabase): Promise<readonly (number | undefined)[]> =>
     db.transaction((tx) => Promise.all([tx.get<number>("x", 0), tx.get<number>("y", 0)]), {
       consistency,
+      isolation,
     });
   return cluster.settled(Promise.all([read(a), read(b)]));
 }
@@ -97,5 +99,13 @@ test("the cure for long forks: cluster; both see both", async () => {
   expect(await readBoth(await stage(), "cluster")).toEqual([
     [2, 2],
     [2, 2],
+  ]);
+});
+
+test("serializable transactions that only read agree on an order, at session consistency too", async () => {
+  const [first, second] = await readBoth(await stage(), "session", "serializable");
+  expect([first, second]).not.toEqual([
+    [2, 1],
+    [1, 2],
   ]);
 });

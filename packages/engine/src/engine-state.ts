@@ -65,6 +65,8 @@ export class EngineState {
   /** The own open stream, or 0. */
   stream = streamId(0);
   exclusive = false;
+  /** It has opened a stream: no replica. */
+  isWriter = false;
   nextLsn = asLsn(1);
   now = 0;
 

@@ -84,6 +84,7 @@ export class Engine implements EngineFace {
     state.now = now;
     state.stream = stream;
     state.exclusive = exclusive;
+    state.isWriter = true;
     state.nextLsn = nextLsn;
     state.builder.lastDecided = nextLsn - 1;
     state.extents.open(stream);
@@ -163,7 +164,8 @@ export class Engine implements EngineFace {
     let tx: Transaction | undefined;
     try {
       tx = transactionOf(state, commit.tx, false);
-      if (commit.writes.length === 0) return this.endReadOnly(request, tx);
+      const asksStorage = tx?.isolation === "serializable" && state.isWriter && !state.exclusive;
+      if (commit.writes.length === 0 && !asksStorage) return this.endReadOnly(request, tx);
       this.checkAdmission();
       const pages = checkWrites(commit.writes, state.options.geometry.pageBytes);
       const job = this.job(
@@ -184,7 +186,7 @@ export class Engine implements EngineFace {
     }
   }
 
-  /** What it has read was one snapshot: nothing is left to check, at a replica neither. */
+  /** What it has read was one snapshot: nothing is left to check. Not so for serializable ones beside other masters. */
   private endReadOnly(request: number, tx: Transaction | undefined): void {
     if (tx !== undefined) this.endOf(tx.id, new SixfoldError("bad-handle", "the transaction was committed"));
     this.effects.push({ kind: "reply", request, result: { kind: "committed", version: NONE, attempts: 0 } });

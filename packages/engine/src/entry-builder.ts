@@ -97,6 +97,11 @@ export class EntryBuilder implements PageReader {
   }
 
   /** Has anything been changed? */
+  /** Leaves were read that storage must find unchanged (serializable). */
+  get checksAnything(): boolean {
+    return this.reads.size > 0;
+  }
+
   get changedAnything(): boolean {
     for (let i = 0; i < this.used; i++) if (!this.edits[i]!.isEmpty) return true;
     return false;

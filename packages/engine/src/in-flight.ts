@@ -31,7 +31,9 @@ const ENTRY_OVERHEAD = 128;
 /** Ends the build under way: submits the entry, or, if nothing was changed, settles the job. `value` is what a procedure returned. */
 export function submit(state: EngineState, job: Job, value: unknown): void {
   const { builder } = state;
-  if (!builder.changedAnything) {
+  // Alone, a writer's reads are a prefix of all there is; beside others only storage can tell whether they fit into one order.
+  const mustAsk = builder.checksAnything && !state.exclusive;
+  if (!builder.changedAnything && !mustAsk) {
     const bases = builder.ownBases();
     builder.undo();
     settle(state, job, bases, resultOf(job, value, NONE));

@@ -34,7 +34,7 @@ export function pgsOfEntry(entry: Entry, geometry: Geometry): PgId[] {
   const perPg = pagesPerPg(geometry);
   const out: number[] = [];
   const { deltas, checks } = entry;
-  assert(deltas.length > 0, "an entry changes a page");
+  assert(deltas.length + checks.length > 0, "an entry changes or checks a page");
   let last = -1;
   for (const d of deltas) {
     const pg = Math.floor(d.page / perPg);
