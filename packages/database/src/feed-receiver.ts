@@ -107,6 +107,8 @@ export class FeedReceiver {
     this.assembling.delete(at);
     this.aborted.delete(at);
     this.releasedThrough = at;
+    // Planted only: what was shown counts as decided.
+    if (at > this.decidedThrough) this.decidedThrough = at;
   }
 
   private assemble(slice: Slice, builtOn: ReadPoint): void {
