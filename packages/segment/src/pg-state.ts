@@ -68,6 +68,8 @@ export class PgState implements Ballots {
     if (log === undefined) {
       log = new StreamLog(this.pg, stream);
       log.takesGaps = this.planted.has("back-link-unchecked");
+      // Settled and forgotten: its fence holds for ever, and a writer that slept through all of it may still come (I6).
+      log.isFenced = stream <= this.settledThrough;
       this.streams.set(stream, log);
     }
     return log;

@@ -233,6 +233,23 @@ describe("fence and close", () => {
     s.fence(1);
     expect(s.say(9, message)[0]).toMatchObject(isGone);
   });
+
+  test("I6: a writer that wakes when its stream is settled and forgotten is fenced all the same", () => {
+    const s = new BenchSegment();
+    s.append(chainOf(1, 2), { decisions: decided(0, 2) });
+    s.close(1, 2, 2, decided(2, 2));
+    for (let i = 0; i < 3; i++) {
+      s.append([], { of: 2, lowWater: point([1, 2]) });
+      s.tick();
+    }
+    s.append([], { of: 2, lowWater: new ReadPoint(streamId(1)) });
+    const zombie = slice({ stream: 1, lsn: 3, back: 2, writes: [[1, v(1, 2)]] });
+    expect(s.append([zombie])).toMatchObject([{ state: "fenced" }]);
+    expect(s.append([slice({ stream: 1, lsn: 1, writes: [[1, v(1, 2)]] })])).toMatchObject([
+      { state: "fenced" },
+    ]);
+    expect(s.vote(1, 1)).toBe("absent");
+  });
 });
 
 describe("reads", () => {
