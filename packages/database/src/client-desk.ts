@@ -320,9 +320,8 @@ export class ClientDesk {
         );
       }
       case "commit": {
-        this.checkMayCommit(body.tx.id, now);
+        this.startCommit(body.tx.id, now);
         const tx = this.handle(body.tx)!;
-        this.log.started(body.tx.id);
         const writes = body.writes.map(({ table, key, value }) => ({ table, key, value }));
         return engine.commit(ask(body.tx.id), { tx, writes }, now);
       }
@@ -336,16 +335,15 @@ export class ClientDesk {
             `no procedure "${body.procedure}" is loaded at this node`,
           );
         const run = bindProcedure(procedure, body.args);
-        this.checkMayCommit(body.tx.id, now);
+        this.startCommit(body.tx.id, now);
         const { isolation } = this.open.get(body.tx.id)?.options ?? DEFAULT_OPTIONS;
-        this.log.started(body.tx.id);
         return engine.call(ask(body.tx.id), { tx: body.tx.id, isolation, run }, now);
       }
       case "createTable":
-        this.checkMayCommit(body.tx.id, now);
+        this.startCommit(body.tx.id, now);
         return engine.createTable(ask(body.tx.id), body.tx.id, body.table, now);
       case "dropTable":
-        this.checkMayCommit(body.tx.id, now);
+        this.startCommit(body.tx.id, now);
         return engine.dropTable(ask(body.tx.id), body.tx.id, body.table, now);
       case "listTables":
         return engine.listTables(ask(), now);
@@ -360,9 +358,10 @@ export class ClientDesk {
    * names: once that is closed, everybody answers `outcome` from it, so a transaction that outlived its stream must not be
    * committed in the next one. And one that was asked about here was called aborted.
    */
-  private checkMayCommit(id: TransactionId, now: number): void {
+  private startCommit(id: TransactionId, now: number): void {
     const isBarred = this.log.isBarred(id);
-    if (!isBarred && this.io.isOwn(id)) return;
+    // Remembered from here on: who asks meanwhile must not hear that it never came.
+    if (!isBarred && this.io.isOwn(id)) return this.log.started(id);
     this.io.engine.abandon(id, now);
     if (isBarred) throw aborted(id);
     throw new SixfoldError("fenced", "the stream that the transaction began in is closed", {

@@ -74,4 +74,20 @@ export const CORPUS: readonly OnceFailed[] = [
     wrong:
       "a writer that slept through its recovery called aborted what the recovery had committed: entries built on it came first",
   },
+  {
+    seed: 40526,
+    choices: {},
+    wrong:
+      "a table was dropped by a request that had been called aborted, since nobody had noted that it came",
+  },
+  {
+    seed: 40140,
+    choices: {},
+    wrong: "a writer that woke after its stream was settled and forgotten could append to it again",
+  },
+  {
+    seed: 20050,
+    choices: {},
+    wrong: "what was built on an entry whose read check was overtaken was rejected with it, and told aborted",
+  },
 ];

@@ -72,7 +72,8 @@ export class Load {
       for (let client = 0; client < plan.clients; client++) {
         const db = await this.cluster.connect(workload.writerOf(client));
         await catchUp(db, table);
-        this.clients.push(this.client(workload, client, db));
+        // What no workload can expect ends its client, and is the run's failure.
+        this.clients.push(this.client(workload, client, db).catch((error) => this.cluster.world.fail(error)));
       }
     }
   }
