@@ -8,7 +8,9 @@
  */
 import type { Consistency, Isolation } from "@sixfold/model";
 import type { WorkloadOperations } from "./database-face.ts";
-import type { OperationOutcome } from "./workload.ts";
+
+/** How a transaction ended for its client, retries included. */
+export type OperationOutcome = "committed" | "aborted" | "unknown";
 
 export type HistoryOperation =
   | { readonly kind: "append"; readonly key: string; readonly value: number }

@@ -8,7 +8,7 @@
  */
 import type { Consistency, Isolation } from "@sixfold/model";
 import type { WorkloadDatabase } from "./database-face.ts";
-import type { HistoryTransaction } from "./history.ts";
+import type { HistoryTransaction, OperationOutcome } from "./history.ts";
 
 /** Those that `compare` offers: each transaction is one of a kind, so that commits a second mean something. */
 export const COMPARISON_WORKLOADS = ["transfer", "hot", "ycsb-a", "ycsb-b", "ycsb-f"] as const;
@@ -53,8 +53,7 @@ export interface WorkloadOptions extends Promises {
   readonly valueBytes?: number;
 }
 
-/** How a transaction ended for its client, retries included. */
-export type OperationOutcome = "committed" | "aborted" | "unknown";
+export type { OperationOutcome };
 
 export interface RunContext {
   /** True once the client must begin nothing new. */
