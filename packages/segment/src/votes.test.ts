@@ -51,6 +51,27 @@ describe("votes", () => {
     expect(s.read(P, point([1, 2], [2, 1]), [[2, 1]])).toMatchObject({ kind: "page", version: v(2, 1) });
   });
 
+  test("I3: an entry that was on hold is not accepted beside a later one of its stream on the same base", () => {
+    const s = new BenchSegment();
+    s.append([first(1)], { decisions: decided(0, 1) });
+    // 1:3 builds on 1:2 on another page, whose base is not here; its writer gave both up and built 1:4 in the place of 1:3.
+    s.append([
+      slice({ stream: 1, lsn: 2, writes: [[Q, v(2, 1)]] }),
+      slice({
+        stream: 1,
+        lsn: 3,
+        writes: [
+          [P, v(1, 1)],
+          [Q, v(1, 2)],
+        ],
+      }),
+      slice({ stream: 1, lsn: 4, writes: [[P, v(1, 1)]] }),
+    ]);
+    expect([s.vote(1, 2), s.vote(1, 3), s.vote(1, 4)]).toEqual(["hold", "hold", "accept"]);
+    s.append([slice({ stream: 2, lsn: 1, writes: [[Q, NONE]] })], { decisions: decided(0, 1) });
+    expect([s.vote(1, 2), s.vote(1, 3), s.vote(1, 4)]).toEqual(["accept", "hold", "accept"]);
+  });
+
   test("I2: what builds on an entry is not rejected because a page that the entry checked was changed since: it may be committed", () => {
     const s = new BenchSegment();
     s.append([slice({ stream: 1, lsn: 1, writes: [[Q, NONE]] })], { decisions: decided(0, 1) });

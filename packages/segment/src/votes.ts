@@ -95,7 +95,7 @@ function pageWord(b: Ballots, taken: Taken, page: PageId, base: PageVersion, wri
   const overtaken = overtakenBy(b, chain, taken.slice, root);
   if (overtaken !== undefined)
     return overtaken === "hold" ? (HOLD as PageWord) : { kind: "reject", page, winner: overtaken };
-  if (!isClaimed(taken.log, base) || !buildsOnOwn(chain, taken, page, base)) return HOLD as PageWord;
+  if (!isClaimed(taken.log, base) || !buildsOnOwn(chain, taken, page, base, writes)) return HOLD as PageWord;
   return blockerOf(b, chain, taken, writes);
 }
 
@@ -153,12 +153,24 @@ function wasReceived(b: Ballots, v: PageVersion): boolean {
   return taken === undefined || taken.phase === "committed";
 }
 
-/** Every own undecided (accepted or waiting) delta on the page is an ancestor of the base. */
-function buildsOnOwn(chain: PageChain, taken: Taken, page: PageId, base: PageVersion): boolean {
+/**
+ * Every own undecided (accepted or waiting) delta on the page is an ancestor of the base. A later one never is: it was judged while this
+ * slice was on hold, and does not build on it (I3). After a check it may come.
+ */
+function buildsOnOwn(
+  chain: PageChain,
+  taken: Taken,
+  page: PageId,
+  base: PageVersion,
+  writes: boolean,
+): boolean {
   const { log, slice } = taken;
   let own = 0;
-  for (const u of chain.undecided)
-    if (u.writes && u.taken.log === log && u.taken.slice.lsn < slice.lsn && mayStand(u.taken)) own += 1;
+  for (const u of chain.undecided) {
+    if (!u.writes || u.taken.log !== log || u.taken === taken || !mayStand(u.taken)) continue;
+    if (u.taken.slice.lsn < slice.lsn) own += 1;
+    else if (writes) return false;
+  }
   let at = base;
   while (own > 0 && at.stream === log.stream && log.decisionOf(at.lsn) === undefined) {
     const under = log.find(at.lsn);

@@ -90,4 +90,9 @@ export const CORPUS: readonly OnceFailed[] = [
     choices: {},
     wrong: "what was built on an entry whose read check was overtaken was rejected with it, and told aborted",
   },
+  {
+    seed: 50809,
+    choices: {},
+    wrong: "a slice that had been on hold was accepted beside a later one of its stream on the same base",
+  },
 ];

@@ -209,7 +209,7 @@ export class DumbSegment {
         : undefined;
     if (base !== undefined && base.vote !== "accept") return "hold";
     for (const x of others)
-      if (x.stream === s.stream && x.lsn < s.lsn && (x.vote === "accept" || x.vote.startsWith("wait")))
+      if (x.stream === s.stream && (x.lsn < s.lsn || item.writes) && /^(accept|wait)/.test(x.vote))
         if (x.items.some((i) => i.writes && i.page === item.page) && !ancestors.has(idOf(x))) return "hold";
     for (const x of others)
       if (
