@@ -199,7 +199,7 @@ class SegmentHost implements RunningSegment {
       const { fileNumber, offset, reason } = report.corruption!;
       this.journal.say("error", "log-corrupt", { fileNumber, offset, reason });
       throw new Error(
-        `log file ${fileNumber} is corrupt at byte ${offset}: ${reason}. Move the data directory away and let the segment copy from its peers`,
+        `log file ${fileNumber} is corrupt at byte ${offset}: ${reason}. This server stays out: emptied, under its old name, it would have forgotten its votes and fences. The others go on without it`,
       );
     }
     if (report.state === "torn")
