@@ -47,10 +47,10 @@ function known(log: StreamLog): SegmentEvent[] {
   return out;
 }
 
-/** On what is undecided: the accepts, or everything else. */
+/** On what is undecided: the accepts, or everything else. Of a closed stream the manifest has decided everything: no vote counts any more. */
 function votes(log: StreamLog, accepts: boolean): SegmentEvent[] {
   const { pg, stream } = log;
-  if (log.exclusive) return [];
+  if (log.exclusive || log.closed !== undefined) return [];
   const out: SegmentEvent[] = [];
   for (let i = log.first; i < log.slices.length; i++) {
     const taken = log.slices[i]!;
