@@ -44,6 +44,15 @@ function accepted(
     : undefined;
 }
 
+/** It had accepted the slice before, and says so again: it was started anew. */
+function holds(facts: Facts, step: Vote, slice: SentSliceFacts, process: NodeName): boolean {
+  return [...slice.deltas, ...slice.checks].some(({ page }) =>
+    facts
+      .claimsOn(process, step.pg, page)
+      .some((claim) => claim.stream === step.stream && claim.lsn === step.lsn),
+  );
+}
+
 /** Is `old` among the own versions of the page that `from` was built on? */
 function buildsOn(facts: Facts, stream: StreamId, page: PageId, from: PageVersion, old: Lsn): boolean {
   let at = from;
@@ -179,10 +188,11 @@ export const segmentConditions: readonly Condition[] = [
     says: "a fenced segment accepts nothing more of the stream",
     on: "voted",
     order: "any",
-    fails: (facts, step, process) =>
-      accepted(facts, step, process) !== undefined && facts.isFenced(process, step.pg, step.stream)
-        ? "it is fenced here"
-        : undefined,
+    fails: (facts, step, process) => {
+      const found = accepted(facts, step, process);
+      if (found === undefined || !facts.isFenced(process, step.pg, step.stream)) return undefined;
+      return holds(facts, step, found.slice, process) ? undefined : "it is fenced here";
+    },
   }),
   condition({
     name: "fence-holds-decisions",

@@ -1,6 +1,6 @@
 /**
  * What a segment that starts again says of itself, to whoever listens: the facts that it read from its log. Some of them were durable
- * before the crash and never told (model, `trace-event.ts`). In the order of a turn: what frees, fences, votes, positions.
+ * before the crash and never told (model, `trace-event.ts`). What frees, votes, the fences that came after them, positions.
  */
 import { lsn, type Decisions, type Lsn, type SegmentEvent } from "@sixfold/model";
 import type { PgState } from "./pg-state.ts";
@@ -17,11 +17,11 @@ export function restatedSteps(state: PgState): SegmentEvent[] {
   const logs = [...state.streams.values()];
   return [
     ...logs.flatMap(known),
+    ...logs.flatMap((log) => votes(log, false)),
+    ...logs.flatMap((log) => votes(log, true)),
     ...logs
       .filter((log) => log.isFenced)
       .map(({ pg, stream }): SegmentEvent => ({ kind: "fenced", pg, stream })),
-    ...logs.flatMap((log) => votes(log, false)),
-    ...logs.flatMap((log) => votes(log, true)),
     ...logs
       .filter((log) => log.scl > 0)
       .map(({ pg, stream, scl }): SegmentEvent => ({ kind: "stored", pg, stream, scl })),

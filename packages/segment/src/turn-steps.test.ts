@@ -54,9 +54,9 @@ describe("trace events of a segment", () => {
     s.tick();
     expect(steps(s)).toEqual([
       "learned 1 (0,1] - early  of log",
-      "fenced 2",
       "voted 2:1 reject",
       "voted 1:2 accept",
+      "fenced 2",
       "stored 1:2",
       "stored 2:1",
     ]);
