@@ -77,7 +77,7 @@ export function drawPlan(seed: number, choices: Choices, targets: (writers: numb
     mode,
     writers,
     poolPages: shape.pick([24, 64, 256]),
-    logFileBytes: shape.pick([256, 512, 2048]) * 1024,
+    logFileBytes: shape.pick([512, 1024, 4096]) * 1024,
     mergeAboveBytes: shape.pick([0, 16, 256]) * 1024,
     retainBytesMax: shape.pick([16, 256, 4096]) * 1024,
     thinkMs: shape.pick([10, 40, 120]),
