@@ -71,6 +71,13 @@ export class Lines {
     for (const connection of this.connections) connection.changed();
   }
 
+  /** Connections between two processes, whoever dialled. */
+  between(one: string, other: string): Connection[] {
+    return [...this.connections].filter(
+      ({ from, to }) => (from === one && to === other) || (from === other && to === one),
+    );
+  }
+
   /** Resets all connections of a process, or those to `other`. */
   reset(name: string, other?: string): void {
     for (const connection of this.connections) {
@@ -142,6 +149,11 @@ class Connection {
       new Flow(lines, from, to, this.near, this.far),
       new Flow(lines, to, from, this.far, this.near),
     ];
+  }
+
+  /** Each side has ended it, whether or not the other was told. */
+  get isGivenUp(): boolean {
+    return [this.near, this.far].every((end) => end.readableEnded || end.destroyed);
   }
 
   changed(): void {

@@ -8,7 +8,7 @@ import { randomInt } from "node:crypto";
 import { Random, type Mode } from "@sixfold/model";
 import type { Cut, Lines } from "./lines.ts";
 import { CLIENTS } from "./lines.ts";
-import { counted, killed, lost, statusOf, until, type RealCluster } from "./real-cluster.ts";
+import { counted, killed, lost, until, type RealCluster } from "./real-cluster.ts";
 
 /** Commits during a mishap that leaves a quorum, and after any. */
 const SOME = 30;
@@ -202,16 +202,21 @@ function gossip(cast: Cast, { lines, load, cluster }: Scene): Mishap {
   };
 }
 
-/** Half-open to the clients: each side must notice for itself. */
-function clientsCut(cast: Cast, { lines, cluster }: Scene): Mishap {
+/**
+ * Half-open to the clients: each side must notice for itself. Looked at from the lines, for clients may find their way round them: nodes tell
+ * them where they are.
+ */
+function clientsCut(cast: Cast, { lines }: Scene): Mishap {
   const writer = cast.writer();
   return {
     what: `half-open between ${writer} and its clients`,
     happen: async () => {
+      await until(`${writer} has clients`, () => lines.between(CLIENTS, writer).length > 0);
+      const connections = lines.between(CLIENTS, writer);
       lines.cutBoth(writer, CLIENTS, "swallow");
-      await until(`${writer} gives up its clients`, async () => {
-        return (await statusOf(cluster, writer)).clients === 0;
-      });
+      await until(`${writer} and its clients give each other up`, () =>
+        connections.every((connection) => connection.isGivenUp),
+      );
     },
   };
 }

@@ -104,8 +104,6 @@ export async function until(what: string, holds: () => boolean | Promise<boolean
 interface ProcessStatus {
   /** Processes that it has a channel to. */
   readonly links: readonly string[];
-  /** Database nodes: connections of clients. */
-  readonly clients: number;
   readonly counters: Readonly<Record<string, number>>;
 }
 
