@@ -98,21 +98,21 @@ export class Catalog {
     return new ScanCursor({ gte: Uint8Array.of(TABLE), lt: Uint8Array.of(DROPPED) }, LIMITS.tables, false);
   }
 
-  /** Makes a table; false if it is there already. */
-  create(builder: EntryBuilder, trees: TreeEditor, extents: Extents, table: string): boolean {
+  /** Makes a table, unless it is there already. */
+  create(builder: EntryBuilder, trees: TreeEditor, extents: Extents, table: string): void {
     this.checkFormatted(builder);
-    if (this.root(builder, table) !== undefined) return false;
+    if (this.root(builder, table) !== undefined) return;
     const root = extents.allocate(builder);
     formatPage(builder.edit(builder.head(root)), KIND_LEAF, 0);
     const value = new Uint8Array(4);
     putU32(value, 0, root);
     trees.put(CATALOG_ROOT_PAGE, this.entry(table).key, value);
-    return true;
   }
 
-  /** Takes a table's name away; its pages are left to `reap`. */
+  /** Takes a table's name away, if there is such a table; its pages are left to `reap`. */
   drop(builder: EntryBuilder, trees: TreeEditor, table: string): void {
-    const root = this.rootOrFail(builder, table);
+    const root = this.root(builder, table);
+    if (root === undefined) return;
     trees.remove(CATALOG_ROOT_PAGE, this.entry(table).key);
     trees.put(CATALOG_ROOT_PAGE, droppedKey(root), new Uint8Array(0));
   }

@@ -224,9 +224,10 @@ export interface EngineFace {
   call(request: number, call: CallRequest, now: number): void;
   /** Idempotent: an existing table is left alone. */
   createTable(request: number, tx: TransactionId, table: string, now: number): void;
+  /** Idempotent, too. */
   dropTable(request: number, tx: TransactionId, table: string, now: number): void;
   listTables(request: number, now: number): void;
-  /** The client is gone: forget the transaction and its waiting reads, without a reply. */
+  /** The client is gone: ends the transaction, and its waiting reads. */
   abandon(tx: TransactionId, now: number): void;
   pagesLoaded(results: readonly LoadedPage[], now: number): void;
   loadFailed(

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { transactionId } from "@sixfold/model";
+import { NONE, transactionId } from "@sixfold/model";
 import { checkVolume } from "./volume-check.ts";
 import type { StorageWorld } from "./testing/storage-world.ts";
 import { bytes, errorOf, get, handle, put, text, worldWithTable } from "./testing/one-engine.fixture.ts";
@@ -29,6 +29,18 @@ describe("one engine", () => {
     expect(world.run(0, (e, r, now) => e.listTables(r, now))).toMatchObject({ names: [] });
     const report = checkVolume((page) => world.chains.get(page)?.at(-1)?.image);
     expect(report).toMatchObject({ tables: 0, rows: 0, reachable: 1, problems: [] });
+  });
+
+  test("a table is made and dropped once: the second time nothing is changed", () => {
+    const world = worldWithTable();
+    const ask = (what: "createTable" | "dropTable"): unknown =>
+      world.run(0, (e, r, now) => e[what](r, handle().id, "t", now));
+    const changed = { kind: "committed", version: { stream: 1 } };
+    const unchanged = { kind: "committed", version: NONE, attempts: 0 };
+    expect(ask("createTable")).toMatchObject(unchanged);
+    expect(ask("dropTable")).toMatchObject(changed);
+    expect(ask("dropTable")).toMatchObject(unchanged);
+    expect(ask("createTable")).toMatchObject(changed);
   });
 
   test.each([1, 2, 3, 4, 5, 6, 7, 8])(

@@ -96,7 +96,6 @@ export class EntryBuilder implements PageReader {
     if (this.reads.size > 0) this.reads.clear();
   }
 
-  /** Has anything been changed? */
   /** Leaves were read that storage must find unchanged (serializable). */
   get checksAnything(): boolean {
     return this.reads.size > 0;
@@ -105,10 +104,6 @@ export class EntryBuilder implements PageReader {
   get changedAnything(): boolean {
     for (let i = 0; i < this.used; i++) if (!this.edits[i]!.isEmpty) return true;
     return false;
-  }
-
-  get hasBases(): boolean {
-    return this.bases.size > 0;
   }
 
   /** The newest local image of a page. Unwinds if it is not here or cannot be relied on. */

@@ -69,7 +69,7 @@ export class ReferenceDatabase implements WorkloadDatabase {
   }
 
   async dropTable(table: string): Promise<boolean> {
-    this.tables.find(table);
+    if (!this.tables.has(table)) return false;
     return this.answered(this.begin("snapshot"), true, () => {
       this.tables.drop(table);
       return true;

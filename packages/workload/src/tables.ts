@@ -162,7 +162,7 @@ export class Tables implements Workload {
       await request(client, (db) => db.createTable(table.name));
     } else if (kind < 0.35) {
       const begin = ++this.moment;
-      const result = await request(client, (db) => db.dropTable(table.name), GONE);
+      const result = await request(client, (db) => db.dropTable(table.name));
       if (result.outcome === "committed" && result.value === true) table.dropped(begin, ++this.moment);
     } else if (kind < 0.7) {
       const rows = this.newRows(client.random);
