@@ -12,7 +12,7 @@ export function endAged(state: EngineState): void {
       if (tx.begunAt <= limit - TOMBSTONE_MS) state.transactions.forget(tx.id);
     } else if (!tx.committing) {
       const error = tooOldTransaction(tx.id);
-      for (const job of [...state.jobs]) if (job.tx === tx) state.finish(job, { kind: "failed", error });
+      state.failReads(tx, error);
       state.endTransaction(tx, error);
     }
   }

@@ -147,16 +147,8 @@ export type EngineResult =
   | { readonly kind: "failed"; readonly error: SixfoldError };
 
 export type EngineEffect =
-  /**
-   * Fetch these pages as they are at `readPoint`; answer each with `pagesLoaded` or `loadFailed`, with the same `readPoint` object.
-   * `snapshot`: for a reader of the past; else the newest committed state that this node knows.
-   */
-  | {
-      readonly kind: "load";
-      readonly pages: readonly PageId[];
-      readonly readPoint: ReadPoint;
-      readonly snapshot: boolean;
-    }
+  /** Fetch these pages as they are at `readPoint`; answer each with `pagesLoaded` or `loadFailed`, with the same `readPoint` object. */
+  | { readonly kind: "load"; readonly pages: readonly PageId[]; readonly readPoint: ReadPoint }
   /** A new entry of the own stream. LSNs are dense and ascending. */
   | { readonly kind: "submit"; readonly entry: Entry }
   /** This own entry has lost to `winner` (or built on one that has): abort the attempt. `decided(lsn, "abort")` may follow or not. */
@@ -203,7 +195,9 @@ export interface EngineStats {
   readonly takenBack: number;
   readonly rowConflicts: number;
   readonly pageConflicts: number;
+  /** Pages asked for so far, and those not answered yet. */
   readonly loads: number;
+  readonly loading: number;
   readonly evictions: number;
 }
 

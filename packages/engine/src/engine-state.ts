@@ -135,6 +135,7 @@ export class EngineState {
     const { wants } = this;
     job.state = "waiting";
     job.waits = 0;
+    if (job.tx !== undefined && !job.isWrite && !this.jobs.has(job)) job.tx.waitingReads++;
     this.jobs.add(job);
     for (const page of distinct(wants.heads)) {
       this.loads.wantHead(page, job);
@@ -200,8 +201,9 @@ export class EngineState {
   finish(job: Job, result: EngineResult): void {
     if (job.state === "done") return;
     job.state = "done";
-    this.jobs.delete(job);
+    const hasWaited = this.jobs.delete(job);
     if (job.isWrite) this.pendingWrites--;
+    else if (hasWaited && job.tx !== undefined) job.tx.waitingReads--;
     for (const frame of job.pins) frame.pins--;
     job.pins.length = 0;
     if (job.view !== undefined) this.views.close(job.view);
@@ -226,6 +228,13 @@ export class EngineState {
       this.aborting.set(lsn, job);
       this.effects.push({ kind: "abandonAbort", lsn });
     }
+  }
+
+  /** Fails the reads that a transaction waits for. O(jobs) if there are any. */
+  failReads(tx: Transaction, error: SixfoldError): void {
+    if (tx.waitingReads === 0) return;
+    for (const job of [...this.jobs])
+      if (job.tx === tx && !job.isWrite) this.finish(job, { kind: "failed", error });
   }
 
   /** Releases everything a transaction holds. With a reason it stays as a tombstone, else it is forgotten. */

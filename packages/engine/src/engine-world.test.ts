@@ -135,6 +135,42 @@ describe("the world around", () => {
     expect(put(world, 0, "a", "2").kind).toBe("committed");
   });
 
+  test("a read of the past that is abandoned leaves nothing behind once its page comes", () => {
+    const world = worldWithTable();
+    put(world, 0, "a", "1");
+    const tx = handle();
+    get(world, 0, "a", tx);
+    put(world, 0, "a", "2");
+    const member = world.members[0]!;
+    const { engine } = member;
+    const past = engine.oldestReadPoint().toString();
+    world.skip(member);
+    const read = { tx: { ...tx, began: true }, table: "t", keys: [bytes("a")], forUpdate: false };
+    const asked = world.ask(0, (e, r, now) => e.get(r, read, now));
+    while (member.loads[0]?.readPoint.toString() !== past) world.step();
+    expect(engine.stats.loading).toBe(1);
+    engine.abandon(tx.id, world.now);
+    world.settle();
+    expect(errorOf(world.answer(0, asked)).code).toBe("connection-lost");
+    expect(engine.stats.loading).toBe(0);
+    expect(engine.oldestReadPoint().toString()).toBe(engine.applied.toString());
+  });
+
+  test("a read that could not run before its transaction was abandoned does not begin it anew", () => {
+    const world = worldWithTable();
+    const { engine } = world.members[0]!;
+    const tx = handle();
+    engine.pause();
+    const read = { tx, table: "t", keys: [bytes("a")], forUpdate: false };
+    const asked = world.ask(0, (e, r, now) => e.get(r, read, now));
+    engine.abandon(tx.id, world.now);
+    engine.resume(world.now);
+    world.drain(world.members[0]!);
+    expect(errorOf(world.answer(0, asked)).code).toBe("connection-lost");
+    put(world, 0, "a", "1");
+    expect(engine.oldestReadPoint().toString()).toBe(engine.applied.toString());
+  });
+
   test("a new incarnation adopts the extents of the old", () => {
     const world = worldWithTable();
     put(world, 0, "a", "1");

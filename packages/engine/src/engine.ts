@@ -74,6 +74,7 @@ export class Engine implements EngineFace {
       transactions: state.transactions.size,
       ...state.counts,
       loads: state.loads.asked,
+      loading: state.loads.underWay,
       evictions: state.pool.evictions,
     };
   }
@@ -478,9 +479,11 @@ export class Engine implements EngineFace {
     const { state } = this;
     const tx = state.transactions.get(id);
     if (tx === undefined) return;
-    for (const job of [...state.jobs])
-      if (job.tx === tx && job.work.kind !== "commit") state.finish(job, { kind: "failed", error: reason });
-    if (!tx.committing) state.endTransaction(tx, undefined);
+    state.failReads(tx, reason);
+    if (tx.committing) return;
+    state.endTransaction(tx, undefined);
+    // A read of it that has not run yet, since the engine was paused, must not open a view: nobody would close it.
+    tx.ended ??= reason;
   }
 }
 

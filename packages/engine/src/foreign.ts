@@ -71,12 +71,11 @@ export function pagesLoaded(state: EngineState, results: readonly LoadedPage[]):
       }
       continue;
     }
-    const view = state.views.byReadPoint(result.readPoint);
-    if (view === undefined) continue;
-    const waiters = state.loads.pastArrived(view, result.page);
-    if (waiters === undefined) continue;
-    state.views.keep(view, result.page, result.image ?? new Uint8Array(state.options.geometry.pageBytes));
-    state.wakeAll(waiters);
+    const past = state.loads.pastArrived(result.page, result.readPoint);
+    if (past === undefined) continue;
+    const image = result.image ?? new Uint8Array(state.options.geometry.pageBytes);
+    if (past.view.users > 0) state.views.keep(past.view, result.page, image);
+    state.wakeAll(past.waiters);
   }
 }
 
@@ -86,12 +85,10 @@ export function loadFailed(
   readPoint: ReadPoint,
   reason: "too-old" | SixfoldError,
 ): void {
-  const view = state.views.byReadPoint(readPoint);
   for (const page of pages) {
     if (reason === "too-old") state.loads.headTooOld(page, readPoint);
     else for (const job of state.loads.headFailed(page, readPoint)) failJob(state, job, reason);
-    if (view === undefined) continue;
-    for (const job of state.loads.pastArrived(view, page) ?? [])
+    for (const job of state.loads.pastArrived(page, readPoint)?.waiters ?? [])
       failJob(state, job, reason === "too-old" ? tooOld(job) : reason);
   }
 }

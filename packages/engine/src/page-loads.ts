@@ -24,14 +24,23 @@ interface HeadLoad {
   waiters: Job[];
 }
 
+/** Pages of one view. */
+interface PastLoads {
+  readonly view: ReadView;
+  readonly waiters: Map<PageId, Job[]>;
+  /** Those that are yet to be asked for. */
+  ask: PageId[];
+}
+
 /** Deltas kept for one load; beyond it the page is asked for again. */
 const MAX_DELTAS = 4096;
 
 export class PageLoads {
   private readonly heads = new Map<PageId, HeadLoad>();
-  private readonly pasts = new Map<ReadView, Map<PageId, Job[]>>();
+  /** By the read point object that their answers carry. */
+  private readonly pasts = new Map<ReadPoint, PastLoads>();
   private askHeads: PageId[] = [];
-  private askPasts = new Map<ReadView, PageId[]>();
+  private askPasts: PastLoads[] = [];
   private readonly effects: EngineEffect[];
   asked = 0;
 
@@ -51,16 +60,22 @@ export class PageLoads {
   }
 
   wantPast(view: ReadView, page: PageId, job: Job): void {
-    let pages = this.pasts.get(view);
-    if (pages === undefined) this.pasts.set(view, (pages = new Map()));
-    let waiters = pages.get(page);
+    let loads = this.pasts.get(view.readPoint);
+    if (loads === undefined) this.pasts.set(view.readPoint, (loads = { view, waiters: new Map(), ask: [] }));
+    let waiters = loads.waiters.get(page);
     if (waiters === undefined) {
-      pages.set(page, (waiters = []));
-      const ask = this.askPasts.get(view);
-      if (ask === undefined) this.askPasts.set(view, [page]);
-      else ask.push(page);
+      loads.waiters.set(page, (waiters = []));
+      if (loads.ask.length === 0) this.askPasts.push(loads);
+      loads.ask.push(page);
     }
     addLast(waiters, job);
+  }
+
+  /** Pages that were asked for, or are about to be. */
+  get underWay(): number {
+    let pages = this.heads.size;
+    for (const { waiters } of this.pasts.values()) pages += waiters.size;
+    return pages;
   }
 
   /** Emits what was asked for since the last flush. */
@@ -68,17 +83,16 @@ export class PageLoads {
     if (this.askHeads.length > 0) {
       const readPoint = newest.clone();
       for (const page of this.askHeads) this.heads.get(page)!.readPoint = readPoint;
-      this.effects.push({ kind: "load", pages: this.askHeads, readPoint, snapshot: false });
+      this.effects.push({ kind: "load", pages: this.askHeads, readPoint });
       this.asked += this.askHeads.length;
       this.askHeads = [];
     }
-    if (this.askPasts.size > 0) {
-      for (const [view, pages] of this.askPasts) {
-        this.effects.push({ kind: "load", pages, readPoint: view.readPoint, snapshot: true });
-        this.asked += pages.length;
-      }
-      this.askPasts = new Map();
+    for (const loads of this.askPasts) {
+      this.effects.push({ kind: "load", pages: loads.ask, readPoint: loads.view.readPoint });
+      this.asked += loads.ask.length;
+      loads.ask = [];
     }
+    this.askPasts.length = 0;
   }
 
   /** A committed foreign delta: kept if its page is on the way. */
@@ -118,14 +132,14 @@ export class PageLoads {
     return { frame, waiters: load.waiters };
   }
 
-  /** The waiters of a past page that arrived; undefined if nobody waits for it. */
-  pastArrived(view: ReadView, page: PageId): Job[] | undefined {
-    const pages = this.pasts.get(view);
-    const waiters = pages?.get(page);
-    if (waiters === undefined) return undefined;
-    pages!.delete(page);
-    if (pages!.size === 0) this.pasts.delete(view);
-    return waiters;
+  /** The view of a past page that arrived, and who waits for it, if that was asked for. The view may have been closed meanwhile. */
+  pastArrived(page: PageId, readPoint: ReadPoint): { view: ReadView; waiters: Job[] } | undefined {
+    const loads = this.pasts.get(readPoint);
+    const waiters = loads?.waiters.get(page);
+    if (loads === undefined || waiters === undefined) return undefined;
+    loads.waiters.delete(page);
+    if (loads.waiters.size === 0) this.pasts.delete(readPoint);
+    return { view: loads.view, waiters };
   }
 
   /** A head could not be loaded: its waiters, who are no longer waiting. */

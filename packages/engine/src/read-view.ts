@@ -31,10 +31,8 @@ export class ReadView {
 }
 
 export class ReadViews {
-  /** In opening order. Closed ones are cut off at the front. */
+  /** At this node's own vectors, in opening order. Closed ones are cut off at the front. */
   private open: ReadView[] = [];
-  /** Open ones that rest on others. */
-  private readonly resting = new Set<ReadView>();
   private newest: ReadView | undefined;
   /** Copies in the order they were made. */
   private copied: { view: ReadView; page: PageId }[] = [];
@@ -65,7 +63,6 @@ export class ReadViews {
     base.users++;
     const view = new ReadView(leastUpperBound(base.readPoint, point), base);
     view.users = 1;
-    this.resting.add(view);
     return view;
   }
 
@@ -81,10 +78,7 @@ export class ReadViews {
     if (view.users > 0) return;
     if (view === this.newest) this.newest = undefined;
     view.copies.clear();
-    if (view.base !== undefined) {
-      this.resting.delete(view);
-      return this.close(view.base);
-    }
+    if (view.base !== undefined) return this.close(view.base);
     let gone = 0;
     while (gone < this.open.length && this.open[gone]!.users === 0) gone++;
     if (gone > 0) this.open.splice(0, gone);
@@ -93,12 +87,6 @@ export class ReadViews {
   /** The oldest read point in use, or undefined if there is none. */
   oldest(): ReadPoint | undefined {
     return this.open.find((v) => v.users > 0)?.readPoint;
-  }
-
-  /** The open view whose page loads carry this read point object. */
-  byReadPoint(readPoint: ReadPoint): ReadView | undefined {
-    for (const view of this.resting) if (view.readPoint === readPoint) return view;
-    return this.open.find((v) => v.readPoint === readPoint);
   }
 
   keep(view: ReadView, page: PageId, image: Uint8Array): void {

@@ -39,6 +39,8 @@ export class Transaction implements LockOwner {
   readEverything = false;
   waitsFor: string | undefined = undefined;
   locks: Set<string> | undefined = undefined;
+  /** Reads that wait for something. */
+  waitingReads = 0;
   /** Why it has ended; it is a tombstone then. */
   ended: SixfoldError | undefined = undefined;
   /** Its commit was asked for: age no longer ends it, the commit job does. */

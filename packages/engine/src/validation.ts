@@ -36,23 +36,27 @@ export function validate(state: EngineState, job: Job, tx: Transaction, writes: 
   const { planted } = state;
   const all = tx.isolation === "serializable";
   const allRows = all && !planted.has("read-rows-unvalidated");
-  if (allRows)
-    for (const row of tx.rows.values()) collecting(state, () => checkRow(state, job, tx, row.table, row.key));
+  if (allRows) for (const { table, key } of tx.rows.values()) tryRow(state, job, tx, table, key);
   if (all && !planted.has("ranges-unvalidated"))
-    for (const range of tx.ranges) collecting(state, () => checkRange(state, job, tx, range));
-  if (!allRows && !planted.has("written-rows-unvalidated")) {
-    for (const w of writes) {
-      if (!tx.hasRead(rowName(w.table, w.key), w.table, w.key)) continue;
-      collecting(state, () => checkRow(state, job, tx, w.table, w.key));
-    }
-  }
+    for (const range of tx.ranges) tryRange(state, job, tx, range);
+  if (!allRows && !planted.has("written-rows-unvalidated"))
+    for (const { table, key } of writes)
+      if (tx.hasRead(rowName(table, key), table, key)) tryRow(state, job, tx, table, key);
   if (state.wants.any) throw UNWIND;
 }
 
-/** Runs one check; goes on to the next if only pages are missing, so that all are fetched together. */
-function collecting(state: EngineState, check: () => void): void {
+/** Checks; lets the next check run if only pages are missing, so that all are fetched together. */
+function tryRow(state: EngineState, job: Job, tx: Transaction, table: string, key: Uint8Array): void {
   try {
-    check();
+    checkRow(state, job, tx, table, key);
+  } catch (reason) {
+    if (reason !== UNWIND || !state.wants.onlyPages) throw reason;
+  }
+}
+
+function tryRange(state: EngineState, job: Job, tx: Transaction, range: RangeRead): void {
+  try {
+    checkRange(state, job, tx, range);
   } catch (reason) {
     if (reason !== UNWIND || !state.wants.onlyPages) throw reason;
   }
