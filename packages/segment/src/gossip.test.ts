@@ -1,7 +1,8 @@
-import { nodeName, NONE, pageId } from "@sixfold/model";
+import { lsn, nodeName, NONE, pageId, pagesPerPg, pgId, streamId } from "@sixfold/model";
 import type { StorageMessage } from "@sixfold/wire";
 import { describe, expect, test } from "vitest";
-import { BenchSegment, decided, point, slice, v } from "./testing/bench-segment.ts";
+import { encodePage } from "./page-image.ts";
+import { BenchSegment, decided, GEOMETRY, point, slice, v } from "./testing/bench-segment.ts";
 
 const KEEP = { mergeAboveBytes: Number.POSITIVE_INFINITY };
 const chainOf = (stream: number, n: number, page = 1) =>
@@ -94,6 +95,35 @@ describe("gossip", () => {
     expect(a.said).toContain("page-corrupt");
     expect(b.said).not.toContain("segment-copied");
     expect(b.read(1, point([1, 10]), [[1, 10]]).kind).toBe("behind");
+  });
+
+  test("an answer to one PG's copy that brings nothing to store does not keep the next PG's waiting", () => {
+    const s = new BenchSegment({ settings: KEEP });
+    s.server.peerUp({ link: 12, role: "segment", name: nodeName("segment-b1") }, s.now);
+    const at = { stream: streamId(1), through: lsn(5), tail: lsn(5) };
+    const known = { stream: at.stream, scl: lsn(5), decidedThrough: lsn(5), closed: false };
+    const pgs = [0, 1, 2].map(pgId);
+    const pulls = pgs
+      .flatMap((pg) => s.say(12, { type: "positions", pg, streams: [known] }))
+      .filter((m) => m.type === "pullSlices");
+    const asked = pulls.flatMap(({ request, pg }) => {
+      const [slices, decisions] = [[], decided(5, 5)];
+      const { stream, through: mergedThrough } = at;
+      const nothing = { request, pg, stream, slices, decisions, mergedThrough, closed: undefined };
+      return s.say(12, { type: "pulledSlices", ...nothing }).filter((m) => m.type === "pullPages");
+    });
+    expect(asked.map(({ pg }) => pg)).toEqual(pgs);
+    const image = new Uint8Array(GEOMETRY.pageBytes);
+    const merged = new Map([[at.stream, 5]]);
+    const stored = encodePage({ version: v(1, 5), base: NONE, merged, image });
+    // All answers come while the first one's page is on its way to the store.
+    for (const { request, pg } of asked) {
+      const pages = pg === 1 ? [] : [{ page: pageId(pg * pagesPerPg(GEOMETRY)), stored }];
+      const answer = { type: "pulledPages", request, pg, pages, next: undefined, merged: [at] } as const;
+      s.server.receive(12, answer, s.now);
+    }
+    s.drain();
+    expect(s.said.filter((event) => event === "segment-copied")).toHaveLength(3);
   });
 
   test("claims of slices that a copy covers are free", () => {

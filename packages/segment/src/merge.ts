@@ -52,6 +52,11 @@ export class Merger {
     this.lowWater.set(stream, lowWater);
   }
 
+  /** Streams up to it are closed, and their logs may go before `bound` has met them closed: what they reported counts no more. */
+  settle(through: StreamId): void {
+    for (const stream of this.lowWater.keys()) if (stream <= through) this.lowWater.delete(stream);
+  }
+
   /** What every reader is past; undefined while an open stream has not said. */
   bound(pgs: Iterable<PgState>): ReadPoint | undefined {
     const open = new Set<StreamId>();

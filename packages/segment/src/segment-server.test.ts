@@ -356,6 +356,19 @@ describe("merge, checkpoint and trim", () => {
     expect(broken.read(1, point([1, 1]), [[1, 1]]).kind).toBe("too-old");
   });
 
+  test("a writer that has closed, settled and gone holds merging back no longer", () => {
+    const s = new BenchSegment({ settings: { mergeAboveBytes: 0 } });
+    s.append(chainOf(1, 2), { decisions: decided(0, 2), lowWater: low(2) });
+    s.tick();
+    s.close(1, 2, 2, decided(2, 2));
+    // Settled before there is anything to merge again.
+    const lowWater = new ReadPoint(streamId(1), [[streamId(2), lsn(1)]]);
+    s.append([slice({ stream: 2, lsn: 1, writes: [[9, NONE]] })], { decisions: decided(0, 1), lowWater });
+    expect(s.server.status()).toMatchObject({ segments: [{ streams: [{ stream: 2, slicesKept: 1 }] }] });
+    s.tick();
+    expect(s.server.status()).toMatchObject({ segments: [{ streams: [{ stream: 2, slicesKept: 0 }] }] });
+  });
+
   test("a damaged page is voted on once it is mended: before that a reject would name what nobody knows", () => {
     const s = new BenchSegment();
     s.append(chainOf(1, 1), { decisions: decided(0, 1), lowWater: low(1) });

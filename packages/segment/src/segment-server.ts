@@ -369,6 +369,7 @@ export class SegmentServer {
   }
 
   private settle(through: PgState["settledThrough"]): void {
+    this.merger.settle(through);
     for (const state of this.pgs.values()) {
       state.settledThrough = through > state.settledThrough ? through : state.settledThrough;
       for (const [stream, log] of state.streams)

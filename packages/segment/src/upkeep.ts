@@ -101,8 +101,9 @@ export class Upkeep {
   /** A store batch is durable: copies go on. */
   stored(now: number, turn: Turn): void {
     for (const state of this.o.pgs.values()) this.copyStored(state, now, turn);
-    const next = this.waiting.shift();
-    if (next !== undefined) this.takePages(next, now, turn);
+    // One that nobody waits for any more, or that brings nothing to store, must not keep the next from its turn.
+    while (this.waiting.length > 0 && !this.o.merger.isStoring)
+      this.takePages(this.waiting.shift()!, now, turn);
   }
 
   /** Has a damaged page copied from a peer, each time from the next one. */
