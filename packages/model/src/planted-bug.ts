@@ -25,6 +25,14 @@ export const PLANTED_BUGS = {
   "no-read-claims": { rule: "4 vote 1", breaks: "read checks claim nothing" },
   "own-base-learned": { rule: "4 vote", breaks: "a base of the same stream is taken for committed" },
   "no-void": { rule: "4 vote 2", breaks: "entries with an aborted own base keep their accept" },
+  "overtaken-check-dooms": {
+    rule: "4 vote 2, I2",
+    breaks: "what builds on an entry is rejected with it on account of a page that it only checked",
+  },
+  "later-own-claim-ignored": {
+    rule: "4 vote 4, I3",
+    breaks: "a slice that was on hold is accepted beside a later one of its stream",
+  },
   "rivals-kept": { rule: "4 decide", breaks: "a committed entry leaves its rivals' accepts alone" },
   "fenced-revote": { rule: "4 vote 3", breaks: "waiters of a fenced stream are voted on again" },
   "gossip-makes-votes": {

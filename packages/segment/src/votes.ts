@@ -61,21 +61,23 @@ export function doomedBy(b: Ballots, taken: Taken): PageWord {
   if (b.planted.has("no-void")) return undefined;
   const { slice, log } = taken;
   let word: PageWord;
-  for (const base of slice.ownBases) word = stronger(word, ownBaseWord(log, base));
+  for (const base of slice.ownBases) word = stronger(word, ownBaseWord(b, log, base));
   for (const { base } of slice.deltas)
-    if (base.stream === slice.stream) word = stronger(word, ownBaseWord(log, base.lsn));
+    if (base.stream === slice.stream) word = stronger(word, ownBaseWord(b, log, base.lsn));
   for (const { base } of slice.checks)
-    if (base.stream === slice.stream) word = stronger(word, ownBaseWord(log, base.lsn));
+    if (base.stream === slice.stream) word = stronger(word, ownBaseWord(b, log, base.lsn));
   return word;
 }
 
-function ownBaseWord(log: StreamLog, base: Slice["lsn"]): PageWord {
+function ownBaseWord(b: Ballots, log: StreamLog, base: Slice["lsn"]): PageWord {
   const decision = log.decisionOf(base);
   if (decision === "abort") return { kind: "void", base };
   if (decision === "commit") return undefined;
   const under = log.find(base);
   if (under?.vote.kind === "reject")
-    return isConclusive(under.slice, under.vote.page) ? under.vote : undefined;
+    return isConclusive(under.slice, under.vote.page) || b.planted.has("overtaken-check-dooms")
+      ? under.vote
+      : undefined;
   return under?.vote.kind === "void" ? under.vote : undefined;
 }
 
@@ -95,7 +97,8 @@ function pageWord(b: Ballots, taken: Taken, page: PageId, base: PageVersion, wri
   const overtaken = overtakenBy(b, chain, taken.slice, root);
   if (overtaken !== undefined)
     return overtaken === "hold" ? (HOLD as PageWord) : { kind: "reject", page, winner: overtaken };
-  if (!isClaimed(taken.log, base) || !buildsOnOwn(chain, taken, page, base, writes)) return HOLD as PageWord;
+  if (!isClaimed(taken.log, base) || !buildsOnOwn(b, chain, taken, page, base, writes))
+    return HOLD as PageWord;
   return blockerOf(b, chain, taken, writes);
 }
 
@@ -158,6 +161,7 @@ function wasReceived(b: Ballots, v: PageVersion): boolean {
  * slice was on hold, and does not build on it (I3). After a check it may come.
  */
 function buildsOnOwn(
+  b: Ballots,
   chain: PageChain,
   taken: Taken,
   page: PageId,
@@ -169,7 +173,7 @@ function buildsOnOwn(
   for (const u of chain.undecided) {
     if (!u.writes || u.taken.log !== log || u.taken === taken || !mayStand(u.taken)) continue;
     if (u.taken.slice.lsn < slice.lsn) own += 1;
-    else if (writes) return false;
+    else if (writes && !b.planted.has("later-own-claim-ignored")) return false;
   }
   let at = base;
   while (own > 0 && at.stream === log.stream && log.decisionOf(at.lsn) === undefined) {
