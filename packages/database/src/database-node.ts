@@ -309,8 +309,6 @@ export class DatabaseNode {
         return this.engine.holdPages(effect.pages, now);
       case "release":
         return this.engine.releasePages(effect.pages, now);
-      case "slices":
-        return; // nothing here asks for them yet: gaps are closed by reading pages
       case "log":
         return this.say(effect.level, effect.event, effect.fields);
     }
@@ -411,7 +409,7 @@ export class DatabaseNode {
       applyForeign: (stream, entry) => node.applyForeign(stream, entry),
       advance: (stream, to) => node.show(stream, to, node.now),
       dropCleanPages: () => node.engine.dropCleanPages(node.now),
-      noteForeign: (slice) => node.volume.noteForeign(slice),
+      noteForeign: (frame) => node.volume.noteForeign(frame),
       noteTails: (start) => node.volume.noteTails(start.stream, start.tails),
       checkManifest: () => node.volume.checkManifest(node.now),
       readManifest: () => node.readManifest(node.now),

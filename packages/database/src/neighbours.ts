@@ -5,7 +5,7 @@
  *     links this node dialled    it follows: append, feedStart, durable come in
  *     links others dialled       they follow: the same go out
  */
-import type { Lsn, Manifest, NodeName, PlantedBugs, ReadPoint, Slice, StreamId } from "@sixfold/model";
+import type { Lsn, Manifest, NodeName, PlantedBugs, ReadPoint, StreamId } from "@sixfold/model";
 import { NO_BUGS, openStreams, streamState } from "@sixfold/model";
 import type { Append, FeedStart, StorageMessage } from "@sixfold/wire";
 import { ClusterReads } from "./cluster-reads.ts";
@@ -26,8 +26,8 @@ export interface NeighbourIo {
   readonly applyForeign: (stream: StreamId, entry: ForeignEntry) => void;
   readonly advance: (stream: StreamId, to: Lsn) => void;
   readonly dropCleanPages: () => void;
-  /** Slices and tails that feeds bring: what page reads need to know. */
-  readonly noteForeign: (slice: Slice) => void;
+  /** Frames and tails that feeds bring: what page reads need to know. */
+  readonly noteForeign: (frame: Append) => void;
   readonly noteTails: (start: FeedStart) => void;
   /** Returns the check's number. */
   readonly checkManifest: () => number;
@@ -146,7 +146,7 @@ export class Neighbours {
   /** From a node that this one follows. False: not a message that such a node sends. */
   peerMessage(peer: NodeName, message: StorageMessage): boolean {
     if (message.type === "append") {
-      for (const slice of message.slices) this.io.noteForeign(slice);
+      this.io.noteForeign(message);
       this.foreign.append(message);
     } else if (message.type === "feedStart") this.feedStarted(peer, message);
     else if (message.type === "durable") {

@@ -23,7 +23,6 @@ export class DecisionLog {
   private readonly early = new Set<Lsn>();
   /** `early` in order; undefined when it must be made anew. */
   private earlyList: readonly Lsn[] | undefined = NONE;
-
   /** Planted otherwise: a decision is sent once. */
   private readonly carries: boolean;
 
@@ -47,10 +46,6 @@ export class DecisionLog {
   /** Is this LSN known to be aborted? For positions beyond the floor. */
   isAborted(at: Lsn): boolean {
     return this.early.has(at) || this.aborts[firstAfter(this.aborts, at - 1)] === at;
-  }
-
-  hasEarly(): boolean {
-    return this.early.size > 0;
   }
 
   /** Forgets aborts that no PG needs to be told of. */

@@ -26,11 +26,10 @@ import {
   type PlantedBugs,
 } from "@sixfold/model";
 import type { Votes } from "@sixfold/wire";
-import type { InFlightEntry } from "./in-flight.ts";
+import type { InFlightEntry, SentSlice } from "./in-flight.ts";
 import type { ManifestRegister } from "./manifest-register.ts";
 import type { Outbox } from "./outbox.ts";
 import { countBits, type PgProgress } from "./pg-progress.ts";
-import type { SentSlice } from "./in-flight.ts";
 import type { VolumeSettings } from "./settings.ts";
 import type { StreamWriter } from "./stream-writer.ts";
 import { hasQuorum, needsManifest } from "./tally.ts";

@@ -112,10 +112,6 @@ export class ManifestRegister {
     this.learn = o.learn;
   }
 
-  get waiting(): number {
-    return this.queue.length;
-  }
-
   /** A linearizable read: shows every change that was finished before the call. */
   read(done: Done, now: number): void {
     // The operation at the head may have begun before this call; a later one has not.

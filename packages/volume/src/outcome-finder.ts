@@ -43,9 +43,10 @@ interface Search {
   readonly stream: StreamId;
   readonly manifest: Manifest;
   readonly since: number;
-  readonly firstRequest: number;
   /** Per PG, by segment. */
   readonly answers: Map<NodeName, TransactionFound>[];
+  /** The questions put so far; each has one answer. */
+  readonly requests: number[];
   askedAt: number;
 }
 
@@ -55,8 +56,7 @@ export class OutcomeFinder {
   private readonly register: ManifestRegister;
   private readonly planted: PlantedBugs;
   private readonly searches = new Set<Search>();
-  /** What each search has asked: segments answer several searches of one stream at once. */
-  private readonly requests = new Map<Search, Set<number>>();
+  private readonly byRequest = new Map<number, Search>();
 
   constructor(o: {
     readonly out: Outbox;
@@ -80,8 +80,8 @@ export class OutcomeFinder {
         stream,
         manifest,
         since: at,
-        firstRequest: this.out.nextRequest(),
         answers: manifest.pgs.map(() => new Map()),
+        requests: [],
         askedAt: at,
       };
       this.searches.add(search);
@@ -91,55 +91,44 @@ export class OutcomeFinder {
   }
 
   onFound(from: NodeName, m: TransactionFound): void {
-    for (const search of this.searches) {
-      if (m.stream !== search.stream || m.request < search.firstRequest) continue;
-      const asked = search.manifest.pgs[m.pg]?.includes(from) === true && this.isAnswerTo(search, m.request);
-      if (!asked) continue;
-      search.answers[m.pg]!.set(from, m);
-      this.judge(search);
-    }
+    const search = this.byRequest.get(m.request);
+    if (search?.manifest.pgs[m.pg]?.includes(from) !== true) return;
+    search.answers[m.pg]!.set(from, m);
+    this.judge(search);
   }
 
   tick(now: number): void {
     for (const search of this.searches) {
-      if (now - search.since >= this.settings.outcomeTimeoutMs) {
-        this.requests.delete(search);
-        this.searches.delete(search);
-        this.answer(search.transaction, "unknown");
-      } else if (now - search.askedAt >= this.settings.askAgainMs) {
+      if (now - search.since >= this.settings.outcomeTimeoutMs) this.finish(search, "unknown");
+      else if (now - search.askedAt >= this.settings.askAgainMs) {
         search.askedAt = now;
         this.ask(search);
       }
     }
   }
 
-  private isAnswerTo(search: Search, request: number): boolean {
-    return this.requests.get(search)?.has(request) === true;
-  }
-
   private ask(search: Search): void {
-    let requests = this.requests.get(search);
-    if (requests === undefined) this.requests.set(search, (requests = new Set()));
-    const { transaction, stream } = search;
-    for (let pg = 0; pg < search.answers.length; pg++)
-      for (const member of search.manifest.pgs[pg]!) {
-        const before = search.answers[pg]!.get(member);
-        if (before !== undefined && before.scl >= tailOf(search.manifest, search.stream, pg)) continue;
+    const { transaction, stream, manifest, answers, requests } = search;
+    for (let pg = 0; pg < answers.length; pg++)
+      for (const member of manifest.pgs[pg]!) {
+        const before = answers[pg]!.get(member);
+        if (before !== undefined && before.scl >= tailOf(manifest, stream, pg)) continue;
         const request = this.out.nextRequest();
-        if (this.out.send(member, { type: "findTransaction", request, pg: pgId(pg), stream, transaction }))
-          requests.add(request);
+        if (!this.out.send(member, { type: "findTransaction", request, pg: pgId(pg), stream, transaction }))
+          continue;
+        requests.push(request);
+        this.byRequest.set(request, search);
       }
   }
 
   private judge(search: Search): void {
-    const outcome = judgeOutcome(
-      search.stream,
-      search.manifest,
-      search.answers.map((a) => [...a.values()]),
-      this.planted,
-    );
-    if (outcome === undefined) return;
-    this.requests.delete(search);
+    const answers = search.answers.map((a) => [...a.values()]);
+    const outcome = judgeOutcome(search.stream, search.manifest, answers, this.planted);
+    if (outcome !== undefined) this.finish(search, outcome);
+  }
+
+  private finish(search: Search, outcome: FoundOutcome): void {
+    for (const request of search.requests) this.byRequest.delete(request);
     this.searches.delete(search);
     this.answer(search.transaction, outcome);
   }

@@ -58,16 +58,6 @@ describe("reading pages", () => {
     expect(w.of("page")[0]!.answer).toEqual({ kind: "unavailable" });
   });
 
-  test("pulls decided slices of a stream", () => {
-    const c = written();
-    const w = c.nodes.get("w1")!;
-    w.volume.pullSlices(streamId(1), pgId(0), lsn(0), lsn(1), c.now);
-    c.drain("w1");
-    c.run(1);
-    expect(w.of("slices")).toMatchObject([{ reached: 1, gone: 0, decisions: { aborts: [] } }]);
-    expect(w.of("slices")[0]!.slices.map((s) => s.lsn)).toEqual([1]);
-  });
-
   test("three seats tell whether the manifest has changed", () => {
     const c = written();
     const w = c.nodes.get("w1")!;
@@ -99,7 +89,7 @@ describe("tails", () => {
     expect([1, 2, 4, 5, 8, 9, 100].map((n) => t.at(streamId(1), pgId(0), lsn(n)))).toEqual([
       0, 2, 2, 5, 5, 9, 9,
     ]);
-    t.noteForeign(streamId(2), pgId(0), lsn(7), lsn(8));
+    t.noteForeign(streamId(2), pgId(0), [{ back: lsn(7), lsn: lsn(8) }]);
     expect(t.at(streamId(2), pgId(0), lsn(7))).toBe(7);
     expect(t.at(streamId(2), pgId(0), lsn(3)), "what is not known any more is asked for too much").toBe(7);
     for (let n = 10; n < 10_000; n++) t.note(streamId(1), pgId(0), lsn(n));
@@ -109,9 +99,9 @@ describe("tails", () => {
 
   test("a read point within a stretch that was missed asks for what comes after it", () => {
     const t = new TailHistory();
-    t.noteForeign(streamId(2), pgId(0), lsn(0), lsn(3));
+    t.noteForeign(streamId(2), pgId(0), [{ back: lsn(0), lsn: lsn(3) }]);
     t.noteTails(streamId(2), new Map([[pgId(0), lsn(9)]]));
-    t.noteForeign(streamId(2), pgId(0), lsn(9), lsn(12));
+    t.noteForeign(streamId(2), pgId(0), [{ back: lsn(9), lsn: lsn(12) }]);
     expect([2, 3, 4, 8, 9, 11, 12].map((n) => t.at(streamId(2), pgId(0), lsn(n)))).toEqual([
       0, 3, 9, 9, 9, 9, 12,
     ]);
@@ -119,7 +109,7 @@ describe("tails", () => {
 
   test("beyond what is known of a closed stream, its end is asked for", () => {
     const t = new TailHistory();
-    t.noteForeign(streamId(2), pgId(0), lsn(0), lsn(3));
+    t.noteForeign(streamId(2), pgId(0), [{ back: lsn(0), lsn: lsn(3) }]);
     const { manifest } = written().nodes.get("w1")!.volume;
     const tails = new Map([[pgId(0), lsn(7)]]);
     const closed = {

@@ -1,5 +1,4 @@
 /** Times and bounds of the computing side of storage: one object, each with its unit and its reason. */
-import { LIMITS } from "@sixfold/model";
 
 export interface VolumeSettings {
   /**
@@ -12,8 +11,6 @@ export interface VolumeSettings {
   readonly batchBytes: number;
   /** One frame's slices; a PG's share of a batch is cut into frames of about this. Bytes. */
   readonly frameBytes: number;
-  /** Undecided entries of this writer, sent or queued; beyond it `canSubmit` is false. Bytes. */
-  readonly inFlightBytesMax: number;
   /** Decided slices kept for segments that reconnect; what is older is left to gossip. Bytes. */
   readonly retainedBytesMax: number;
   /** Decisions wait so long for a batch to ride on, since a frame of their own costs each segment a sync; not while rivals wait for them. */
@@ -53,7 +50,6 @@ export const DEFAULT_VOLUME_SETTINGS: VolumeSettings = Object.freeze({
   batchesInFlightMax: 2,
   batchBytes: 1 << 20,
   frameBytes: 4 << 20,
-  inFlightBytesMax: LIMITS.inFlightBytesPerWriter,
   retainedBytesMax: 32 << 20,
   decisionDelayMs: 3,
   silentAfterMs: 250,

@@ -33,13 +33,12 @@ import {
 import type { Ack, Votes } from "@sixfold/wire";
 import { Decider } from "./decider.ts";
 import { DecisionLog } from "./decision-log.ts";
-import { InFlight, NO_PGS, NO_SLICES, type InFlightEntry } from "./in-flight.ts";
+import { InFlight, NO_PGS, NO_SLICES, type InFlightEntry, type SentSlice } from "./in-flight.ts";
 import type { Outbox } from "./outbox.ts";
-import { PgProgress } from "./pg-progress.ts";
-import type { SentSlice } from "./in-flight.ts";
+import { ALL_MEMBERS, PgProgress } from "./pg-progress.ts";
 import { SegmentCare, type FrameContext } from "./segment-care.ts";
 import type { VolumeSettings } from "./settings.ts";
-import { cutSlice, pgsOfEntry, sizeOf } from "./slice-cutter.ts";
+import { cutSlice, pgsOfEntry, sizeOf, type CutPlace } from "./slice-cutter.ts";
 import { countAck, countVotes } from "./tally.ts";
 import type { TailHistory } from "./tails.ts";
 
@@ -111,10 +110,6 @@ export class StreamWriter {
     if (this.wantsPgs <= manifest.pgs.length) this.wantsPgs = 0;
   }
 
-  canSubmit(): boolean {
-    return this.decider.inFlightBytes < this.settings.inFlightBytesMax;
-  }
-
   submit(entry: Entry, now: number): void {
     assert(entry.stream === this.stream, "a stream has one author (I6)");
     const { inFlight, log } = this.decider;
@@ -164,13 +159,15 @@ export class StreamWriter {
     const touched: PgProgress[] = [];
     let bytes = 0;
     const { inFlight } = this.decider;
+    const { geometry, epoch } = this.manifest;
+    const place = { geometry, epoch, ownsAll: this.exclusive || this.planted.has("transferred-on-four") };
     // An entry aborted while it queued is never sent: no segment and no recovery ever hears of it.
     if (this.nextToSend < inFlight.first) this.nextToSend = inFlight.first;
     for (; bytes < this.settings.batchBytes; this.nextToSend = lsn(this.nextToSend + 1)) {
       const item = inFlight.get(this.nextToSend);
       if (item === undefined) break;
       if (item.state !== "queued") continue;
-      if (!this.cut(item, touched, now)) break;
+      if (!this.cut(item, place, touched, now)) break;
       bytes += item.bytes;
       this.decider.queuedBytes -= item.bytes;
     }
@@ -185,21 +182,15 @@ export class StreamWriter {
   }
 
   /** Makes the entry's slices; false if the manifest lacks one of its PGs. */
-  private cut(item: InFlightEntry, touched: PgProgress[], now: number): boolean {
-    const manifest = this.manifest;
-    const pgs = pgsOfEntry(item.entry, manifest.geometry);
+  private cut(item: InFlightEntry, place: CutPlace, touched: PgProgress[], now: number): boolean {
+    const pgs = pgsOfEntry(item.entry, place.geometry);
     const last = pgs[pgs.length - 1]!;
-    if (last >= manifest.pgs.length) {
+    if (last >= this.manifest.pgs.length) {
       this.wantsPgs = last + 1;
       return false;
     }
     const progress = pgs.length === 1 ? this.progress(last).alone : pgs.map((pg) => this.progress(pg));
     const slices: SentSlice[] = [];
-    const place = {
-      geometry: manifest.geometry,
-      epoch: manifest.epoch,
-      ownsAll: this.exclusive || this.planted.has("transferred-on-four"),
-    };
     for (let i = 0; i < pgs.length; i++) {
       const pg = progress[i]!;
       const slice = cutSlice(item.entry, pgs, i, pg.lastSlice, place);
@@ -453,7 +444,7 @@ export class StreamWriter {
 
   /** Segments from which no answer to this entry is to be expected. */
   silentMask(pg: PgProgress, entry: InFlightEntry, now: number): number {
-    if (now - entry.sentAt >= this.settings.silentAfterMs) return (1 << REPLICAS) - 1;
+    if (now - entry.sentAt >= this.settings.silentAfterMs) return ALL_MEMBERS;
     return this.goneMask(pg);
   }
 

@@ -32,29 +32,28 @@ export class TailHistory {
   private manifest: Manifest | undefined;
 
   note(stream: StreamId, pg: PgId, at: Lsn): void {
-    const positions = this.positions(stream, pg);
-    const { lsns } = positions;
-    if (lsns.length > 0 && lsns[lsns.length - 1]! >= at) return;
-    lsns.push(at);
-    if (lsns.length <= KEPT_MAX) return;
-    positions.lsns = lsns.slice(KEPT_MAX / 2);
-    for (const gap of positions.afterGaps) if (gap < positions.lsns[0]!) positions.afterGaps.delete(gap);
-    positions.afterGaps.add(positions.lsns[0]!);
+    append(this.positions(stream, pg), at);
   }
 
-  /** A foreign slice; its back-link tells of the one before, should that have been missed. */
-  noteForeign(stream: StreamId, pg: PgId, back: Lsn, at: Lsn): void {
+  /** A frame's foreign slices; back-links tell of those before, should they have been missed. */
+  noteForeign(
+    stream: StreamId,
+    pg: PgId,
+    slices: readonly { readonly back: Lsn; readonly lsn: Lsn }[],
+  ): void {
+    if (slices.length === 0) return;
     const positions = this.positions(stream, pg);
-    const last = positions.lsns[positions.lsns.length - 1] ?? 0;
-    if (back > last) {
-      positions.lsns.push(back);
-      positions.afterGaps.add(back);
+    for (const { back, lsn } of slices) {
+      if (back > (positions.lsns[positions.lsns.length - 1] ?? 0)) {
+        positions.lsns.push(back);
+        positions.afterGaps.add(back);
+      }
+      append(positions, lsn);
     }
-    this.note(stream, pg, at);
   }
 
   noteTails(stream: StreamId, tails: ReadonlyMap<PgId, Lsn>): void {
-    for (const [pg, at] of tails) this.noteForeign(stream, pg, at, at);
+    for (const [pg, at] of tails) this.noteForeign(stream, pg, [{ back: at, lsn: at }]);
   }
 
   learnManifest(manifest: Manifest): void {
@@ -102,4 +101,14 @@ export class TailHistory {
     if (positions === undefined) pgs.set(pg, (positions = { lsns: [], afterGaps: new Set() }));
     return positions;
   }
+}
+
+function append(positions: Positions, at: Lsn): void {
+  const { lsns } = positions;
+  if (lsns.length > 0 && lsns[lsns.length - 1]! >= at) return;
+  lsns.push(at);
+  if (lsns.length <= KEPT_MAX) return;
+  positions.lsns = lsns.slice(KEPT_MAX / 2);
+  for (const gap of positions.afterGaps) if (gap < positions.lsns[0]!) positions.afterGaps.delete(gap);
+  positions.afterGaps.add(positions.lsns[0]!);
 }

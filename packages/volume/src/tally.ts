@@ -7,9 +7,8 @@
  */
 import { NO_BUGS, OWNED_QUORUM, quorumFor, type PlantedBugs, type StreamId, type Vote } from "@sixfold/model";
 import type { Ack, SliceVote } from "@sixfold/wire";
-import type { InFlightEntry } from "./in-flight.ts";
+import type { InFlightEntry, SentSlice } from "./in-flight.ts";
 import { ALL_MEMBERS, countBits, type PgProgress } from "./pg-progress.ts";
-import type { SentSlice } from "./in-flight.ts";
 import type { Blocker } from "./sent.ts";
 
 /** What the decider wants to hear at once. */
@@ -123,11 +122,4 @@ export function needsManifest(
     short = true;
   }
   return short;
-}
-
-/** For traces and tests. */
-export function showVotes(sent: SentSlice): string {
-  let out = "";
-  for (let i = 0; i < 6; i++) out += (sent.accepts >> i) & 1 ? "a" : (sent.waits >> i) & 1 ? "w" : ".";
-  return out;
 }

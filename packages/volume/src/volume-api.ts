@@ -9,7 +9,7 @@
  *       serverUp / serverDown / receive     ->       send, append           (to segment servers)
  *       create / refresh / openStream       ->       manifest, opened
  *       submit / giveUp / flush             ->       decided, told, durable, hold, release
- *       readPage / pullSlices / ...         ->       page, slices, outcome, manifestChecked
+ *       readPage / findTransaction / ...    ->       page, outcome, manifestChecked
  *       recover / closeOwn                  ->       closed
  *                                                    fenced                 (own stream lost)
  */
@@ -17,7 +17,6 @@ import type {
   ConflictPhase,
   DecidedBy,
   Decision,
-  Decisions,
   Entry,
   Geometry,
   Lsn,
@@ -30,7 +29,6 @@ import type {
   PlantedBugs,
   ReadPoint,
   SegmentServerInfo,
-  Slice,
   StreamId,
   Trace,
   TransactionId,
@@ -105,25 +103,13 @@ export type VolumeEffect =
       readonly readPoint: ReadPoint;
       readonly answer: ReadAnswer;
     }
-  /**
-   * Answer to `pullSlices`: slices in (after, reached], in LSN order, with what is known of their fate. `reached < through`
-   * if no segment has more yet: ask again. `gone`: merged away up to there, copy pages instead.
-   */
-  | {
-      readonly kind: "slices";
-      readonly pg: PgId;
-      readonly stream: StreamId;
-      readonly after: Lsn;
-      readonly reached: Lsn;
-      readonly slices: readonly Slice[];
-      readonly decisions: Decisions;
-      readonly gone: Lsn;
-    }
   | { readonly kind: "outcome"; readonly transaction: TransactionId; readonly outcome: FoundOutcome }
   /** Whenever a newer manifest was learned, and once per `refresh` and `create`. */
   | { readonly kind: "manifest"; readonly manifest: Manifest }
-  /** Three of six seats hold nothing newer than the revision known when `checkManifest` was last called, or something does (then a read follows by itself). */
-  /** `check`: what `checkManifest` returned. */
+  /**
+   * Three of six seats hold nothing newer than the revision known when `checkManifest` was last called, or something does (then a
+   * read follows by itself). `check`: what `checkManifest` returned.
+   */
   | { readonly kind: "manifestChecked"; readonly check: number; readonly unchanged: boolean }
   | { readonly kind: "opened"; readonly stream: StreamId; readonly exclusive: boolean }
   /** No stream could be opened: the limit of writers is reached, or the volume does not exist. */
@@ -168,8 +154,6 @@ export interface VolumeFace {
   recover(stream: StreamId, now: number): void;
   /** Clean stop: decides what is in flight, then closes the own stream at its last LSN. Effect `closed`. Nothing may be submitted after it. */
   closeOwn(now: number): void;
-  /** False: in-flight bytes are at their bound; what is submitted still queues, but the owner should hold back. */
-  canSubmit(): boolean;
   /** LSNs are dense from 1 in each stream. The volume owns the entry from here on. */
   submit(entry: Entry, now: number): void;
   /**
@@ -183,15 +167,11 @@ export interface VolumeFace {
   flush(lowWater: ReadPoint, builtOn: ReadPoint, now: number): void;
   /** The owner has applied this stream up to `lsn`: courtesy to entries up to it ends. */
   foreignSeen(stream: StreamId, lsn: Lsn): void;
-  /** Foreign slices and tails as feeds bring them: what `need` is made of. Closed streams come from the manifest, own ones are known. */
-  noteForeign(slice: Slice): void;
+  /** Foreign frames and tails as feeds bring them: what `need` is made of. Closed streams come from the manifest, own ones are known. */
+  noteForeign(frame: Append): void;
   noteTails(stream: StreamId, tails: ReadonlyMap<PgId, Lsn>): void;
-  /** The last LSN of `stream` at or below `at` that is known to have a slice in `pg`; 0 if none. */
-  tail(pg: PgId, stream: StreamId, at: Lsn): Lsn;
   /** Effect `page`. */
   readPage(page: PageId, readPoint: ReadPoint, now: number): void;
-  /** Catching up from storage: slices with LSN in (after, through]. Effect `slices`. */
-  pullSlices(stream: StreamId, pg: PgId, after: Lsn, through: Lsn, now: number): void;
   /** Effect `outcome`. */
   findTransaction(id: TransactionId, now: number): void;
   /** A newer call replaces an older one that is still under way. Effect `manifestChecked`. */

@@ -5,7 +5,7 @@
  *        │          └─ ManifestCommit                                          commits that votes cannot make
  *        ├── ManifestRegister, ManifestCheck                                   the manifest
  *        ├── StreamOpener, Recovery (one per stream), Closer                   streams coming and going
- *        └── PageReader, SlicePuller, OutcomeFinder, TailHistory, Courtesy
+ *        └── PageReader, OutcomeFinder, TailHistory, Courtesy
  *
  * This file only dispatches and joins them; each rule stands in the part that its name says.
  */
@@ -29,11 +29,10 @@ import {
   type PgId,
   type PlantedBugs,
   type ReadPoint,
-  type Slice,
   type StreamId,
   type TransactionId,
 } from "@sixfold/model";
-import type { StorageMessage } from "@sixfold/wire";
+import type { Append, StorageMessage } from "@sixfold/wire";
 import { Closer } from "./closer.ts";
 import { Courtesy } from "./courtesy.ts";
 import { settleLostStream } from "./lost-stream.ts";
@@ -45,7 +44,6 @@ import { OutcomeFinder } from "./outcome-finder.ts";
 import { PageReader } from "./page-reader.ts";
 import { Recovery } from "./recovery.ts";
 import { DEFAULT_VOLUME_SETTINGS, type VolumeSettings } from "./settings.ts";
-import { SlicePuller } from "./slice-puller.ts";
 import { StreamOpener, type OpenResult } from "./stream-opener.ts";
 import { StreamWriter } from "./stream-writer.ts";
 import { TailHistory } from "./tails.ts";
@@ -60,7 +58,6 @@ export class Volume implements VolumeFace {
   private readonly check: ManifestCheck;
   private readonly closer: Closer;
   private readonly reader: PageReader;
-  private readonly puller: SlicePuller;
   private readonly finder: OutcomeFinder;
   private readonly tails = new TailHistory();
   private readonly courtesy: Courtesy;
@@ -92,7 +89,6 @@ export class Volume implements VolumeFace {
     this.check = new ManifestCheck(out, seats, settings.askAgainMs);
     this.closer = new Closer({ out, settings, register, planted });
     this.reader = new PageReader({ out, settings, tails: this.tails, az: options.az, planted });
-    this.puller = new SlicePuller(out, settings);
     this.finder = new OutcomeFinder({ out, settings, register, planted });
     this.courtesy = new Courtesy(out, settings.courtesyMs);
   }
@@ -156,8 +152,6 @@ export class Volume implements VolumeFace {
         return this.recoveries.get(message.stream)?.recovery.onFenced(server, message, now);
       case "closed":
         return this.closer.onClosed(server, message, now);
-      case "pulledSlices":
-        return this.puller.onPulled(message, now);
       case "transactionFound":
         return this.finder.onFound(server, message);
       default:
@@ -227,7 +221,6 @@ export class Volume implements VolumeFace {
     this.out.trace?.({ kind: "manifest", manifest: m });
     this.tails.learnManifest(m);
     this.reader.learnManifest(m);
-    this.puller.learnManifest(m);
     this.closer.learnManifest(m);
     this.own?.writer.learnManifest(m);
     // The loss comes first: what a recovery committed of the own stream is shown to others' entries only once nothing here counts as undecided.
@@ -357,10 +350,6 @@ export class Volume implements VolumeFace {
 
   // Writing
 
-  canSubmit(): boolean {
-    return this.own !== undefined && this.own.closing === "no" && this.own.writer.canSubmit();
-  }
-
   submit(entry: Entry, now: number): void {
     const { own } = this;
     assert(own !== undefined && own.closing === "no", "entries are submitted to an open stream");
@@ -398,16 +387,12 @@ export class Volume implements VolumeFace {
     this.courtesy.foreignSeen(stream, lsn);
   }
 
-  noteForeign(slice: Slice): void {
-    this.tails.noteForeign(slice.stream, slice.pg, slice.back, slice.lsn);
+  noteForeign({ stream, pg, slices }: Append): void {
+    this.tails.noteForeign(stream, pg, slices);
   }
 
   noteTails(stream: StreamId, tails: ReadonlyMap<PgId, Lsn>): void {
     this.tails.noteTails(stream, tails);
-  }
-
-  tail(pg: PgId, stream: StreamId, at: Lsn): Lsn {
-    return this.tails.at(stream, pg, at);
   }
 
   readPage(page: PageId, readPoint: ReadPoint, now: number): void {
@@ -418,10 +403,6 @@ export class Volume implements VolumeFace {
       if (exists) this.reader.read(page, readPoint, this.own?.writer, at);
       else this.reader.answerEmpty(page, readPoint);
     }, now);
-  }
-
-  pullSlices(stream: StreamId, pg: PgId, after: Lsn, through: Lsn, now: number): void {
-    this.puller.pull(stream, pg, after, through, now);
   }
 
   findTransaction(id: TransactionId, now: number): void {
@@ -435,7 +416,6 @@ export class Volume implements VolumeFace {
     this.check.tick(now);
     for (const { recovery } of this.recoveries.values()) recovery.tick(now);
     this.reader.tick(this.own?.writer, now);
-    this.puller.tick(now);
     this.finder.tick(now);
     this.own?.tick(now);
     this.courtesy.tick(now);

@@ -112,30 +112,6 @@ export class FakeSegment {
             : ({ kind: "page", version: seen, image: new Uint8Array(8) } as const);
         return this.reply(from, { type: "pageRead", request: m.request, pg: m.pg, page: m.page, answer });
       }
-      case "pullSlices": {
-        const here = this.stream(m.pg, m.stream);
-        const through = lsn(Math.min(m.through, here.decidedThrough));
-        const slices = [...here.slices.values()]
-          .map((t) => t.slice)
-          .filter((s) => s.lsn > m.after && s.lsn <= through);
-        const aborts = [...here.aborts].filter((a) => a > m.after && a <= through).sort((a, b) => a - b);
-        const decisions = {
-          from: m.after,
-          through: lsn(Math.max(through, m.after)),
-          aborts,
-          earlyAborts: [],
-        };
-        return this.reply(from, {
-          type: "pulledSlices",
-          request: m.request,
-          pg: m.pg,
-          stream: m.stream,
-          slices,
-          decisions,
-          mergedThrough: lsn(0),
-          closed: here.closed,
-        });
-      }
       case "findTransaction": {
         const here = this.stream(m.pg, m.stream);
         const attempts = [...here.slices.values()]
