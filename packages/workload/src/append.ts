@@ -43,7 +43,7 @@ export class Append extends RecordedWorkload {
     return { kind: "list", key: name, values: (value ?? []) as number[] };
   }
 
-  protected judge(
+  protected judgeHistory(
     history: readonly HistoryTransaction[],
     last: ReadonlyMap<string, unknown>,
   ): string | undefined {

@@ -7,28 +7,35 @@
  */
 import { type ErrorCode, isRetryable, SixfoldError } from "@sixfold/model";
 import type { WorkloadOperations, WorkloadTransaction, WorkloadTransactionOptions } from "./database-face.ts";
-import type { OperationOutcome, Promises, RunContext, TransactionStyle } from "./workload.ts";
+import type { OperationOutcome, Promises, RunContext } from "./workload.ts";
 
 const GIVE_UP_MS = 10_000;
 /** No limit of its own: time is the limit. */
 const ATTEMPTS = 100_000;
 
-export interface Operation extends Promises {
-  readonly as: TransactionStyle;
-  /** Name and arguments in `procedures.ts`. */
-  readonly procedure: string;
-  readonly args: readonly unknown[];
-  /** The same interactively. May run several times. */
+export interface InteractiveOperation extends Promises {
+  readonly as: "interactive";
+  /** May run several times. */
   readonly body: (tx: WorkloadTransaction) => Promise<unknown>;
-  /** Interactively: one attempt is known to be aborted, another follows. */
+  /** One attempt is known to be aborted, another follows. */
   readonly onLostAttempt?: (() => void) | undefined;
-  /** Interactively: the client gives up on its signal. */
+  /** The client gives up on its signal. */
   readonly signal?: AbortSignal | undefined;
   /** 10 s unless given. */
   readonly timeoutMs?: number | undefined;
   /** Errors that are no defect although a retry does not help. */
   readonly expected?: readonly ErrorCode[] | undefined;
 }
+
+export interface ProcedureOperation {
+  readonly as: "procedure";
+  /** Name and arguments in `procedures.ts`. */
+  readonly procedure: string;
+  readonly args: readonly unknown[];
+}
+
+/** One that can do the same in either style says how for both. */
+export type Operation = InteractiveOperation | ProcedureOperation;
 
 export interface OperationResult {
   readonly outcome: OperationOutcome;
@@ -46,12 +53,11 @@ export function attempt(
   operation: Operation,
   context: RunContext,
 ): Promise<OperationResult> {
-  const startMs = context.now();
-  return concluded(context, operation.expected, () =>
-    operation.as === "interactive"
-      ? db.transaction(operation.body, optionsOf(operation, context))
-      : callUntilDone(db, operation, context, startMs),
-  );
+  return operation.as === "interactive"
+    ? concluded(context, operation.expected, () =>
+        db.transaction(operation.body, optionsOf(operation, context)),
+      )
+    : concluded(context, undefined, () => callUntilDone(db, operation, context));
 }
 
 /** Awaits any request as `attempt` awaits a transaction. */
@@ -78,7 +84,7 @@ export async function concluded(
   }
 }
 
-function optionsOf(operation: Operation, context: RunContext): WorkloadTransactionOptions {
+function optionsOf(operation: InteractiveOperation, context: RunContext): WorkloadTransactionOptions {
   const { isolation, consistency, signal, onLostAttempt } = operation;
   return {
     retry: { attempts: ATTEMPTS, timeoutMs: operation.timeoutMs ?? GIVE_UP_MS },
@@ -94,10 +100,10 @@ function optionsOf(operation: Operation, context: RunContext): WorkloadTransacti
 
 async function callUntilDone(
   db: WorkloadOperations,
-  operation: Operation,
+  operation: ProcedureOperation,
   context: RunContext,
-  startMs: number,
 ): Promise<unknown> {
+  const startMs = context.now();
   for (;;) {
     try {
       return await db.call(operation.procedure, ...operation.args);

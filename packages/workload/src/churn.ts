@@ -10,7 +10,7 @@
  */
 import type { Random } from "@sixfold/model";
 import type { RowKey, ScanRange } from "./database-face.ts";
-import { compareKeys } from "./key-order.ts";
+import { compareKeys } from "./row-keys.ts";
 import { KeyParts } from "./key-parts.ts";
 import type { OwnedPlan } from "./owned-transaction.ts";
 import { OwnedWorkload } from "./owned-workload.ts";

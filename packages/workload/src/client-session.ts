@@ -104,8 +104,6 @@ export class ClientSession {
       const { number } = this;
       const result = await this.attempt({
         as: "interactive",
-        procedure: "",
-        args: [],
         consistency: "cluster",
         body: async (tx) => tx.put(this.table, [number], true),
       });

@@ -8,6 +8,7 @@
  */
 import type { Consistency, Isolation } from "@sixfold/model";
 import type { WorkloadOperations } from "./database-face.ts";
+import { Doubts } from "./doubts.ts";
 
 /** How a transaction ended for its client, retries included. */
 export type OperationOutcome = "committed" | "aborted" | "unknown";
@@ -33,23 +34,15 @@ export interface HistoryTransaction {
 }
 
 /** A transaction of the history while it runs. */
-export interface OpenTransaction {
-  readonly id: number;
-  readonly session: number;
-  readonly invokedAt: number;
+export interface OpenTransaction extends HistoryTransaction {
   returnedAt: number;
   outcome: OperationOutcome;
-  readonly isolation: Isolation;
-  readonly consistency: Consistency;
   operations: HistoryOperation[];
 }
 
-/** Who is asked at once after a failure may need a moment to know. */
-const ASKED_AT_MOST = 5;
-
 export class HistoryRecorder {
   private readonly all: OpenTransaction[] = [];
-  private readonly unsettled: { readonly of: OpenTransaction; readonly transaction: string }[] = [];
+  private readonly doubts = new Doubts<OpenTransaction>();
 
   begin(terms: {
     readonly session: number;
@@ -79,17 +72,13 @@ export class HistoryRecorder {
   }
 
   /** None came; `transaction` is the id to ask for, if it is known. */
-  doubt(open: OpenTransaction | undefined, transaction: string | undefined): void {
-    if (open !== undefined && transaction !== undefined) this.unsettled.push({ of: open, transaction });
+  doubt(open: OpenTransaction, transaction: string | undefined): void {
+    this.doubts.add(open, transaction);
   }
 
   /** Asks for what became of those without an answer. They still have not returned. */
-  async settle(db: WorkloadOperations): Promise<void> {
-    for (let times = 0; times < ASKED_AT_MOST && this.unsettled.length > 0; times++)
-      for (const doubt of this.unsettled.splice(0)) {
-        doubt.of.outcome = await db.outcome(doubt.transaction);
-        if (doubt.of.outcome === "unknown") this.unsettled.push(doubt);
-      }
+  settle(db: WorkloadOperations): Promise<void> {
+    return this.doubts.settle(db, (open, outcome) => void (open.outcome = outcome));
   }
 
   /** Of all transactions, also of those that did not commit; in the order of their first write. */

@@ -8,7 +8,7 @@
  *
  * Invariant: each counter is the number of its acknowledged increments (I1, I2, I9).
  */
-import { Random } from "@sixfold/model";
+import { clientRandom } from "./client-choices.ts";
 import { attempt } from "./attempt.ts";
 import type { WorkloadDatabase } from "./database-face.ts";
 import { KeyParts } from "./key-parts.ts";
@@ -40,7 +40,7 @@ export class Hot implements Workload {
   }
 
   async run(db: WorkloadDatabase, client: number, context: RunContext): Promise<void> {
-    const random = new Random(this.options.seed + (client + 1) * 2 ** 32);
+    const random = clientRandom(this.options.seed, client);
     const writer = this.writerOf(client);
     while (!context.stopped()) await this.increment(db, this.parts.choosePart(writer, random), context);
   }

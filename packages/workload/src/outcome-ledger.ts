@@ -1,6 +1,6 @@
 /** What was said of each transaction of `outcomes`, by whomever; and whether it agrees with itself and with the rows. */
 import type { TransactionOutcome } from "@sixfold/model";
-import { Ledger } from "./ledger.ts";
+import type { Violations } from "./violations.ts";
 
 export interface MarkedRow {
   readonly transaction: string;
@@ -15,7 +15,12 @@ interface Known {
 export class OutcomeLedger {
   private readonly known = new Map<string, Known>();
   private readonly ids: string[] = [];
-  private readonly seen = new Ledger();
+  private readonly seen: Violations;
+
+  /** `seen`: where contradictions are noted. */
+  constructor(seen: Violations) {
+    this.seen = seen;
+  }
 
   /** An attempt that would write `rows` rows. */
   begin(transaction: string, rows: number): void {
@@ -38,10 +43,6 @@ export class OutcomeLedger {
     if (outcome !== "unknown") this.say(transaction, outcome, "was answered");
   }
 
-  violation(): string | undefined {
-    return this.seen.violation();
-  }
-
   /** Compares with all rows, read after every answer. */
   judge(rows: readonly MarkedRow[]): string | undefined {
     const found = new Map<string, number>();
@@ -61,7 +62,7 @@ export class OutcomeLedger {
   private say(transaction: string, outcome: "committed" | "aborted", how: string): void {
     const known = this.known.get(transaction)!;
     if (known.said !== undefined && known.said !== outcome)
-      this.seen.observe(`${transaction} ${how} ${outcome} after it had been called ${known.said}`);
+      this.seen.note(`${transaction} ${how} ${outcome} after it had been called ${known.said}`);
     known.said = outcome;
   }
 }

@@ -8,14 +8,15 @@
  * Invariants: of a committed transaction every row is there, of an aborted one none, whether the client was told or asked (I1, I2, I4). An
  * answer never changes, whoever asks. `unknown` is no answer.
  */
-import { type ErrorCode, Random } from "@sixfold/model";
-import { type ClientSession, Sessions } from "./client-session.ts";
+import type { ErrorCode, Random } from "@sixfold/model";
+import type { ClientSession } from "./client-session.ts";
 import type { RowKey, WorkloadDatabase, WorkloadTransaction } from "./database-face.ts";
 import { KeyParts } from "./key-parts.ts";
 import { type MarkedRow, OutcomeLedger } from "./outcome-ledger.ts";
 import type { Counter } from "./procedures.ts";
+import { type Client, SessionWorkload } from "./session-workload.ts";
 import { runInteractively, scan } from "./transaction-steps.ts";
-import type { RunContext, Verdict, Workload, WorkloadOptions } from "./workload.ts";
+import type { WorkloadOptions } from "./workload.ts";
 
 const ROWS_MAX = 3;
 const COUNTERS = 2;
@@ -45,50 +46,39 @@ interface Giving {
   readonly counter: number | undefined;
 }
 
-export class Outcomes implements Workload {
+export class Outcomes extends SessionWorkload {
   readonly name = "outcomes";
-  private readonly options: WorkloadOptions;
   private readonly parts: KeyParts;
-  private readonly sessions: Sessions;
-  private readonly ledger = new OutcomeLedger();
+  private readonly ledger = new OutcomeLedger(this.seen);
 
   constructor(options: WorkloadOptions) {
-    this.options = options;
+    super(options);
     this.parts = new KeyParts({ ...options, records: 1 });
-    this.sessions = new Sessions(options.table);
   }
 
-  writerOf(client: number): number {
-    return this.parts.writerOf(client);
-  }
-
-  async setup(db: WorkloadDatabase): Promise<void> {
+  override async setup(db: WorkloadDatabase): Promise<void> {
     await db.createTable(this.options.table);
     await db.createTable(this.counters);
     await this.sessions.setup(db);
   }
 
-  async run(db: WorkloadDatabase, client: number, context: RunContext): Promise<void> {
-    const random = new Random(this.options.seed + (client + 1) * 2 ** 32);
-    const session = this.sessions.open(db, context);
-    for (let serial = 1; !context.stopped(); serial++) {
+  protected begin(client: Client): () => Promise<void> {
+    const { number, random, session } = client;
+    let serial = 0;
+    return async () => {
       const giving: Giving = {
         manner: random.pick(MANNERS),
         afterMs: random.int(LONGEST_PATIENCE_MS),
         rows: 1 + random.int(ROWS_MAX),
-        part: this.parts.choosePart(this.writerOf(client), random),
+        part: this.parts.choosePart(this.writerOf(number), random),
         counter: random.chance(0.5) ? random.int(COUNTERS) : undefined,
       };
-      await this.transact(session, [client, serial], giving, context);
+      await this.transact(client, [number, ++serial], giving);
       if (random.chance(ASK_AGAIN_FRACTION)) await this.askAgain(session, random);
-    }
+    };
   }
 
-  async audit(): Promise<Verdict> {
-    return "ok";
-  }
-
-  async check(db: WorkloadDatabase): Promise<Verdict> {
+  protected async judge(db: WorkloadDatabase): Promise<string | undefined> {
     const ids = this.ledger.transactions;
     for (let i = 0; i < ids.length; i += ASKED_AT_ONCE)
       await Promise.all(
@@ -97,21 +87,14 @@ export class Outcomes implements Workload {
     const rows = await db.transaction((tx) => runInteractively(tx, scan<MarkedRow>(this.options.table)), {
       consistency: "cluster",
     });
-    const wrong = this.ledger.violation() ?? this.ledger.judge(rows.map(([, row]) => row));
-    return wrong === undefined ? "ok" : `broken: ${wrong}`;
+    return this.seen.summary() ?? this.ledger.judge(rows.map(([, row]) => row));
   }
 
   private get counters(): string {
     return `${this.options.table}/counters`;
   }
 
-  private async transact(
-    session: ClientSession,
-    key: RowKey,
-    giving: Giving,
-    context: RunContext,
-  ): Promise<void> {
-    const { isolation, consistency } = this.options;
+  private async transact({ session, context }: Client, key: RowKey, giving: Giving): Promise<void> {
     const { manner, afterMs } = giving;
     const patience = new AbortController();
     const attempts: string[] = [];
@@ -119,10 +102,7 @@ export class Outcomes implements Workload {
     if (manner === "after a while") void context.pause(afterMs).then(() => patience.abort());
     const result = await session.attempt({
       as: "interactive",
-      procedure: "",
-      args: [],
-      isolation,
-      consistency,
+      ...this.promises,
       expected: GIVEN_UP,
       ...(manner === "never" || manner === "deadline" ? {} : { signal: patience.signal }),
       ...(manner === "deadline" ? { timeoutMs: 1 + afterMs } : {}),

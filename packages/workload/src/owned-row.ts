@@ -7,6 +7,7 @@
  */
 import type { Random } from "@sixfold/model";
 import type { RowKey } from "./database-face.ts";
+import { nameOf } from "./row-keys.ts";
 
 export interface OwnedRow {
   readonly key: RowKey;
@@ -39,8 +40,8 @@ export class Bodies {
 
   /** What is wrong with `row`, found at `key`; undefined if it is whole. */
   fault(key: RowKey, row: OwnedRow): string | undefined {
-    const name = key.join("/");
-    if (row.key.join("/") !== name) return `row ${name} holds what was written to ${row.key.join("/")}`;
+    const name = nameOf(key);
+    if (nameOf(row.key) !== name) return `row ${name} holds what was written to ${nameOf(row.key)}`;
     const { body, serial, size } = row;
     if (body.length !== size) return `row ${name} has ${body.length} of ${size} bytes of write ${serial}`;
     const expected = this.body(serial, size);

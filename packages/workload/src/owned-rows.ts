@@ -11,6 +11,7 @@
  */
 import type { RowKey } from "./database-face.ts";
 import type { Bodies, OwnedRow } from "./owned-row.ts";
+import { nameOf } from "./row-keys.ts";
 
 type VersionState = "begun" | "committed" | "aborted" | "unknown";
 
@@ -33,7 +34,7 @@ export class OwnedRows {
   }
 
   classOf(client: number): OwnClass {
-    return (this.classes[client] ??= new OwnClass());
+    return (this.classes[client] ??= new OwnClass(client));
   }
 
   /** A new version number for an attempt about to write. */
@@ -55,8 +56,8 @@ export class OwnedRows {
     const fault = this.bodies.fault(key, row);
     if (fault !== undefined) return fault;
     const state = this.states[row.serial];
-    if (state === undefined) return `row ${key.join("/")} holds write ${row.serial}, which nobody made`;
-    if (state === "aborted") return `row ${key.join("/")} holds write ${row.serial}, which was aborted`;
+    if (state === undefined) return `row ${nameOf(key)} holds write ${row.serial}, which nobody made`;
+    if (state === "aborted") return `row ${nameOf(key)} holds write ${row.serial}, which was aborted`;
     if (state === "begun" && row.serial !== reader) this.seenEarly.add(row.serial);
     return undefined;
   }
@@ -68,8 +69,8 @@ export class OwnedRows {
       const wrong = this.judge(key, row);
       if (wrong !== undefined) return wrong;
       const owner = key.at(-1) as number;
-      if (found[owner] === undefined) return `row ${key.join("/")} has an owner that is no client`;
-      found[owner].set(key.join("/"), row);
+      if (found[owner] === undefined) return `row ${nameOf(key)} has an owner that is no client`;
+      found[owner].set(nameOf(key), row);
     }
     for (const [client, own] of this.classes.entries()) {
       const wrong = own?.judge(found[client]!, () => true);
@@ -81,13 +82,18 @@ export class OwnedRows {
 
 /** The keys of one client. */
 export class OwnClass {
+  /** The client. */
+  readonly owner: number;
   private readonly rows = new Map<string, OwnedRow>();
-  private readonly keys = new Map<string, RowKey>();
   private readonly tainted = new Set<string>();
+
+  constructor(owner: number) {
+    this.owner = owner;
+  }
 
   /** Keys of rows that must be there, in no order. */
   get live(): readonly RowKey[] {
-    return [...this.keys.values()];
+    return [...this.rows.values()].map((row) => row.key);
   }
 
   get size(): number {
@@ -96,28 +102,24 @@ export class OwnClass {
 
   /** The row that must be at `key`. */
   row(key: RowKey): OwnedRow | undefined {
-    return this.rows.get(key.join("/"));
+    return this.rows.get(nameOf(key));
   }
 
   /** Nothing is known of this key any more, so nothing should be done with it. */
   isTainted(key: RowKey): boolean {
-    return this.tainted.has(key.join("/"));
+    return this.tainted.has(nameOf(key));
   }
 
   apply(changes: OwnChanges): void {
-    for (const key of changes.deletes) this.forget(key.join("/"));
-    for (const row of changes.puts) {
-      const name = row.key.join("/");
-      this.rows.set(name, row);
-      this.keys.set(name, row.key);
-    }
+    for (const key of changes.deletes) this.rows.delete(nameOf(key));
+    for (const row of changes.puts) this.rows.set(nameOf(row.key), row);
   }
 
   /** Nobody can say whether `changes` happened. */
   taint(changes: OwnChanges): void {
     for (const key of [...changes.deletes, ...changes.puts.map((row) => row.key)]) {
-      this.forget(key.join("/"));
-      this.tainted.add(key.join("/"));
+      this.rows.delete(nameOf(key));
+      this.tainted.add(nameOf(key));
     }
   }
 
@@ -131,25 +133,20 @@ export class OwnClass {
     changes?: OwnChanges,
   ): string | undefined {
     const changed = new Map<string, OwnedRow | undefined>();
-    for (const key of changes?.deletes ?? []) changed.set(key.join("/"), undefined);
-    for (const row of changes?.puts ?? []) changed.set(row.key.join("/"), row);
+    for (const key of changes?.deletes ?? []) changed.set(nameOf(key), undefined);
+    for (const row of changes?.puts ?? []) changed.set(nameOf(row.key), row);
     for (const [name, row] of found) {
       if (this.tainted.has(name)) continue;
       const expected = changed.has(name) ? changed.get(name) : this.rows.get(name);
       if (expected === undefined) return `row ${name} is there (write ${row.serial}) and should not be`;
       if (expected.serial !== row.serial) return `row ${name} is write ${row.serial}, not ${expected.serial}`;
     }
-    for (const [name, key] of this.keys)
+    for (const [name, { key, serial }] of this.rows)
       if (!found.has(name) && !changed.has(name) && covers(key))
-        return `row ${name} is missing (write ${this.rows.get(name)!.serial})`;
+        return `row ${name} is missing (write ${serial})`;
     for (const [name, row] of changed)
       if (row !== undefined && !found.has(name) && covers(row.key))
         return `row ${name} is missing (the transaction's own write ${row.serial})`;
     return undefined;
-  }
-
-  private forget(name: string): void {
-    this.rows.delete(name);
-    this.keys.delete(name);
   }
 }

@@ -3,84 +3,60 @@
  * rows of all classes, judged by the ledger (`owned-rows.ts`) attempt by attempt.
  */
 import { Random } from "@sixfold/model";
-import { type ClientSession, Sessions } from "./client-session.ts";
+import { drawStyle } from "./client-choices.ts";
+import type { ClientSession } from "./client-session.ts";
 import type { RowKey, ScanRange, WorkloadDatabase } from "./database-face.ts";
-import { compareKeys, isWithin } from "./key-order.ts";
-import { Ledger } from "./ledger.ts";
 import { Bodies, type OwnedRow } from "./owned-row.ts";
 import { type OwnChanges, type OwnClass, OwnedRows } from "./owned-rows.ts";
 import { changeOwnedRows, type OwnedPlan, type OwnedReads } from "./owned-transaction.ts";
+import { compareKeys, isWithin, nameOf } from "./row-keys.ts";
+import { type Client, SessionWorkload } from "./session-workload.ts";
 import { type Rows, runInteractively, scan } from "./transaction-steps.ts";
-import type { RunContext, TransactionStyle, Verdict, Workload, WorkloadOptions } from "./workload.ts";
+import { type TransactionStyle, type Verdict, verdictOf, type WorkloadOptions } from "./workload.ts";
 
-const OTHER_STYLE_FRACTION = 0.2;
-
-/** Who is asking, and with what. */
-interface Client {
-  readonly number: number;
-  readonly session: ClientSession;
-  readonly own: OwnClass;
-}
-
-export abstract class OwnedWorkload implements Workload {
-  abstract readonly name: "churn" | "long-values";
-  protected readonly options: WorkloadOptions;
-  private readonly rows: OwnedRows;
+export abstract class OwnedWorkload extends SessionWorkload {
   private readonly bodies: Bodies;
-  private readonly sessions: Sessions;
-  private readonly seen = new Ledger();
+  private readonly rows: OwnedRows;
 
   constructor(options: WorkloadOptions) {
-    this.options = options;
+    super(options);
     this.bodies = new Bodies(new Random(options.seed));
     this.rows = new OwnedRows(this.bodies);
-    this.sessions = new Sessions(options.table);
   }
 
   protected abstract draw(client: number, own: OwnClass, random: Random): OwnedPlan;
 
-  writerOf(client: number): number {
-    return client % this.options.writers;
+  override async audit(db: WorkloadDatabase): Promise<Verdict> {
+    return verdictOf(
+      await this.judgeTable(db, (rows) => {
+        for (const [key, row] of rows) {
+          const wrong = this.rows.judge(key, row);
+          if (wrong !== undefined) return wrong;
+        }
+        return undefined;
+      }),
+    );
   }
 
-  async setup(db: WorkloadDatabase): Promise<void> {
-    await db.createTable(this.options.table);
-    await this.sessions.setup(db);
+  protected begin(client: Client): () => Promise<void> {
+    const own = this.rows.classOf(client.number);
+    return () => {
+      const plan = this.draw(client.number, own, client.random);
+      return this.perform(client.session, own, plan, drawStyle(this.options.as, client.random));
+    };
   }
 
-  async run(db: WorkloadDatabase, number: number, context: RunContext): Promise<void> {
-    const random = new Random(this.options.seed + (number + 1) * 2 ** 32);
-    const session = this.sessions.open(db, context);
-    const client: Client = { number, session, own: this.rows.classOf(number) };
-    while (!context.stopped()) {
-      const plan = this.draw(number, client.own, random);
-      await this.perform(client, plan, this.drawStyle(random));
-    }
+  protected judge(db: WorkloadDatabase): Promise<string | undefined> {
+    return this.judgeTable(db, (rows) => this.rows.judgeAll(rows));
   }
 
-  async audit(db: WorkloadDatabase): Promise<Verdict> {
-    return this.judgeTable(db, (rows) => {
-      for (const [key, row] of rows) {
-        const wrong = this.rows.judge(key, row);
-        if (wrong !== undefined) return wrong;
-      }
-      return undefined;
-    });
-  }
-
-  async check(db: WorkloadDatabase): Promise<Verdict> {
-    const seen = this.seen.violation();
-    return seen === undefined ? this.judgeTable(db, (rows) => this.rows.judgeAll(rows)) : `broken: ${seen}`;
-  }
-
-  private drawStyle(random: Random): TransactionStyle {
-    const { as } = this.options;
-    if (!random.chance(OTHER_STYLE_FRACTION)) return as;
-    return as === "interactive" ? "procedure" : "interactive";
-  }
-
-  private async perform(client: Client, plan: OwnedPlan, as: TransactionStyle): Promise<void> {
-    const { table, isolation, consistency } = this.options;
+  private async perform(
+    session: ClientSession,
+    own: OwnClass,
+    plan: OwnedPlan,
+    as: TransactionStyle,
+  ): Promise<void> {
+    const { table } = this.options;
     const attempts: OwnChanges[] = [];
     const next = (): OwnChanges => {
       const changes = this.numbered(plan);
@@ -89,20 +65,19 @@ export abstract class OwnedWorkload implements Workload {
     };
     const endLast = (how: "committed" | "aborted" | "unknown"): void => {
       const last = attempts.at(-1);
-      if (last !== undefined) this.note(this.rows.end(last.serial, how));
+      if (last !== undefined) this.seen.note(this.rows.end(last.serial, how));
     };
-    const result = await client.session.settled(
-      await client.session.attempt({
+    const result = await session.settled(
+      await session.attempt({
         as,
-        isolation,
-        consistency,
+        ...this.promises,
         procedure: "changeRows",
         args: as === "procedure" ? [table, plan, next()] : [],
         onLostAttempt: () => endLast("aborted"),
         body: async (tx) => {
           const changes = next();
           const reads = await runInteractively(tx, changeOwnedRows(tx, table, plan, changes));
-          this.note(this.judgeReads(client, plan, changes, reads));
+          this.seen.note(this.judgeReads(own, plan, changes, reads));
         },
       }),
     );
@@ -112,9 +87,9 @@ export abstract class OwnedWorkload implements Workload {
     if (last === undefined || result.outcome === "aborted") return;
     // Undefined if it was committed but its answer is lost.
     const reads = result.value as OwnedReads | undefined;
-    if (reads !== undefined) this.note(this.judgeReads(client, plan, last, reads));
-    if (result.outcome === "committed") client.own.apply(last);
-    else client.own.taint(last);
+    if (reads !== undefined) this.seen.note(this.judgeReads(own, plan, last, reads));
+    if (result.outcome === "committed") own.apply(last);
+    else own.taint(last);
   }
 
   private numbered(plan: OwnedPlan): OwnChanges {
@@ -124,7 +99,7 @@ export abstract class OwnedWorkload implements Workload {
   }
 
   private judgeReads(
-    client: Client,
+    own: OwnClass,
     plan: OwnedPlan,
     changes: OwnChanges,
     reads: OwnedReads,
@@ -133,18 +108,18 @@ export abstract class OwnedWorkload implements Workload {
     const gotten: (readonly [RowKey, OwnedRow])[] = [];
     for (const [i, key] of plan.gets.entries())
       if (reads.gets[i] !== undefined) gotten.push([key, reads.gets[i]]);
-    const names = new Set(plan.gets.map((key) => key.join("/")));
-    const wrong = this.judgeRows(client, changes.serial, gotten, (key) => names.has(key.join("/")), shown);
+    const names = new Set(plan.gets.map(nameOf));
+    const wrong = this.judgeRows(own, changes.serial, gotten, (key) => names.has(nameOf(key)), shown);
     if (wrong !== undefined || plan.range === undefined) return wrong;
     const { range } = plan;
     return (
       judgeShape(range, reads.rows) ??
-      this.judgeRows(client, changes.serial, reads.rows, coveredBy(range, reads.rows), shown)
+      this.judgeRows(own, changes.serial, reads.rows, coveredBy(range, reads.rows), shown)
     );
   }
 
   private judgeRows(
-    client: Client,
+    own: OwnClass,
     serial: number,
     rows: Rows<OwnedRow>,
     covers: (key: RowKey) => boolean,
@@ -154,24 +129,17 @@ export abstract class OwnedWorkload implements Workload {
     for (const [key, row] of rows) {
       const wrong = this.rows.judge(key, row, serial);
       if (wrong !== undefined) return wrong;
-      if (key.at(-1) === client.number) found.set(key.join("/"), row);
+      if (key.at(-1) === own.owner) found.set(nameOf(key), row);
     }
-    return client.own.judge(found, covers, changes);
-  }
-
-  private note(violation: string | undefined): void {
-    if (violation !== undefined) this.seen.observe(violation);
+    return own.judge(found, covers, changes);
   }
 
   private judgeTable(
     db: WorkloadDatabase,
     judge: (rows: Rows<OwnedRow>) => string | undefined,
-  ): Promise<Verdict> {
+  ): Promise<string | undefined> {
     return db.transaction(
-      async (tx): Promise<Verdict> => {
-        const wrong = judge(await runInteractively(tx, scan<OwnedRow>(this.options.table)));
-        return wrong === undefined ? "ok" : `broken: ${wrong}`;
-      },
+      async (tx) => judge(await runInteractively(tx, scan<OwnedRow>(this.options.table))),
       { consistency: "cluster" },
     );
   }
@@ -184,9 +152,9 @@ function judgeShape(range: ScanRange, rows: Rows<OwnedRow>): string | undefined 
   if (rows.length > limit) return `${asked} gave ${rows.length} rows`;
   let before: RowKey | undefined;
   for (const [key] of rows) {
-    if (!isWithin(key, range)) return `${asked} gave row ${key.join("/")}`;
+    if (!isWithin(key, range)) return `${asked} gave row ${nameOf(key)}`;
     const order = before === undefined ? -1 : compareKeys(before, key) * (reverse ? -1 : 1);
-    if (order >= 0) return `${asked} gave row ${key.join("/")} out of order`;
+    if (order >= 0) return `${asked} gave row ${nameOf(key)} out of order`;
     before = key;
   }
   return undefined;

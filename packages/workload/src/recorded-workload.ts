@@ -6,10 +6,11 @@
  * procedures. Each attempt writes values of its own. The end adds one transaction that reads everything: what was lost late shows
  * there.
  *
- * Beside the checker's verdict, each has an expected state that needs no checker (`judge`).
+ * Beside the checker's verdict, each has an expected state that needs no checker (`judgeHistory`).
  */
-import { type Isolation, Random } from "@sixfold/model";
-import { type ClientSession, Sessions } from "./client-session.ts";
+import type { Random } from "@sixfold/model";
+import { drawStyle } from "./client-choices.ts";
+import type { ClientSession } from "./client-session.ts";
 import type { WorkloadDatabase } from "./database-face.ts";
 import {
   type HistoryOperation,
@@ -18,8 +19,8 @@ import {
   type OpenTransaction,
 } from "./history.ts";
 import { KeyParts } from "./key-parts.ts";
+import { nameOf } from "./row-keys.ts";
 import {
-  nameOf,
   operate,
   plannedWrites,
   type RangeRead,
@@ -27,35 +28,30 @@ import {
   type RowRead,
   type RowWrite,
 } from "./row-operations.ts";
+import { type Client, SessionWorkload } from "./session-workload.ts";
 import { runInteractively, scan } from "./transaction-steps.ts";
-import type { RunContext, TransactionStyle, Verdict, Workload, WorkloadOptions } from "./workload.ts";
+import type { Promises, RunContext, WorkloadOptions } from "./workload.ts";
 
 const DEFAULT_KEYS = 36;
 const OPERATIONS_MAX = 8;
 const HOT_FRACTION = 0.75;
 const READ_ONLY_FRACTION = 0.25;
 const LOCK_FRACTION = 0.1;
-/** Of transactions, run in the other style than the one preferred. */
-const OTHER_STYLE_FRACTION = 0.2;
 /** Procedures promise no more than `snapshot`, so a serializable run would have little to check with many of them. */
 const OTHER_STYLE_SERIALIZABLE_FRACTION = 0.05;
 
 /** One operation as drawn; its value is the attempt's. */
 export type Draft = Omit<RowWrite, "value"> | RowRead | RangeRead;
 
-export abstract class RecordedWorkload implements Workload {
-  abstract readonly name: "append" | "register";
+export abstract class RecordedWorkload extends SessionWorkload {
   protected readonly parts: KeyParts;
-  private readonly options: WorkloadOptions;
   private readonly recorder = new HistoryRecorder();
-  private readonly sessions: Sessions;
   private lastValue = 0;
   private lastMoment = 0;
 
   constructor(options: WorkloadOptions) {
-    this.options = options;
+    super(options);
     this.parts = new KeyParts({ ...options, records: options.records ?? DEFAULT_KEYS });
-    this.sessions = new Sessions(options.table);
   }
 
   /** Adds what one step of a transaction does to a key of `part`, `row` of its rows. */
@@ -63,53 +59,32 @@ export abstract class RecordedWorkload implements Workload {
   /** A scan of a whole part. */
   protected abstract drawScan(part: string): Draft;
   /** What the history says of the last state; undefined if it agrees. */
-  protected abstract judge(
+  protected abstract judgeHistory(
     history: readonly HistoryTransaction[],
     last: ReadonlyMap<string, unknown>,
   ): string | undefined;
   /** The operation that read `value` from the key called `name`. */
   protected abstract lastRead(name: string, value: unknown): HistoryOperation;
 
-  writerOf(client: number): number {
-    return this.parts.writerOf(client);
-  }
-
-  async setup(db: WorkloadDatabase): Promise<void> {
-    await db.createTable(this.options.table);
-    await this.sessions.setup(db);
-  }
-
-  async run(db: WorkloadDatabase, client: number, context: RunContext): Promise<void> {
-    const random = new Random(this.options.seed + (client + 1) * 2 ** 32);
-    const session = this.sessions.open(db, context);
-    while (!context.stopped()) {
-      const drafts = this.drawTransaction(this.writerOf(client), random);
-      if (this.drawStyle(random) === "procedure") await this.call(session, drafts, context);
-      else await this.interact(session, drafts, context);
-    }
-  }
-
-  /** The checker's business. */
-  async audit(): Promise<Verdict> {
-    return "ok";
-  }
-
-  async check(db: WorkloadDatabase): Promise<Verdict> {
-    await this.recorder.settle(db);
-    const last = await this.readAll(db);
-    const wrong = this.judge(this.recorder.transactions, last);
-    return wrong === undefined ? "ok" : `broken: ${wrong}`;
-  }
-
   history(): readonly HistoryTransaction[] {
     return this.recorder.transactions;
   }
 
-  private drawStyle(random: Random): TransactionStyle {
+  protected begin({ number, random, session, context }: Client): () => Promise<void> {
     const { as, isolation } = this.options;
-    const other = isolation === "serializable" ? OTHER_STYLE_SERIALIZABLE_FRACTION : OTHER_STYLE_FRACTION;
-    if (!random.chance(other)) return as;
-    return as === "interactive" ? "procedure" : "interactive";
+    const otherStyle = isolation === "serializable" ? OTHER_STYLE_SERIALIZABLE_FRACTION : undefined;
+    return () => {
+      const drafts = this.drawTransaction(this.writerOf(number), random);
+      return drawStyle(as, random, otherStyle) === "procedure"
+        ? this.call(session, drafts, context)
+        : this.interact(session, drafts, context);
+    };
+  }
+
+  protected async judge(db: WorkloadDatabase): Promise<string | undefined> {
+    await this.recorder.settle(db);
+    const last = await this.readAll(db);
+    return this.judgeHistory(this.recorder.transactions, last);
   }
 
   private drawTransaction(writer: number, random: Random): Draft[] {
@@ -144,57 +119,51 @@ export abstract class RecordedWorkload implements Workload {
     drafts: readonly Draft[],
     context: RunContext,
   ): Promise<void> {
-    const { isolation, consistency } = this.options;
     const { number } = session;
     const attempts: OpenTransaction[] = [];
     const endLast = (how: "committed" | "aborted"): void => this.ended(attempts.at(-1), how, context.now());
     const result = await session.attempt({
       as: "interactive",
-      procedure: "",
-      args: [],
-      isolation,
-      consistency,
+      ...this.promises,
       onLostAttempt: () => endLast("aborted"),
       body: async (tx) => {
-        const open = this.begin(number, context.now(), isolation);
+        const open = this.open(number, context.now(), this.promises);
         attempts.push(open);
         await runInteractively(tx, operate(tx, this.options.table, this.withValues(drafts), open.operations));
       },
     });
-    if (result.outcome === "unknown") this.recorder.doubt(attempts.at(-1), result.transaction);
-    else endLast(result.outcome);
+    const last = attempts.at(-1);
+    if (result.outcome !== "unknown") endLast(result.outcome);
+    else if (isOpen(last)) this.recorder.doubt(last, result.transaction);
   }
 
   private async call(session: ClientSession, drafts: readonly Draft[], context: RunContext): Promise<void> {
     const operations = this.withValues(drafts);
     // Attempts of a call are not told apart, so the first of them counts as its begin: it claims less.
-    const open = this.begin(session.number, context.now(), "snapshot", "session");
+    const open = this.open(session.number, context.now(), {});
     open.operations = plannedWrites(operations);
     const result = await session.attempt({
       as: "procedure",
       procedure: "operateRows",
       args: [this.options.table, operations],
-      body: () => Promise.resolve(),
     });
     if (result.outcome === "committed") open.operations = result.value as HistoryOperation[];
     if (result.outcome === "unknown") this.recorder.doubt(open, result.transaction);
     else this.ended(open, result.outcome, context.now());
   }
 
-  private begin(
+  private open(
     session: number,
     at: number,
-    isolation: Isolation = "snapshot",
-    consistency = this.options.consistency ?? "session",
+    { isolation = "snapshot", consistency = "session" }: Promises,
   ): OpenTransaction {
     this.lastMoment = Math.max(this.lastMoment, at);
     return this.recorder.begin({ session, at, isolation, consistency });
   }
 
-  /** A further attempt may fail before it begins anything: then the one before has ended already. */
   private ended(open: OpenTransaction | undefined, how: "committed" | "aborted", at: number): void {
     this.lastMoment = Math.max(this.lastMoment, at);
-    if (open !== undefined && open.returnedAt === Infinity) this.recorder.end(open, how, at);
+    if (isOpen(open)) this.recorder.end(open, how, at);
   }
 
   /** Everything at one read point, as the last transaction of the history. */
@@ -215,4 +184,9 @@ export abstract class RecordedWorkload implements Workload {
     this.ended(open, "committed", this.lastMoment + 2);
     return last;
   }
+}
+
+/** A further attempt may fail before it begins anything: then the one before has ended already. */
+function isOpen(transaction: OpenTransaction | undefined): transaction is OpenTransaction {
+  return transaction?.returnedAt === Infinity;
 }

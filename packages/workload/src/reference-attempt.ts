@@ -1,7 +1,7 @@
 /** One attempt of a transaction of `ReferenceDatabase`: its snapshot, what it read and what it would write. */
 import { SixfoldError } from "@sixfold/model";
 import type { RowKey, ScanRange } from "./database-face.ts";
-import { compareKeys, isWithin } from "./key-order.ts";
+import { compareKeys, isWithin } from "./row-keys.ts";
 import {
   asAsked,
   type ReferenceRow,

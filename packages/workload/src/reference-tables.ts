@@ -1,7 +1,7 @@
 /** The rows of `ReferenceDatabase`: every table with all versions that a running transaction may still see. */
 import { SixfoldError } from "@sixfold/model";
 import type { RowKey, ScanRange } from "./database-face.ts";
-import { compareKeys, isWithin } from "./key-order.ts";
+import { compareKeys, isWithin } from "./row-keys.ts";
 
 interface Version {
   readonly at: number;

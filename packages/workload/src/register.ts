@@ -34,7 +34,7 @@ export class Register extends RecordedWorkload {
     return { kind: "read", key: name, value: value as number | undefined };
   }
 
-  protected judge(
+  protected judgeHistory(
     history: readonly HistoryTransaction[],
     last: ReadonlyMap<string, unknown>,
   ): string | undefined {

@@ -1,5 +1,6 @@
 /** Which nodes the rings of `cycle` must have, by what clients were told. A node's number is used once. */
 import type { WorkloadOperations } from "./database-face.ts";
+import { Doubts } from "./doubts.ts";
 
 /** What a transaction did, or would have done. */
 export interface NodeChange {
@@ -14,7 +15,7 @@ type State = "live" | "maybe" | "removed";
 export class RingLedger {
   private readonly rings = new Map<string, Map<number, State>>();
   private readonly unnamedRemovals = new Map<string, number>();
-  private doubts: { readonly change: NodeChange; readonly transaction: string | undefined }[] = [];
+  private readonly doubts = new Doubts<NodeChange>();
 
   /** What must not be; undefined if the change is possible. */
   committed(change: NodeChange): string | undefined {
@@ -31,21 +32,17 @@ export class RingLedger {
   }
 
   doubt(change: NodeChange, transaction: string | undefined): void {
-    this.doubts.push({ change, transaction });
+    this.doubts.add(change, transaction);
   }
 
   /** Asks for the outcomes still open; what stays open may be either. */
   async settle(db: WorkloadOperations): Promise<string | undefined> {
-    const asked = this.doubts;
-    this.doubts = [];
-    for (const doubt of asked) {
-      const outcome = doubt.transaction === undefined ? "unknown" : await db.outcome(doubt.transaction);
-      if (outcome === "unknown") this.doubts.push(doubt);
-      const wrong = outcome === "committed" ? this.committed(doubt.change) : undefined;
-      if (wrong !== undefined) return wrong;
-    }
-    for (const { change } of this.doubts) this.leaveOpen(change);
-    return undefined;
+    let wrong: string | undefined;
+    await this.doubts.settle(db, (change, outcome) => {
+      if (outcome === "committed") wrong ??= this.committed(change);
+    });
+    for (const { of: change } of this.doubts.open) this.leaveOpen(change);
+    return wrong;
   }
 
   /** Compares the nodes of a ring with those it must have. */
@@ -57,7 +54,8 @@ export class RingLedger {
       if (state === "removed") return `ring ${ring} has node ${node}, which was removed`;
     }
     let unnamed = this.unnamedRemovals.get(ring) ?? 0;
-    for (const { change } of this.doubts) if (change.ring === ring && change.removed === "some") unnamed++;
+    for (const { of: change } of this.doubts.open)
+      if (change.ring === ring && change.removed === "some") unnamed++;
     let missing = 0;
     for (const [node, state] of expected) {
       if (state !== "live" || nodes.has(node)) continue;

@@ -7,6 +7,7 @@
  */
 import type { RowKey, RowWriter } from "./database-face.ts";
 import type { HistoryOperation } from "./history.ts";
+import { nameOf } from "./row-keys.ts";
 import { get, scan, type Steps } from "./transaction-steps.ts";
 
 export interface RowWrite {
@@ -30,11 +31,6 @@ export interface RangeRead {
 }
 
 export type RowOperation = RowWrite | RowRead | RangeRead;
-
-/** The key's name in the history. */
-export function nameOf(key: RowKey): string {
-  return key.join("/");
-}
 
 /** Runs `operations` in order and adds each to `done` once it has happened, so that an attempt that fails is known as far as it came. */
 export function* operate(

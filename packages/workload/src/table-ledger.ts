@@ -1,4 +1,5 @@
 /** What the clients of `tables` know of a table: all of one that is their own, some of one that they share. */
+import { nameOf } from "./row-keys.ts";
 import type { Rows } from "./transaction-steps.ts";
 import type { OperationOutcome } from "./workload.ts";
 
@@ -38,7 +39,7 @@ export class OwnTable {
     for (const [key, { serial, row, text }] of found) {
       const expected = left.get(row);
       if (key[0] !== row || expected === undefined)
-        return `${this.name} has row ${key.join("/")} of put ${serial}, which should not be there`;
+        return `${this.name} has row ${nameOf(key)} of put ${serial}, which should not be there`;
       if (expected.serial !== serial || expected.text !== text)
         return `${this.name} has row ${row} of put ${serial}, not of put ${expected.serial}`;
       left.delete(row);
@@ -83,8 +84,7 @@ export class SharedTable {
   judge(found: Rows<TableRow>, moment: number): string | undefined {
     const counts = new Map<number, number>();
     for (const [key, { serial, row }] of found) {
-      if (key[0] !== serial || key[1] !== row)
-        return `${this.name} has row ${key.join("/")} of put ${serial}`;
+      if (key[0] !== serial || key[1] !== row) return `${this.name} has row ${nameOf(key)} of put ${serial}`;
       counts.set(serial, (counts.get(serial) ?? 0) + 1);
     }
     for (const serial of counts.keys()) {

@@ -10,14 +10,13 @@
  * one shows nothing that was put, and acknowledged, before a drop began that is over (I1 to I4); at the end the catalog names the
  * tables that must be there and not the others.
  */
-import { type ErrorCode, Random } from "@sixfold/model";
-import { type ClientSession, Sessions } from "./client-session.ts";
+import type { ErrorCode, Random } from "@sixfold/model";
 import type { OperationResult } from "./attempt.ts";
 import type { WorkloadDatabase, WorkloadOperations, WorkloadTransaction } from "./database-face.ts";
-import { Ledger } from "./ledger.ts";
-import { runInteractively, scan, type Rows } from "./transaction-steps.ts";
+import { type Client, SessionWorkload } from "./session-workload.ts";
 import { OwnTable, SharedTable, type TableRow } from "./table-ledger.ts";
-import type { Promises, RunContext, Verdict, Workload, WorkloadOptions } from "./workload.ts";
+import { runInteractively, scan, type Rows } from "./transaction-steps.ts";
+import type { WorkloadOptions } from "./workload.ts";
 
 const OWN_NAMES = 2;
 const SHARED_NAMES = 2;
@@ -31,17 +30,12 @@ const GONE: readonly ErrorCode[] = ["unknown-table"];
 /** The catalog may be asked at a node that is a little behind. */
 const LISTED_AT_MOST = 50;
 
-interface Client {
-  readonly session: ClientSession;
-  readonly random: Random;
+interface TableClient extends Client {
   readonly own: OwnTable[];
 }
 
-export class Tables implements Workload {
+export class Tables extends SessionWorkload {
   readonly name = "tables";
-  private readonly options: WorkloadOptions;
-  private readonly sessions: Sessions;
-  private readonly seen = new Ledger();
   private readonly shared: SharedTable[];
   private readonly own: OwnTable[] = [];
   private lastSerial = 0;
@@ -49,46 +43,26 @@ export class Tables implements Workload {
   private moment = 0;
 
   constructor(options: WorkloadOptions) {
-    this.options = options;
-    this.sessions = new Sessions(options.table);
+    super(options);
     this.shared = Array.from(
       { length: SHARED_NAMES },
       (_, i) => new SharedTable(`${options.table}/shared-${i}`),
     );
   }
 
-  writerOf(client: number): number {
-    return client % this.options.writers;
-  }
-
-  async setup(db: WorkloadDatabase): Promise<void> {
-    await db.createTable(this.options.table);
-    await this.sessions.setup(db);
-  }
-
-  async run(db: WorkloadDatabase, number: number, context: RunContext): Promise<void> {
-    const random = new Random(this.options.seed + (number + 1) * 2 ** 32);
-    const names = Array.from({ length: OWN_NAMES }, (_, i) => `${this.options.table}/own-${number}-${i}`);
-    const own = names.map((name) => new OwnTable(name));
+  protected begin(client: Client): () => Promise<void> {
+    const { number, random } = client;
+    const { table, sharedPct } = this.options;
+    const own = Array.from({ length: OWN_NAMES }, (_, i) => new OwnTable(`${table}/own-${number}-${i}`));
     this.own.push(...own);
-    const client: Client = { session: this.sessions.open(db, context), random, own };
-    while (!context.stopped()) {
-      const isShared = random.chance(this.options.sharedPct / 100);
-      if (isShared) await this.useShared(client, random.pick(this.shared));
-      else await this.useOwn(client, random.int(OWN_NAMES));
-    }
+    const owner: TableClient = { ...client, own };
+    return () =>
+      random.chance(sharedPct / 100)
+        ? this.useShared(client, random.pick(this.shared))
+        : this.useOwn(owner, random.int(OWN_NAMES));
   }
 
-  async audit(): Promise<Verdict> {
-    return "ok";
-  }
-
-  async check(db: WorkloadDatabase): Promise<Verdict> {
-    const seen = this.seen.violation() ?? (await this.judgeEnd(db));
-    return seen === undefined ? "ok" : `broken: ${seen}`;
-  }
-
-  private async useOwn(client: Client, index: number): Promise<void> {
+  private async useOwn(client: TableClient, index: number): Promise<void> {
     const table = client.own[index]!;
     const { random } = client;
     if (table.state === "unknown") {
@@ -116,15 +90,13 @@ export class Tables implements Workload {
     if (result.outcome !== "committed") return;
     // Undefined if the answer is lost.
     if (result.value !== undefined && result.value !== expected)
-      this.seen.observe(
-        `to ${how} ${table.name}, which was ${table.state}, answered ${result.value === true}`,
-      );
+      this.seen.note(`to ${how} ${table.name}, which was ${table.state}, answered ${result.value === true}`);
     if (expected) table.become(how === "create" ? "present" : "absent");
   }
 
   private async expectGone(client: Client, table: OwnTable): Promise<void> {
     const result = await request(client, (db) => db.get(table.name, [0]), GONE);
-    if (result.outcome === "committed") this.seen.observe(`${table.name} was read, although it is dropped`);
+    if (result.outcome === "committed") this.seen.note(`${table.name} was read, although it is dropped`);
   }
 
   private newRows(random: Random): TableRow[] {
@@ -153,7 +125,7 @@ export class Tables implements Workload {
   private async scanOwn(client: Client, table: OwnTable): Promise<void> {
     const result = await this.transact(client, [], (tx) => runInteractively(tx, scan<TableRow>(table.name)));
     // A serializable one may be committed and its answer lost.
-    if (result.value !== undefined) this.note(table.judge(result.value as Rows<TableRow>));
+    if (result.value !== undefined) this.seen.note(table.judge(result.value as Rows<TableRow>));
   }
 
   private async useShared(client: Client, table: SharedTable): Promise<void> {
@@ -184,7 +156,7 @@ export class Tables implements Workload {
       GONE,
       async (tx) => {
         const begin = ++this.moment;
-        this.note(table.judge(await runInteractively(tx, scan<TableRow>(table.name)), begin));
+        this.seen.note(table.judge(await runInteractively(tx, scan<TableRow>(table.name)), begin));
       },
       atCluster,
     );
@@ -194,27 +166,19 @@ export class Tables implements Workload {
     client: Client,
     expected: readonly ErrorCode[],
     body: (tx: WorkloadTransaction) => Promise<unknown>,
-    promises: Promises = this.options,
+    promises = this.promises,
   ): Promise<OperationResult> {
-    const { isolation, consistency } = promises;
     return client.session.settled(
       await client.session.attempt({
         as: "interactive",
-        procedure: "",
-        args: [],
-        isolation,
-        consistency,
+        ...promises,
         expected,
         body,
       }),
     );
   }
 
-  private note(violation: string | undefined): void {
-    if (violation !== undefined) this.seen.observe(violation);
-  }
-
-  private async judgeEnd(db: WorkloadDatabase): Promise<string | undefined> {
+  protected async judge(db: WorkloadDatabase): Promise<string | undefined> {
     for (const table of this.own) {
       if (table.state !== "present") continue;
       const rows = await db.transaction((tx) => runInteractively(tx, scan<TableRow>(table.name)), {

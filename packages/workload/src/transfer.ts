@@ -5,14 +5,16 @@
  * end the accounts' `moves` are exactly two per acknowledged transfer (I1, I2): the total alone would not miss a
  * transfer that vanished whole.
  */
-import { assert, Random } from "@sixfold/model";
+import { assert, type Random } from "@sixfold/model";
+import { clientRandom } from "./client-choices.ts";
 import { attempt } from "./attempt.ts";
 import type { RowKey, WorkloadDatabase } from "./database-face.ts";
 import { KeyParts } from "./key-parts.ts";
 import { Ledger, unexpected } from "./ledger.ts";
 import { loadRows } from "./load-rows.ts";
 import type { Account } from "./procedures.ts";
-import type { RunContext, Verdict, Workload, WorkloadOptions } from "./workload.ts";
+import { nameOf } from "./row-keys.ts";
+import { type RunContext, type Verdict, verdictOf, type Workload, type WorkloadOptions } from "./workload.ts";
 
 const DEFAULT_ACCOUNTS = 10_000;
 const FIRST_BALANCE = 1_000;
@@ -33,12 +35,11 @@ export class Totals {
   }
 
   /** The invariant of every snapshot of `accounts` accounts. */
-  judge(accounts: number): Verdict {
-    if (this.accounts !== accounts) return `broken: ${this.accounts} accounts, not ${accounts}`;
+  judge(accounts: number): string | undefined {
+    if (this.accounts !== accounts) return `${this.accounts} accounts, not ${accounts}`;
     const first = accounts * FIRST_BALANCE;
-    if (this.balance !== first) return `broken: the balances sum up to ${this.balance}, not ${first}`;
-    if (this.negative > 0) return `broken: ${this.negative} accounts are below zero`;
-    return "ok";
+    if (this.balance !== first) return `the balances sum up to ${this.balance}, not ${first}`;
+    return this.negative > 0 ? `${this.negative} accounts are below zero` : undefined;
   }
 }
 
@@ -65,7 +66,7 @@ export class Transfer implements Workload {
   }
 
   async run(db: WorkloadDatabase, client: number, context: RunContext): Promise<void> {
-    const random = new Random(this.options.seed + (client + 1) * 2 ** 32);
+    const random = clientRandom(this.options.seed, client);
     const writer = this.writerOf(client);
     while (!context.stopped()) {
       const from = this.chooseAccount(writer, random);
@@ -76,18 +77,23 @@ export class Transfer implements Workload {
   }
 
   async audit(db: WorkloadDatabase): Promise<Verdict> {
-    return (await this.totals(db)).judge(this.parts.rows);
+    return verdictOf((await this.totals(db)).judge(this.parts.rows));
   }
 
   async check(db: WorkloadDatabase): Promise<Verdict> {
+    return verdictOf(await this.judge(db));
+  }
+
+  /** Rows against ledger: what is wrong. */
+  async judge(db: WorkloadDatabase): Promise<string | undefined> {
     await this.ledger.settle(db);
     const totals = await this.totals(db);
-    const verdict = totals.judge(this.parts.rows);
-    if (verdict !== "ok") return verdict;
+    const wrong = totals.judge(this.parts.rows);
+    if (wrong !== undefined) return wrong;
     const moves = unexpected(totals.moves, this.ledger.allChanges());
-    if (moves !== undefined)
-      return `broken: accounts were touched ${moves} times by the acknowledged transfers`;
-    return "ok";
+    return moves === undefined
+      ? undefined
+      : `accounts were touched ${moves} times by the acknowledged transfers`;
   }
 
   private chooseAccount(writer: number, random: Random): RowKey {
@@ -123,7 +129,7 @@ export class Transfer implements Workload {
       },
       context,
     );
-    const keys = [from.join("/"), to.join("/")];
+    const keys = [nameOf(from), nameOf(to)];
     if (result.outcome === "committed") this.ledger.commit(keys);
     else if (result.outcome === "unknown") this.ledger.doubt(result.transaction, keys);
   }

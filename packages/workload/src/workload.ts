@@ -73,6 +73,11 @@ export interface RunContext {
 
 export type Verdict = "ok" | `broken: ${string}`;
 
+/** `wrong`: undefined if nothing is. */
+export function verdictOf(wrong: string | undefined): Verdict {
+  return wrong === undefined ? "ok" : `broken: ${wrong}`;
+}
+
 export interface Workload {
   readonly name: WorkloadName;
   /** Creates the table and its rows. */

@@ -14,12 +14,15 @@
  * blind writes may overwrite one another, but not the later by the earlier.
  */
 import { Random } from "@sixfold/model";
+import { clientRandom } from "./client-choices.ts";
 import { attempt, type Operation } from "./attempt.ts";
 import type { RowKey, WorkloadDatabase } from "./database-face.ts";
 import { KeyParts } from "./key-parts.ts";
 import { Ledger, unexpected } from "./ledger.ts";
+import { nameOf } from "./row-keys.ts";
 import { loadRows } from "./load-rows.ts";
 import { FIELD_BYTES, FIELDS, isIntact, makeRecord, type Record, TextPool, withField } from "./record.ts";
+import { Violations } from "./violations.ts";
 import type { RunContext, Verdict, Workload, WorkloadName, WorkloadOptions } from "./workload.ts";
 import { ScrambledZipfian } from "./zipfian.ts";
 
@@ -62,6 +65,7 @@ export class Ycsb implements Workload {
   private readonly fieldBytes: number;
   private readonly texts: TextPool;
   private readonly ledger = new Ledger();
+  private readonly seen = new Violations();
   private readonly histories = new Map<string, WriteHistory>();
   /** Writes that ended without an answer: they may come true late, after others of the same author. */
   private readonly doubted = new Set<string>();
@@ -86,7 +90,7 @@ export class Ycsb implements Workload {
   }
 
   async run(db: WorkloadDatabase, client: number, context: RunContext): Promise<void> {
-    const random = new Random(this.options.seed + (client + 1) * 2 ** 32);
+    const random = clientRandom(this.options.seed, client);
     const writer = this.writerOf(client);
     for (let serial = 1; !context.stopped(); serial++) {
       const key: RowKey = [this.parts.choosePart(writer, random), this.rows.next(random)];
@@ -100,7 +104,7 @@ export class Ycsb implements Workload {
   }
 
   async check(db: WorkloadDatabase): Promise<Verdict> {
-    const seen = this.ledger.violation();
+    const seen = this.seen.summary();
     if (seen !== undefined) return `broken: ${seen}`;
     await this.ledger.settle(db);
     const counted = this.mix.write === "read-modify-write";
@@ -117,13 +121,11 @@ export class Ycsb implements Workload {
       as: "interactive",
       isolation,
       consistency,
-      procedure: "",
-      args: [],
       body: (tx) => tx.get<Record>(table, key),
     };
     const result = await attempt(db, operation, context);
     if (result.outcome === "committed" && !isIntact(result.value as Record | undefined))
-      this.ledger.observe(`record ${nameOf(key)} was read torn or not at all`);
+      this.seen.note(`record ${nameOf(key)} was read torn or not at all`);
   }
 
   private async write(
@@ -140,7 +142,7 @@ export class Ycsb implements Workload {
     const end = ++this.moment;
     const name = nameOf(key);
     if (result.outcome === "committed") {
-      if (result.value === false) return this.ledger.observe(`record ${name} was read torn or not at all`);
+      if (result.value === false) return this.seen.note(`record ${name} was read torn or not at all`);
       this.ledger.commit([name]);
       let history = this.histories.get(name);
       if (history === undefined) this.histories.set(name, (history = { lastBegin: 0, lastOf: new Map() }));
@@ -235,8 +237,4 @@ export class Ycsb implements Workload {
       { consistency: "cluster" },
     );
   }
-}
-
-function nameOf(key: RowKey): string {
-  return key.join("/");
 }

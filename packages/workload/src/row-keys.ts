@@ -1,5 +1,10 @@
-/** The order of keys as the database has it (wire's key codec), for what workloads use as keys. */
+/** What workloads use as keys: their names, and their order as the database has it (wire's key codec). */
 import type { RowKey, ScanRange } from "./database-face.ts";
+
+/** For ledgers, histories and messages. */
+export function nameOf(key: RowKey): string {
+  return key.join("/");
+}
 
 /** Elements in turn, numbers before strings, a prefix before what it begins. */
 export function compareKeys(a: RowKey, b: RowKey): number {
