@@ -37,6 +37,7 @@ import type { TransactionLog } from "./transaction-log.ts";
 
 /** What the desk needs of its node. */
 export interface DeskIo {
+  readonly now: number;
   /** The applied vector is closed and pages may be read. */
   readonly isReady: boolean;
   readonly engine: EngineFace;
@@ -163,6 +164,7 @@ export class ClientDesk {
 
   /** Fails what has waited too long. */
   expire(now: number): void {
+    if (this.waiting === 0) return;
     const late = [...this.held, ...this.parked, ...this.clusterWaits].filter((wait) => wait.until <= now);
     if (late.length === 0) return;
     this.held = this.held.filter((wait) => wait.until > now);
@@ -200,10 +202,8 @@ export class ClientDesk {
     this.answers.clear();
     const session = encodeSessionToken(this.io.engine.applied);
     for (const [, responses] of out)
-      for (let i = 0; i < responses.length; i++) {
-        const { request, result } = responses[i]!;
-        if ("session" in result) responses[i] = { request, result: { ...result, session } };
-      }
+      for (const { result } of responses)
+        if ("session" in result) (result as { session: Uint8Array }).session = session;
     return out;
   }
 
@@ -243,7 +243,7 @@ export class ClientDesk {
       this.clusterWaits.add(wait);
       this.queueBehind(request);
       const go = (view: ReadView | undefined): void => {
-        if (this.clusterWaits.delete(wait)) this.begin(link, request, now, view);
+        if (this.clusterWaits.delete(wait)) this.begin(link, request, this.io.now, view);
       };
       if (opensSnapshot(request.body, options)) this.io.clusterSnapshot(locks(request.body), go);
       else this.io.clusterRead(() => go(undefined));
@@ -299,22 +299,17 @@ export class ClientDesk {
     view: ReadView | undefined,
   ): void {
     const { engine } = this.io;
-    const ask = (tx?: TransactionId): number => {
-      const number = this.nextRequest++;
-      this.asked.set(number, { link, request, op: body.op, tx });
-      return number;
-    };
     switch (body.op) {
       case "get":
         return engine.get(
-          ask(body.tx?.id),
+          this.ask(link, request, body),
           { tx: this.handle(body.tx), view, table: body.table, keys: body.keys, forUpdate: body.forUpdate },
           now,
         );
       case "scan": {
         const { table, gt, gte, lt, lte, limit, reverse } = body;
         return engine.scan(
-          ask(body.tx?.id),
+          this.ask(link, request, body),
           { tx: this.handle(body.tx), view, table, gt, gte, lt, lte, limit, reverse },
           now,
         );
@@ -322,11 +317,10 @@ export class ClientDesk {
       case "commit": {
         this.startCommit(body.tx.id, now);
         const tx = this.handle(body.tx)!;
-        const writes = body.writes.map(({ table, key, value }) => ({ table, key, value }));
-        return engine.commit(ask(body.tx.id), { tx, writes }, now);
+        return engine.commit(this.ask(link, request, body), { tx, writes: body.writes }, now);
       }
       case "rollback":
-        return engine.rollback(ask(body.tx.id), body.tx.id, now);
+        return engine.rollback(this.ask(link, request, body), body.tx.id, now);
       case "call": {
         const procedure = this.io.procedures.get(body.procedure);
         if (procedure === undefined)
@@ -337,20 +331,27 @@ export class ClientDesk {
         const run = bindProcedure(procedure, body.args);
         this.startCommit(body.tx.id, now);
         const { isolation } = this.open.get(body.tx.id)?.options ?? DEFAULT_OPTIONS;
-        return engine.call(ask(body.tx.id), { tx: body.tx.id, isolation, run }, now);
+        return engine.call(this.ask(link, request, body), { tx: body.tx.id, isolation, run }, now);
       }
       case "createTable":
         this.startCommit(body.tx.id, now);
-        return engine.createTable(ask(body.tx.id), body.tx.id, body.table, now);
+        return engine.createTable(this.ask(link, request, body), body.tx.id, body.table, now);
       case "dropTable":
         this.startCommit(body.tx.id, now);
-        return engine.dropTable(ask(body.tx.id), body.tx.id, body.table, now);
+        return engine.dropTable(this.ask(link, request, body), body.tx.id, body.table, now);
       case "listTables":
-        return engine.listTables(ask(), now);
+        return engine.listTables(this.ask(link, request, body), now);
       case "outcome":
       case "status":
         return;
     }
+  }
+
+  /** The number under which the engine answers. */
+  private ask(link: ClientLink, request: number, body: ClientRequestBody): number {
+    const number = this.nextRequest++;
+    this.asked.set(number, { link, request, op: body.op, tx: refOf(body)?.id });
+    return number;
   }
 
   /**

@@ -440,6 +440,9 @@ export class DatabaseNode {
   private deskIo(): ConstructorParameters<typeof ClientDesk>[0] {
     const node = this;
     return {
+      get now() {
+        return node.now;
+      },
       get isReady() {
         return node.isReady;
       },

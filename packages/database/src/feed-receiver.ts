@@ -42,6 +42,8 @@ export type Next =
   | { readonly kind: "none" }
   | { readonly kind: "missing"; readonly lsn: Lsn };
 
+const NOTHING_YET: Next = Object.freeze({ kind: "none" });
+
 export class FeedReceiver {
   readonly node: NodeName;
   readonly stream: StreamId;
@@ -94,11 +96,11 @@ export class FeedReceiver {
   next(): Next {
     const at = lsn(this.releasedThrough + 1);
     const isDecided = at <= this.decidedThrough;
-    if (!isDecided && !this.showsEarly) return { kind: "none" };
+    if (!isDecided && !this.showsEarly) return NOTHING_YET;
     if (this.aborted.has(at)) return { kind: "aborted", lsn: at };
     const found = this.assembling.get(at);
     const whole = found !== undefined && found.slices.length === found.slices[0]!.pgs.length;
-    if (!whole) return isDecided ? { kind: "missing", lsn: at } : { kind: "none" };
+    if (!whole) return isDecided ? { kind: "missing", lsn: at } : NOTHING_YET;
     return { kind: "entry", entry: { lsn: at, slices: found.slices, builtOn: found.builtOn } };
   }
 

@@ -95,8 +95,8 @@ export interface ScanRequest extends ScanRange {
 export interface Write {
   readonly table: string;
   readonly key: Uint8Array;
-  /** `undefined` deletes. */
-  readonly value: Uint8Array | undefined;
+  /** Absent: delete. */
+  readonly value?: Uint8Array | undefined;
 }
 
 export interface CommitRequest {

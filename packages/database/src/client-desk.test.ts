@@ -1,0 +1,73 @@
+import { Engine } from "@sixfold/engine";
+import { LIMITS, transactionId, type SixfoldError } from "@sixfold/model";
+import { describe, expect, test } from "vitest";
+import { ClientDesk, type DeskIo } from "./client-desk.ts";
+import { TransactionLog } from "./transaction-log.ts";
+
+const LINK = 1;
+const WAIT_LIMIT_MS = 10_000;
+
+/** A desk before an engine that has no pages: what is asked of it waits for them. */
+function world() {
+  const geometry = { pageBytes: 4096, segmentBytes: 64 * 4096 };
+  const engine = new Engine({ geometry, poolPages: 8, conflicts: "row", seed: 1 });
+  const rounds: (() => void)[] = [];
+  const clock = { now: 0 };
+  const io: DeskIo = {
+    get now() {
+      return clock.now;
+    },
+    isReady: true,
+    engine,
+    procedures: new Map(),
+    shows: () => true,
+    clusterRead: (then) => void rounds.push(then),
+    clusterSnapshot: (_locks, then) => void rounds.push(() => then(undefined)),
+    isOwn: () => true,
+    findOutcome: () => undefined,
+    status: () => ({}),
+    explain: (error: SixfoldError) => error,
+  };
+  const desk = new ClientDesk(io, new TransactionLog(100), WAIT_LIMIT_MS);
+  desk.linkOpened(LINK);
+  return { engine, rounds, clock, desk };
+}
+
+describe("the clients' desk", () => {
+  test.each(["snapshot", "serializable"] as const)(
+    "a %s transaction that waited for its cluster round begins when that has ended",
+    (isolation) => {
+      const { engine, rounds, clock, desk } = world();
+      const begin = { isolation, consistency: "cluster" } as const;
+      const tx = { id: transactionId("1-a"), begin };
+      const body = { op: "get", tx, table: "t", keys: [Uint8Array.of(1)], forUpdate: false } as const;
+      desk.receive(LINK, [{ request: 1, body }], clock.now);
+      expect(engine.stats.transactions).toBe(0);
+      clock.now = WAIT_LIMIT_MS - 1;
+      rounds.pop()!();
+      expect(engine.stats).toMatchObject({ transactions: 1, waiting: 1 });
+      engine.tick(LIMITS.transactionAgeMs + 1);
+      expect(engine.stats.waiting).toBe(1);
+      engine.tick(LIMITS.transactionAgeMs + WAIT_LIMIT_MS);
+      expect(engine.stats.waiting).toBe(0);
+    },
+  );
+
+  test("answers of one turn carry the token of the turn's end, and each is given once", () => {
+    const { engine, clock, desk } = world();
+    const tx = {
+      id: transactionId("1-a"),
+      begin: { isolation: "snapshot", consistency: "session" },
+    } as const;
+    desk.receive(LINK, [{ request: 7, body: { op: "commit", tx, writes: [] } }], clock.now);
+    const [effect] = engine.effects;
+    if (effect?.kind !== "reply") return expect.fail("an empty commit is answered at once");
+    desk.replied(effect.request, effect.result);
+    const session = expect.any(Uint8Array) as unknown;
+    const answers = desk.takeAnswers();
+    expect(answers).toEqual([[LINK, [{ request: 7, result: { op: "commit", session, attempts: 0 } }]]]);
+    const { result } = answers[0]![1][0]!;
+    expect("session" in result && result.session.length > 0).toBe(true);
+    expect(desk.takeAnswers()).toEqual([]);
+  });
+});
