@@ -30,7 +30,7 @@ import { Interruption } from "./interruption.ts";
 /** Requests of a turn beyond this go into a further frame: far below the limit, as one may itself be half of it. */
 const FRAME_BYTES_SOFT = LIMITS.frameBytes / 4;
 
-/** Who waits for an answer. Exactly one of the three is called. */
+/** Who waits for an answer. Exactly one of the two is called. */
 export interface Waiter {
   readonly deadlineMs: number;
   answered(result: ClientResult): void;

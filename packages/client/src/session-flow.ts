@@ -5,7 +5,7 @@
  * once it shows for as long as the connection lasts, so a token need only be sent to *other* nodes: a client that stays with one
  * writer sends none. Tokens of several nodes are joined component by component.
  */
-import { ReadPoint, type Consistency, type Isolation, type Lsn, type StreamId } from "@sixfold/model";
+import { leastUpperBound, ReadPoint, type Consistency, type Isolation, type StreamId } from "@sixfold/model";
 import { decodeSessionToken, encodeSessionToken, type TransactionOptions } from "@sixfold/wire";
 import type { NodeConnection } from "./node-connection.ts";
 
@@ -33,7 +33,7 @@ export class SessionFlow {
     if (token.length === 0) return;
     this.wholeToken = undefined;
     if (node !== this.latest && this.latestToken !== undefined) {
-      this.others = join(this.others ?? NOTHING, decodeSessionToken(this.latestToken));
+      this.others = leastUpperBound(this.others ?? NOTHING, decodeSessionToken(this.latestToken));
       this.othersToken = undefined;
     }
     this.latest = node;
@@ -71,16 +71,8 @@ export class SessionFlow {
   private tokenOfAll(): Uint8Array | undefined {
     if (this.latestToken === undefined) return this.tokenOfOthers();
     if (this.others === undefined) return this.latestToken;
-    return (this.wholeToken ??= encodeSessionToken(join(this.others, decodeSessionToken(this.latestToken))));
+    return (this.wholeToken ??= encodeSessionToken(
+      leastUpperBound(this.others, decodeSessionToken(this.latestToken)),
+    ));
   }
-}
-
-/** What is visible in either. */
-export function join(a: ReadPoint, b: ReadPoint): ReadPoint {
-  const settled = Math.max(a.settledThrough, b.settledThrough) as StreamId;
-  const positions = new Map<StreamId, Lsn>();
-  for (const point of [a, b])
-    for (const [stream, at] of point.entries())
-      if (stream > settled && at > (positions.get(stream) ?? -1)) positions.set(stream, at);
-  return new ReadPoint(settled, positions);
 }
