@@ -28,7 +28,6 @@ export class SegmentProcess {
   readonly name: string;
   readonly disk = new SegmentDisk();
   machine: SegmentServer | undefined;
-  private readonly volume: string;
   private readonly io: SegmentIo;
   private readonly planted: PlantedBugs;
   private readonly links = new Map<string, number>();
@@ -37,9 +36,8 @@ export class SegmentProcess {
   /** Written but not synced. */
   private unsynced: SegmentEffect[] = [];
 
-  constructor(name: string, volume: string, io: SegmentIo, planted: PlantedBugs) {
+  constructor(name: string, io: SegmentIo, planted: PlantedBugs) {
     this.name = name;
-    this.volume = volume;
     this.io = io;
     this.planted = planted;
   }
@@ -53,8 +51,6 @@ export class SegmentProcess {
     if (tornBytes > 0) this.io.say(`${this.name} cuts off a torn block of ${tornBytes} bytes`);
     this.machine = new SegmentServer({
       name: nodeName(this.name),
-      volume: this.volume,
-      seed: 1,
       pages: this.disk,
       planted: this.planted,
       traced: true,
@@ -106,7 +102,6 @@ export class SegmentProcess {
     this.unsynced = [];
     this.disk.sync();
     if (this.machine === undefined || then.length === 0) return;
-    this.machine.persisted(LOG_FILE);
     this.carryOut(then, now);
     this.flush(now);
   }

@@ -79,7 +79,7 @@ export class World {
 
   constructor(options: WorldOptions) {
     for (const name of SEGMENTS)
-      this.segments.set(name, new SegmentProcess(name, VOLUME, this.ioOf(name), new Set(options.planted)));
+      this.segments.set(name, new SegmentProcess(name, this.ioOf(name), new Set(options.planted)));
     for (const node of nodesOf(options)) this.addNode(node.name, options);
     const all = [...this.nodes.keys(), ...this.segments.keys()];
     for (const [i, a] of all.entries()) for (const b of all.slice(i + 1)) this.links.add(a, b);
@@ -279,7 +279,7 @@ export class World {
     this.nodes.set(name, process);
   }
 
-  private ioOf(name: string): ConstructorParameters<typeof SegmentProcess>[2] {
+  private ioOf(name: string): ConstructorParameters<typeof SegmentProcess>[1] {
     return {
       send: (to, message) => this.send(name, to, "storage", message),
       say: (line) => this.trace.say(line),

@@ -9,6 +9,7 @@
  * nothing more (STYLE 20).
  */
 import {
+  LIMITS,
   NO_BUGS,
   nodeName,
   pageId,
@@ -43,7 +44,7 @@ import type { Journal } from "./journal.ts";
 import { answerHttp } from "./http.ts";
 
 /** Size of a log file. Large, so that rotation (a preallocation and a checkpoint) is rare beside what it holds. */
-export const LOG_FILE_BYTES = 64 << 20;
+const LOG_FILE_BYTES = 64 << 20;
 /** An append of more than this takes no further sender's records. A frame has at most 32 MiB. */
 const APPEND_BYTES = 64 << 10;
 const TICK_MS = 20;
@@ -117,8 +118,6 @@ class SegmentHost implements RunningSegment {
     this.heartbeats = new Heartbeats(options.liveness);
     this.machine = new SegmentServer({
       name: options.name,
-      volume: options.volume,
-      seed: host.entropy(),
       settings: options.settings ?? {},
       planted: options.planted ?? NO_BUGS,
       traced: options.trace !== undefined,
@@ -141,7 +140,7 @@ class SegmentHost implements RunningSegment {
       down: (channel: Channel) => this.down(channel),
     };
     this.listener = await this.host.network.listen(
-      { ...listen, maxFrameBytes: MAX_FRAME_BYTES, http: (path) => answerHttp(path, () => this.status()) },
+      { ...listen, maxFrameBytes: LIMITS.frameBytes, http: (path) => answerHttp(path, () => this.status()) },
       listenerHandlers(identity, events, this.journal, this.heartbeats),
     );
     this.url = this.listener.url;
@@ -313,8 +312,8 @@ class SegmentHost implements RunningSegment {
     if (chunks.length > 0 || then.length > 0) this.persist(chunks, then);
   }
 
-  /** Appends records to the log; `then` follows once that is durable. Without records it follows what is under way already. */
-  private persist(chunks: readonly Uint8Array[], then: readonly SegmentEffect[]): void {
+  /** Appends records to the log; `then`, which is kept and added to, follows once that is durable. Without records it follows what is under way already. */
+  private persist(chunks: readonly Uint8Array[], then: SegmentEffect[]): void {
     const { log } = this;
     if (log === undefined) return;
     if (chunks.length === 0) {
@@ -322,12 +321,11 @@ class SegmentHost implements RunningSegment {
       else this.lastPersist.push(...then);
       return;
     }
-    const mine = [...then];
-    this.lastPersist = mine;
+    this.lastPersist = then;
     log.append(chunks, (error) => {
-      if (this.lastPersist === mine) this.lastPersist = undefined;
+      if (this.lastPersist === then) this.lastPersist = undefined;
       if (error !== undefined || this.stopped) return;
-      this.carryOut(mine);
+      this.carryOut(then);
       if (this.machine.effects.length > 0) this.turn();
     });
   }
@@ -359,5 +357,3 @@ class SegmentHost implements RunningSegment {
     return this.failure instanceof DiskFullError ? "disk-full" : "disk-failed";
   }
 }
-
-const MAX_FRAME_BYTES = 32 << 20;

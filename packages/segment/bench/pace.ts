@@ -30,8 +30,6 @@ function batchesOf(stream: number, count: number, pages: number): Slice[][] {
 function run(exclusive: boolean, count: number): { perSecond: number; scl: number } {
   const server = new SegmentServer({
     name: nodeName("segment-a1"),
-    volume: "bench",
-    seed: 1,
     pages: { get: () => undefined, pages: () => [] },
     settings: { geometry: GEOMETRY, mergeAboveBytes: Number.POSITIVE_INFINITY },
   });

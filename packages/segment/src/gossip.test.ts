@@ -2,13 +2,7 @@ import { lsn, nodeName, NONE, pageId, pagesPerPg, pgId, streamId } from "@sixfol
 import type { StorageMessage } from "@sixfold/wire";
 import { describe, expect, test } from "vitest";
 import { encodePage } from "./page-image.ts";
-import { BenchSegment, decided, GEOMETRY, point, slice, v } from "./testing/bench-segment.ts";
-
-const KEEP = { mergeAboveBytes: Number.POSITIVE_INFINITY };
-const chainOf = (stream: number, n: number, page = 1) =>
-  Array.from({ length: n }, (_, i) =>
-    slice({ stream, lsn: i + 1, writes: [[page, i === 0 ? NONE : v(stream, i)]], transaction: `t-${i + 1}` }),
-  );
+import { BenchSegment, chainOf, decided, GEOMETRY, KEEP, point, slice, v } from "./testing/bench-segment.ts";
 
 /** Carries messages among servers that see each other as segments on links 11, 12, ... */
 class Ring {

@@ -3,12 +3,11 @@
  * value is the rule's, the right one the bug's.
  */
 import { describe, expect, test } from "vitest";
-import { epoch, nodeName, NONE, pageId, streamId, type Manifest, type PlantedBug } from "@sixfold/model";
+import { nodeName, NONE, pageId, type PlantedBug } from "@sixfold/model";
 import type { StorageMessage } from "@sixfold/wire";
-import { BenchSegment, decided, GEOMETRY, point, slice, v } from "./testing/bench-segment.ts";
+import { BenchSegment, decided, KEEP, MANIFEST, point, slice, v } from "./testing/bench-segment.ts";
 
 const P = 1;
-const KEEP = { mergeAboveBytes: Number.POSITIVE_INFINITY };
 const first = (stream: number) => slice({ stream, lsn: 1, writes: [[P, NONE]] });
 const next = (stream: number, lsn: number) => slice({ stream, lsn, writes: [[P, v(stream, lsn - 1)]] });
 
@@ -180,22 +179,9 @@ describe("planted bugs of a segment", () => {
   });
 
   test("seat-takes-older-ballot", () => {
-    const value: Manifest = {
-      volume: "bench",
-      revision: 1,
-      epoch: epoch(1),
-      mode: "multi",
-      geometry: GEOMETRY,
-      servers: [],
-      pgs: [[]],
-      nextStream: streamId(1),
-      streams: [],
-      settledThrough: streamId(0),
-      outcomes: [],
-    };
     const script: Script = (s) => {
       s.say(1, { type: "manifestPrepare", request: 1, ballot: ballot(5) });
-      const [answer] = s.say(1, { type: "manifestAccept", request: 2, ballot: ballot(3), value });
+      const [answer] = s.say(1, { type: "manifestAccept", request: 2, ballot: ballot(3), value: MANIFEST });
       return answer?.type === "manifestAccepted" && answer.granted;
     };
     expect(bothWays("seat-takes-older-ballot", KEEP, script)).toEqual([false, true]);

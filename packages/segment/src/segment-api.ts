@@ -6,7 +6,7 @@
  *
  *     link frame --receive--> [ SegmentServer ] --effects--> send | persist | storePages | trimLog | log | disconnect
  *                                  ^                              |
- *                                  `---- pagesStored, rotated ----'
+ *                                  `---- pagesStored, checkpoint -'
  *
  * Durability is in the data: whatever may be said only after a sync is the `then` of a persist effect.
  * The driver may merge all persists that wait for a running sync into one log block (group commit), keeping
@@ -62,9 +62,6 @@ export type SegmentEffect =
 
 export interface SegmentOptions {
   readonly name: NodeName;
-  readonly volume: string;
-  /** Seeds every random choice of the machine. */
-  readonly seed: number;
   readonly pages: MergedPages;
   readonly settings?: Partial<SegmentSettings>;
   /** Rules to break on purpose: only for tests that must show that a broken rule is noticed (STYLE 29). */
@@ -74,8 +71,8 @@ export interface SegmentOptions {
 }
 
 export interface SegmentSettings {
-  /** Sizes of pages and PGs, until a manifest in the own seat says so itself. */
-  readonly geometry: Geometry;
+  /** Sizes of pages and PGs, if they are known before the manifest says so. */
+  readonly geometry?: Geometry;
   /** Time between two rounds of gossip. */
   readonly gossipMs: number;
   /** A pull without an answer is given up after this, and another peer asked. */

@@ -1,12 +1,16 @@
-import { epoch, lsn, nodeName, NONE, pageId, pgId, ReadPoint, streamId, type Manifest } from "@sixfold/model";
+import { lsn, nodeName, NONE, pageId, pgId, ReadPoint, streamId } from "@sixfold/model";
 import { describe, expect, test } from "vitest";
-import { BenchSegment, decided, GEOMETRY, PG, point, slice, v } from "./testing/bench-segment.ts";
-
-const KEEP = { mergeAboveBytes: Number.POSITIVE_INFINITY };
-const chainOf = (stream: number, n: number, page = 1) =>
-  Array.from({ length: n }, (_, i) =>
-    slice({ stream, lsn: i + 1, writes: [[page, i === 0 ? NONE : v(stream, i)]], transaction: `t-${i + 1}` }),
-  );
+import {
+  BenchSegment,
+  chainOf,
+  decided,
+  KEEP,
+  MANIFEST,
+  PG,
+  point,
+  slice,
+  v,
+} from "./testing/bench-segment.ts";
 
 describe("append", () => {
   test("a resend is acknowledged again, with the same votes", () => {
@@ -293,19 +297,6 @@ describe("reads", () => {
 });
 
 describe("the manifest's seat", () => {
-  const value: Manifest = {
-    volume: "bench",
-    revision: 1,
-    epoch: epoch(1),
-    mode: "multi",
-    geometry: GEOMETRY,
-    servers: [],
-    pgs: [[]],
-    nextStream: streamId(1),
-    streams: [],
-    settledThrough: streamId(0),
-    outcomes: [],
-  };
   const ballot = (round: number, proposer = "n1") => ({ round, proposer });
   test("a promise refuses lower ballots, the same again is granted, peeks promise nothing", () => {
     const s = new BenchSegment();
@@ -323,7 +314,7 @@ describe("the manifest's seat", () => {
   test("nothing of it leaves before the sync", () => {
     const s = new BenchSegment();
     s.autoSync = false;
-    expect(s.say(1, { type: "manifestAccept", request: 1, ballot: ballot(1), value })).toEqual([]);
+    expect(s.say(1, { type: "manifestAccept", request: 1, ballot: ballot(1), value: MANIFEST })).toEqual([]);
     expect(s.say(1, { type: "manifestPeek", request: 1 })).toEqual([]);
   });
 });
@@ -413,34 +404,16 @@ describe("merge, checkpoint and trim", () => {
     s.rotate();
     s.tick();
     expect(s.trims.at(-1)).toBe(1); // stream 2's undecided slice stands in file 1
-    s.decide(2, decided(0, 1, [1]), {
-      lowWater: new ReadPoint(streamId(0), [
-        [streamId(1), lsn(40)],
-        [streamId(2), lsn(1)],
-        [streamId(3), lsn(2)],
-      ]),
-    });
-    s.decide(3, decided(0, 2), {
-      lowWater: new ReadPoint(streamId(0), [
-        [streamId(1), lsn(40)],
-        [streamId(2), lsn(1)],
-        [streamId(3), lsn(2)],
-      ]),
-    });
-    s.decide(1, decided(0, 40), {
-      lowWater: new ReadPoint(streamId(0), [
-        [streamId(1), lsn(40)],
-        [streamId(2), lsn(1)],
-        [streamId(3), lsn(2)],
-      ]),
-    });
+    const now = point([1, 40], [2, 1], [3, 2]);
+    s.decide(2, decided(0, 1, [1]), { lowWater: now });
+    s.decide(3, decided(0, 2), { lowWater: now });
+    s.decide(1, decided(0, 40), { lowWater: now });
     s.close(6, 0, 0, decided(0, 0));
     s.tick();
     s.tick();
     s.rotate();
     s.tick();
     expect(s.trims.at(-1)).toBe(4);
-    const now = point([1, 40], [2, 1], [3, 2]);
     const reads = () =>
       [1, 9, 10].map((p) =>
         s.read(p, now, [

@@ -94,7 +94,7 @@ export class SegmentServer {
     this.options = options;
     this.name = options.name;
     this.settings = { ...DEFAULT_SETTINGS, ...options.settings };
-    this.geometry = new KnownGeometry(options.settings?.geometry);
+    this.geometry = new KnownGeometry(this.settings.geometry);
     this.planted = options.planted ?? NO_BUGS;
     this.seat = new Seat(this.planted);
     this.merger = new Merger(this.settings, this.counters);
@@ -159,11 +159,6 @@ export class SegmentServer {
           if (log.count > 0) needed = Math.min(needed, log.slices[log.first]!.file);
     this.trimBefore = needed;
     return writeCheckpoint(this.pgs, this.seat);
-  }
-
-  /** A block is durable in `file`: what is taken from now on stands there or later. */
-  persisted(file: number): void {
-    this.file = Math.max(this.file, file);
   }
 
   /** The store batch `token` is durable. */

@@ -1,11 +1,9 @@
 /** The segment server's settings and the reasons for their defaults. */
-import { DEFAULT_PAGE_BYTES, DEFAULT_SEGMENT_BYTES } from "@sixfold/model";
 import type { SegmentSettings } from "./segment-api.ts";
 
 const MIB = 1024 * 1024;
 
 export const DEFAULT_SETTINGS: SegmentSettings = Object.freeze({
-  geometry: Object.freeze({ pageBytes: DEFAULT_PAGE_BYTES, segmentBytes: DEFAULT_SEGMENT_BYTES }),
   // Five rounds a second cost six servers nothing and bring back a segment that was away within a second.
   gossipMs: 200,
   pullTimeoutMs: 1_000,

@@ -16,6 +16,7 @@ import {
   streamId,
   transactionId,
   type Decisions,
+  type Manifest,
   type PageId,
   type PageVersion,
   type Slice,
@@ -37,6 +38,22 @@ import { SegmentServer } from "../segment-server.ts";
 
 export const PG = pgId(0);
 export const GEOMETRY = { pageBytes: 4096, segmentBytes: 4096 * 64 * 4 };
+/** Nothing is merged, so that every slice stays. */
+export const KEEP = { mergeAboveBytes: Number.POSITIVE_INFINITY };
+export const MANIFEST: Manifest = {
+  volume: "bench",
+  revision: 1,
+  epoch: epoch(1),
+  mode: "multi",
+  geometry: GEOMETRY,
+  servers: [],
+  pgs: [[]],
+  nextStream: streamId(1),
+  streams: [],
+  settledThrough: streamId(0),
+  outcomes: [],
+};
+
 export const v = (stream: number, at: number): PageVersion =>
   stream === 0 ? NONE : { stream: streamId(stream), lsn: lsn(at) };
 
@@ -81,6 +98,12 @@ export function slice(s: SliceSpec): Slice {
     checks: (s.checks ?? []).map(([page, base]) => ({ page: pageId(page), base })),
   });
 }
+
+/** Entries 1 … n of a stream, each on the one before, on one page. */
+export const chainOf = (stream: number, n: number, page = 1): Slice[] =>
+  Array.from({ length: n }, (_, i) =>
+    slice({ stream, lsn: i + 1, writes: [[page, i === 0 ? NONE : v(stream, i)]], transaction: `t-${i + 1}` }),
+  );
 
 export function decided(
   from: number,
@@ -280,8 +303,6 @@ export class BenchSegment {
   private boot(): SegmentServer {
     const server = new SegmentServer({
       name: nodeName(this.name),
-      volume: "bench",
-      seed: 1,
       pages: {
         get: (page) => this.pages.get(page)?.slice(),
         pages: (from, limit) =>
