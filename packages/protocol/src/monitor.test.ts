@@ -2,7 +2,7 @@
  * The monitor on small told lives: a sound one is silent, and each condition that the formal model has no events for finds its break. (The others:
  * `model/breaks.test.ts`; rough order: `rough-order.test.ts`.)
  */
-import { lsn, NONE, pageId, pgId, streamId, transactionId } from "@sixfold/model";
+import { lsn, NONE, pageId, pgId, streamId, transactionId, type PageVersion } from "@sixfold/model";
 import { describe, expect, test } from "vitest";
 import { CONDITIONS } from "./conditions.ts";
 import { Monitor, showViolation } from "./monitor.ts";
@@ -112,6 +112,21 @@ describe("the monitor", () => {
     expect(conditionsOf(chains(0, true))).toEqual([]);
     expect(conditionsOf(chains(0, false))).toEqual(["one-chain"]);
     expect(conditionsOf(chains(3, true))).toEqual(["one-chain"]);
+  });
+
+  test("I3: two own undecided entries are accepted on one page only if one builds on the other, in whichever order that is said", () => {
+    const accepts = (base: PageVersion) => (c: ToldCluster) => {
+      c.open(1);
+      c.send(1, 1, { writes: [[7, NONE]] });
+      c.send(1, 2, { writes: [[7, base]], ownBases: [1] });
+      c.vote(1, 2, 1);
+      c.vote(1, 1, 1);
+      // Started anew, it says again what it accepts.
+      c.vote(1, 1, 1);
+      c.vote(1, 2, 1);
+    };
+    expect(conditionsOf(accepts(v(1, 1)))).toEqual([]);
+    expect(conditionsOf(accepts(NONE))).toEqual(["sticky-accept"]);
   });
 
   test("I6: one author; a manifest keeps its word; an exclusive stream is alone", () => {

@@ -53,6 +53,9 @@ function holds(facts: Facts, step: Vote, slice: SentSliceFacts, process: NodeNam
   );
 }
 
+/** Later than any entry. */
+const NEVER = lsn(Number.MAX_SAFE_INTEGER);
+
 /** Is `old` among the own versions of the page that `from` was built on? */
 function buildsOn(facts: Facts, stream: StreamId, page: PageId, from: PageVersion, old: Lsn): boolean {
   let at = from;
@@ -67,18 +70,28 @@ function buildsOn(facts: Facts, stream: StreamId, page: PageId, from: PageVersio
   return false;
 }
 
-/** Another stream's claim, or an own delta that this one was not built on. */
+/**
+ * Another stream's claim, or an own delta on the page: an earlier one that this slice was not built on, or a later one that was not built on
+ * this slice. The nearest on each side stand for all, since each of them was judged so.
+ */
 function claimInTheWay(facts: Facts, step: Vote, process: NodeName): string | undefined {
   const found = accepted(facts, step, process);
   if (found === undefined) return undefined;
+  const { stream } = step;
   const against = (page: PageId, base: PageVersion, writes: boolean): string | undefined => {
+    let [before, after] = [lsn(0), NEVER];
     for (const claim of facts.claimsOn(process, step.pg, page)) {
-      if (claim.stream === step.stream) {
-        if (claim.writes && claim.lsn < step.lsn && !buildsOn(facts, step.stream, page, base, claim.lsn))
-          return `page ${page}: it was not built on own undecided ${claim.lsn}`;
-      } else if (claim.writes || writes)
-        return `page ${page}: ${claim.stream}:${claim.lsn} is accepted and undecided here`;
+      if (claim.stream !== stream) {
+        if (claim.writes || writes)
+          return `page ${page}: ${claim.stream}:${claim.lsn} is accepted and undecided here`;
+      } else if (!claim.writes) continue;
+      else if (claim.lsn < step.lsn) before = lsn(Math.max(before, claim.lsn));
+      else if (claim.lsn > step.lsn) after = lsn(Math.min(after, claim.lsn));
     }
+    if (before > 0 && !buildsOn(facts, stream, page, base, before))
+      return `page ${page}: it was not built on own undecided ${before}`;
+    if (writes && after !== NEVER && !buildsOn(facts, stream, page, { stream, lsn: after }, step.lsn))
+      return `page ${page}: own undecided ${after} was not built on it`;
     return undefined;
   };
   for (const d of found.slice.deltas) {
@@ -169,7 +182,7 @@ export const segmentConditions: readonly Condition[] = [
   condition({
     name: "sticky-accept",
     rule: "4 vote 1",
-    says: "no segment accepts a slice while another stream's accepted, undecided slice claims one of its pages",
+    says: "no segment accepts a slice while another stream's accepted, undecided slice claims one of its pages, or an own one beside it",
     on: "voted",
     order: "any",
     fails: claimInTheWay,

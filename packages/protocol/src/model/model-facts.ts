@@ -27,12 +27,11 @@ import {
 } from "@sixfold/model";
 import type { Claim, EntryFacts, Facts } from "../facts.ts";
 import { ownBasesOf } from "./segment-rules.ts";
+import { ACCEPT, HERE_AFTER_ACCEPT } from "./vote.ts";
 import {
   ABORTED,
-  ACCEPT,
   COMMIT,
   COMMITTED,
-  HERE_AFTER_ACCEPT,
   NO_DECISION,
   UNSENT,
   type EntryLayout,

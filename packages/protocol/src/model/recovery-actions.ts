@@ -5,13 +5,12 @@
  */
 import type { Stage } from "./stage.ts";
 import { ownBasesOf } from "./segment-rules.ts";
+import { ACCEPT, HERE_AFTER_ACCEPT } from "./vote.ts";
 import {
   ABORT,
-  ACCEPT,
   ACCEPTED,
   COMMIT,
   DONE,
-  HERE_AFTER_ACCEPT,
   IDLE,
   KNOWN_ABORT,
   KNOWN_COMMIT,

@@ -92,6 +92,9 @@ export const MODEL_BREAKS = [
   "recovery-ignores-aborts",
   "recovery-ignores-supersedes",
   "recovery-without-own-bases",
+  "overtaken-check-dooms",
+  "later-own-claim-ignored",
+  "read-checks-not-sent",
 ] as const satisfies readonly PlantedBug[];
 
 export type ModelBreak = (typeof MODEL_BREAKS)[number];

@@ -145,6 +145,45 @@ export const SCENARIOS: readonly Scenario[] = [
     groups: [3, 2, 1],
   },
   {
+    name: "check, then change",
+    says: "an entry checks a page that its stream's next one changes, and one builds on both, with a recovery",
+    pages: [OWNED, OWNED],
+    streams: [SHARED],
+    entries: [
+      { stream: 0, writes: [0], checks: [1] },
+      { stream: 0, writes: [1] },
+      { stream: 0, writes: [0, 1] },
+    ],
+    recoveries: [{ stream: 0 }],
+    groups: [2, 2, 2],
+  },
+  {
+    name: "overtaken on hold",
+    says: "an entry is on hold where the base of one of its pages is missing, given up, and its other page built on anew",
+    pages: [OWNED, { pg: 0, home: 1 }],
+    streams: [SHARED, SHARED],
+    entries: [
+      { stream: 0, writes: [0] },
+      { stream: 0, writes: [0] },
+      { stream: 1, writes: [1, 0] },
+      { stream: 1, writes: [1] },
+    ],
+    groups: [4, 2],
+  },
+  {
+    name: "readers",
+    says: "two streams that change a page each, then check both: entries that only read do not disagree on an order",
+    pages: [OWNED, { pg: 0, home: 1 }],
+    streams: [SHARED, SHARED],
+    entries: [
+      { stream: 0, writes: [0] },
+      { stream: 0, writes: [], checks: [0, 1] },
+      { stream: 1, writes: [1] },
+      { stream: 1, writes: [], checks: [0, 1] },
+    ],
+    groups: [4, 2],
+  },
+  {
     name: "manifest",
     says: "commits through the manifest by both streams, a recovery of one",
     pages: [FREE],
@@ -336,6 +375,9 @@ export const BREAKS: readonly (readonly [rule: string, scenario: string])[] = [
   ["recovery-ignores-aborts", "retry elsewhere"],
   ["recovery-ignores-supersedes, decisions-not-carried", "retry elsewhere"],
   ["recovery-without-own-bases", "row read"],
+  ["overtaken-check-dooms", "check, then change"],
+  ["later-own-claim-ignored", "overtaken on hold"],
+  ["read-checks-not-sent", "readers"],
 ];
 
 /** The names in one of the lists of broken rules. */

@@ -3,7 +3,8 @@
  * left open; a segment to which nothing of this happens any more is one that is lost.
  */
 import type { Stage } from "./stage.ts";
-import { ABORT, ABORTED, COMMIT, COMMITTED, HERE, NO_DECISION, UNSENT, type EntryLayout } from "./world.ts";
+import { HERE } from "./vote.ts";
+import { ABORT, ABORTED, COMMIT, COMMITTED, NO_DECISION, UNSENT, type EntryLayout } from "./world.ts";
 
 export function segmentActions(stage: Stage): void {
   const { w } = stage;

@@ -5,24 +5,25 @@
  * Everything here is durable when it is said: the step from machine to disk is the simulator's business, not the model's.
  */
 import {
-  ABORT,
   ABSENT,
   ACCEPT,
-  COMMIT,
+  afterAccept,
   HERE,
   HERE_AFTER_ACCEPT,
   HOLD,
-  NO_DECISION,
+  isRefusal,
+  isTakenBack,
+  OVERTAKEN,
+  OVERTAKEN_AFTER_ACCEPT,
   REJECT,
   REJECT_AFTER_ACCEPT,
-  SENT,
+  stronger,
   VOID,
   VOID_AFTER_ACCEPT,
+  VOTE_NAMES,
   WAIT,
-  type EntryLayout,
-  type Use,
-  type World,
-} from "./world.ts";
+} from "./vote.ts";
+import { ABORT, COMMIT, NO_DECISION, SENT, type EntryLayout, type Use, type World } from "./world.ts";
 
 /** Who told a segment of a decision. */
 export type Source = "writer" | "peer" | "manifest" | "close" | "base";
@@ -91,7 +92,7 @@ export class SegmentRules {
     const known = w.known(pg, i, e.index);
     if (known === NO_DECISION) return;
     const vote = w.vote(pg, i, e.index);
-    const accepted = vote === ACCEPT || vote === REJECT_AFTER_ACCEPT || vote === VOID_AFTER_ACCEPT;
+    const accepted = vote === ACCEPT || isTakenBack(vote);
     if (known === COMMIT) {
       w.putVote(pg, i, e.index, accepted ? ACCEPT : HERE);
       this.committed(pg, i, e);
@@ -124,7 +125,7 @@ export class SegmentRules {
         if (rival === e || !this.isUndecidedHere(pg, i, rival.index)) continue;
         for (const r of rival.uses)
           if (r.page === use.page && this.place(pg, i, rival, r) === "overtaken")
-            this.takeBack(pg, i, rival, r.writes ? REJECT : VOID);
+            this.takeBack(pg, i, rival, r.writes ? REJECT : OVERTAKEN);
       }
     }
   }
@@ -133,12 +134,11 @@ export class SegmentRules {
     return this.w.isHere(pg, i, e) && this.w.known(pg, i, e) === NO_DECISION;
   }
 
-  /** An entry that can never commit any more, and with it what was built on it. What an exclusive stream sends is not voted on. */
+  /** An entry that can never commit from here on, and with it what was built on it. What an exclusive stream sends is not voted on. */
   private takeBack(pg: number, i: number, e: EntryLayout, word: number): void {
     const before = this.w.vote(pg, i, e.index);
     if (isRefusal(before) || this.w.scenario.streams[e.stream]!.exclusive === true) return;
-    const after = word === REJECT ? REJECT_AFTER_ACCEPT : VOID_AFTER_ACCEPT;
-    this.put(pg, i, e.index, before === ACCEPT ? after : word);
+    this.put(pg, i, e.index, before === ACCEPT ? afterAccept(word) : word);
     this.doomLater(pg, i, e);
   }
 
@@ -150,7 +150,10 @@ export class SegmentRules {
     }
   }
 
-  /** "An entry whose own base was aborted is void"; one whose own base is rejected or void shares its word, for pages that it changes too. */
+  /**
+   * "An entry whose own base was aborted is void"; one whose own base is rejected or void shares its word, for pages that it changes too.
+   * A base that is overtaken may have been committed before that: it dooms nothing.
+   */
   private doom(pg: number, i: number, e: EntryLayout): number | undefined {
     const { w } = this;
     let word: number | undefined;
@@ -159,7 +162,10 @@ export class SegmentRules {
       const known = w.known(pg, i, base);
       if (known === COMMIT) continue;
       if (known === ABORT || vote === VOID || vote === VOID_AFTER_ACCEPT) return VOID;
-      if (vote === REJECT || vote === REJECT_AFTER_ACCEPT) word = sharesPage(w, e, base) ? REJECT : VOID;
+      if (vote === REJECT || vote === REJECT_AFTER_ACCEPT)
+        word = changesOneOf(e, w.entries[base]!, true) ? REJECT : VOID;
+      if (w.has("overtaken-check-dooms") && (vote === OVERTAKEN || vote === OVERTAKEN_AFTER_ACCEPT))
+        word = changesOneOf(e, w.entries[base]!, false) ? REJECT : VOID;
     }
     return word;
   }
@@ -184,7 +190,9 @@ export class SegmentRules {
   /** The vote: reject, hold, wait, in this order of precedence over all pages of the slice; else accept. */
   voteOn(pg: number, i: number, e: EntryLayout): number {
     let word = this.doom(pg, i, e) ?? ACCEPT;
-    for (const use of e.uses) if (use.pg === pg) word = stronger(word, this.wordOn(pg, i, e, use));
+    const isAsked = (use: Use): boolean => use.writes || !this.w.has("read-checks-not-sent");
+    for (const use of e.uses)
+      if (use.pg === pg && isAsked(use)) word = stronger(word, this.wordOn(pg, i, e, use));
     return word;
   }
 
@@ -192,7 +200,7 @@ export class SegmentRules {
     const { w } = this;
     if (!w.has("base-unchecked")) {
       const place = this.place(pg, i, e, use);
-      if (place !== "newest") return place !== "overtaken" ? HOLD : use.writes ? REJECT : VOID;
+      if (place !== "newest") return place !== "overtaken" ? HOLD : use.writes ? REJECT : OVERTAKEN;
       const base = w.base(use);
       const isOwn = base !== 0 && w.entries[base - 1]!.stream === e.stream;
       if (isOwn && w.known(pg, i, base - 1) === NO_DECISION && w.vote(pg, i, base - 1) !== ACCEPT)
@@ -252,19 +260,25 @@ export class SegmentRules {
     return false;
   }
 
-  /** Every own undecided (accepted or waiting) delta on the page is an ancestor of the base. */
+  /**
+   * Every own undecided (accepted or waiting) delta on the page is an ancestor of the base. A later one never is: it was voted on while this
+   * slice was on hold. It holds what changes the page, not what checks it.
+   */
   private buildsOnOwn(pg: number, i: number, e: EntryLayout, use: Use): boolean {
     const { w } = this;
-    for (const before of w.ofStream[e.stream]!) {
-      if (before.lsn >= e.lsn) break;
-      if (w.known(pg, i, before.index) !== NO_DECISION) continue;
-      const vote = w.vote(pg, i, before.index);
+    for (const other of w.ofStream[e.stream]!) {
+      if (other === e || w.known(pg, i, other.index) !== NO_DECISION) continue;
+      const vote = w.vote(pg, i, other.index);
       if (vote !== ACCEPT && vote !== WAIT) continue;
-      if (!before.uses.some((u) => u.page === use.page && u.writes)) continue;
+      if (!other.uses.some((u) => u.page === use.page && u.writes)) continue;
+      if (other.lsn > e.lsn) {
+        if (use.writes && !w.has("later-own-claim-ignored")) return false;
+        continue;
+      }
       let at = w.base(use);
-      while (at !== 0 && at !== before.index + 1 && w.entries[at - 1]!.stream === e.stream)
+      while (at !== 0 && at !== other.index + 1 && w.entries[at - 1]!.stream === e.stream)
         at = baseOn(w, at - 1, use.page);
-      if (at !== before.index + 1) return false;
+      if (at !== other.index + 1) return false;
     }
     return true;
   }
@@ -304,35 +318,15 @@ export class SegmentRules {
   }
 }
 
-const VOTE_NAMES = [
-  undefined,
-  "hold",
-  "wait",
-  "accept",
-  "reject",
-  "reject",
-  undefined,
-  undefined,
-  "void",
-  "void",
-] as const;
-
-/** By vote: which of two words on different pages counts. */
-const RANK = [0, 3, 2, 1, 4, 0, 0, 0, 5] as const;
-
-const isRefusal = (vote: number): boolean =>
-  vote === REJECT || vote === REJECT_AFTER_ACCEPT || vote === VOID || vote === VOID_AFTER_ACCEPT;
-
-const stronger = (a: number, b: number): number => (RANK[b]! > RANK[a]! ? b : a);
-
 /** What the entry built the page on, as index + 1. */
 export function baseOn(w: World, e: number, page: number): number {
   for (const u of w.entries[e]!.uses) if (u.page === page && u.writes) return w.base(u);
   return 0;
 }
 
-function sharesPage(w: World, e: EntryLayout, other: number): boolean {
-  return e.uses.some((a) => a.writes && w.entries[other]!.uses.some((b) => b.page === a.page));
+/** Does `e` change a page that `base` changes, or one that it checks? */
+function changesOneOf(e: EntryLayout, base: EntryLayout, changed: boolean): boolean {
+  return e.uses.some((a) => a.writes && base.uses.some((b) => b.page === a.page && b.writes === changed));
 }
 
 /** Entries of its own stream that it builds on or read from, undecided when it was built. */

@@ -13,25 +13,9 @@
  * (`canonical`).
  */
 import type { ModelBreak, Scenario } from "./scenario.ts";
+import { ABSENT, ACCEPT, HERE, isRefusal, OVERTAKEN, REJECT } from "./vote.ts";
 
 const SINGLE = [1, 1, 1, 1, 1, 1];
-
-// A segment's vote on a slice, in four bits.
-export const ABSENT = 0;
-export const HOLD = 1;
-export const WAIT = 2;
-export const ACCEPT = 3;
-/** Names a committed version of a page that the entry changes: "the entry can never commit". */
-export const REJECT = 4;
-/** Taken back: the writer may have heard of the accept before. */
-export const REJECT_AFTER_ACCEPT = 5;
-/** Here and decided; its vote, if there was one, does not matter any more. */
-export const HERE = 6;
-/** Here and aborted, but accepted once. */
-export const HERE_AFTER_ACCEPT = 7;
-/** An own base is aborted or rejected, or a page that was only checked has changed: counts as a reject, but proves less. */
-export const VOID = 8;
-export const VOID_AFTER_ACCEPT = 9;
 
 /** A decision, where it stands in two bits. */
 export const NO_DECISION = 0;
@@ -457,7 +441,8 @@ export class World {
       const vote = byte & 15;
       const known = (byte >> 4) & 3;
       if (known === NO_DECISION) {
-        if (vote === REJECT_AFTER_ACCEPT || vote >= VOID) s[segment + e] = (byte & ~15) | REJECT;
+        if (vote >= OVERTAKEN) s[segment + e] = (byte & ~15) | OVERTAKEN;
+        else if (isRefusal(vote)) s[segment + e] = (byte & ~15) | REJECT;
       } else if (vote !== ABSENT || known === ABORT) s[segment + e] = (byte & ~79) | HERE;
     }
   }

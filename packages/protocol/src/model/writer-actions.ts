@@ -10,22 +10,16 @@ import type { Stage } from "./stage.ts";
 import { writerName } from "./model-facts.ts";
 import { baseOn, ownBasesOf } from "./segment-rules.ts";
 import {
-  ABORT,
-  ABORTED,
   ACCEPT,
-  COMMIT,
-  COMMITTED,
   HERE_AFTER_ACCEPT,
-  NO_DECISION,
+  isTakenBack,
+  OVERTAKEN_AFTER_ACCEPT,
   REJECT,
   REJECT_AFTER_ACCEPT,
   VOID,
-  VOID_AFTER_ACCEPT,
-  SENT,
-  UNSENT,
   WAIT,
-  type EntryLayout,
-} from "./world.ts";
+} from "./vote.ts";
+import { ABORT, ABORTED, COMMIT, COMMITTED, NO_DECISION, SENT, UNSENT, type EntryLayout } from "./world.ts";
 
 export function writerActions(stage: Stage): void {
   const { w } = stage;
@@ -154,12 +148,7 @@ function commitByVotes(stage: Stage, e: EntryLayout): void {
 function wasAccepted(stage: Stage, pg: number, i: number, e: EntryLayout): boolean {
   const vote = stage.w.vote(pg, i, e.index);
   if (vote === WAIT) return stage.w.has("wait-as-accept");
-  return (
-    vote === ACCEPT ||
-    vote === REJECT_AFTER_ACCEPT ||
-    vote === VOID_AFTER_ACCEPT ||
-    vote === HERE_AFTER_ACCEPT
-  );
+  return vote === ACCEPT || vote === HERE_AFTER_ACCEPT || isTakenBack(vote);
 }
 
 type Ground = "votes" | "manifest" | "reject" | "own-base" | "yield" | "rival";
@@ -202,18 +191,19 @@ function abort(stage: Stage, e: EntryLayout): void {
     );
   };
   if (hasVote(stage, e, REJECT, REJECT_AFTER_ACCEPT)) attempt("reject", true);
-  if (hasVote(stage, e, VOID, VOID_AFTER_ACCEPT)) attempt("reject", false);
+  if (hasVote(stage, e, VOID, OVERTAKEN_AFTER_ACCEPT)) attempt("reject", false);
   if (hasRival(stage, e)) attempt("rival", true);
   // Silent segments may not answer: whoever has met a higher stream's claim may take them for silent.
   if (w.isBlocked(e.index)) attempt("yield", false);
 }
 
-function hasVote(stage: Stage, e: EntryLayout, a: number, b: number): boolean {
+/** A vote from the first to the last of these. */
+function hasVote(stage: Stage, e: EntryLayout, first: number, last: number): boolean {
   const { w } = stage;
   for (const pg of e.pgs)
     for (let i = 0; i < w.width; i++) {
       const vote = w.vote(pg, i, e.index);
-      if (vote === a || vote === b) return true;
+      if (vote >= first && vote <= last) return true;
     }
   return false;
 }
