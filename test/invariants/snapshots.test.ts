@@ -6,13 +6,24 @@ import { check, type HistoryTransaction } from "@sixfold/checker";
 import type { PlantedBug } from "@sixfold/model";
 import { describe, expect, test } from "vitest";
 import { valueOf } from "../scenario/script-client.ts";
-import { SEGMENTS, type World } from "../scenario/world.ts";
+import { SEGMENTS, type World, type WorldOptions } from "../scenario/world.ts";
 import { hold, put, putAndWait, start, until } from "./play.ts";
 
 interface Reader {
   readonly values: unknown[];
   invokedAt: number;
   returnedAt: number;
+}
+
+/** A row each in the tables xs and ys, written at these nodes. */
+function startWithRows(options: WorldOptions, [first, second]: readonly [string, string]): World {
+  const world = start(options);
+  world.clients.get(first)!.createTable("xs");
+  world.clients.get(second)!.createTable("ys");
+  world.run();
+  put(world, first, { row: 1 }, "xs");
+  put(world, second, { row: 2 }, "ys");
+  return world;
 }
 
 /** Reads x and y in one transaction. */
@@ -51,12 +62,7 @@ function committed(
 
 /** The names of what the checker finds, and what the two readers saw. */
 function twoReaders(planted: readonly PlantedBug[]): { found: string[]; seen: unknown[] } {
-  const world = start({ mode: "multi", writers: 3, planted });
-  world.clients.get("writer-2")!.createTable("xs");
-  world.clients.get("writer-3")!.createTable("ys");
-  world.run();
-  put(world, "writer-2", { row: 1 }, "xs");
-  put(world, "writer-3", { row: 2 }, "ys");
+  const world = startWithRows({ mode: "multi", writers: 3, planted }, ["writer-2", "writer-3"]);
   world.tick(50);
   const history = [
     committed(1, [0, world.now], [{ kind: "write", key: "x", value: 1 }]),
@@ -129,12 +135,8 @@ describe("section 8: cluster snapshots are ordered", () => {
 
 describe("section 8: who gives cluster snapshots", () => {
   test("the next master does, when the first one dies over a question", () => {
-    const world = start({ mode: "multi", writers: 3, suspectAfterMs: 200 });
-    world.clients.get("writer-2")!.createTable("xs");
-    world.clients.get("writer-3")!.createTable("ys");
-    world.run();
-    put(world, "writer-2", { row: 1 }, "xs");
-    put(world, "writer-3", { row: 2 }, "ys");
+    const options = { mode: "multi", writers: 3, suspectAfterMs: 200 } as const;
+    const world = startWithRows(options, ["writer-2", "writer-3"]);
     world.tick(50);
     hold(world, SEGMENTS, ["writer-1"]);
     const readers = [readBoth(world, "writer-2"), readBoth(world, "writer-3")];
@@ -149,12 +151,8 @@ describe("section 8: who gives cluster snapshots", () => {
   });
 
   test("a restarted first master asks the others, until its old stream is closed and after", () => {
-    const world = start({ mode: "multi", writers: 2, suspectAfterMs: 200 });
-    world.clients.get("writer-1")!.createTable("xs");
-    world.clients.get("writer-1")!.createTable("ys");
-    world.run();
-    put(world, "writer-2", { row: 1 }, "xs");
-    put(world, "writer-2", { row: 2 }, "ys");
+    const options = { mode: "multi", writers: 2, suspectAfterMs: 200 } as const;
+    const world = startWithRows(options, ["writer-2", "writer-2"]);
     world.crash("writer-1");
     world.restart("writer-1");
     const reader = readBoth(world, "writer-2");
@@ -166,11 +164,8 @@ describe("section 8: who gives cluster snapshots", () => {
   });
 
   test("in an exclusive volume each node for itself, without a further hop", () => {
-    const world = start({ mode: "single", writers: 1, replicas: 1 });
-    for (const table of ["xs", "ys"]) world.clients.get("writer-1")!.createTable(table);
-    world.run();
-    put(world, "writer-1", { row: 1 }, "xs");
-    put(world, "writer-1", { row: 2 }, "ys");
+    const options = { mode: "single", writers: 1, replicas: 1 } as const;
+    const world = startWithRows(options, ["writer-1", "writer-1"]);
     const asked: string[] = [];
     world.tamper = (from, _to, message) => {
       if (message.type.startsWith("ask")) asked.push(`${from} ${message.type}`);
