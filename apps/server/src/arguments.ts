@@ -1,6 +1,6 @@
 /** Parses the lists and addresses of the server's command line. */
 import { InvalidArgumentError } from "commander";
-import type { NodeName, Role } from "@sixfold/model";
+import type { Role } from "@sixfold/model";
 
 export interface Address {
   readonly host: string;
@@ -41,10 +41,4 @@ export function serverList(text: string): Named[] {
   if (servers.length !== 6 || new Set(servers.map((server) => server.name)).size !== 6)
     throw new InvalidArgumentError(`six segment servers with different names, please, not ${servers.length}`);
   return servers;
-}
-
-/** One-way delay to each process: nothing within a zone. */
-export function latency(all: readonly Named[], az: string, delayMs: number): (process: NodeName) => number {
-  const zones = new Map(all.map((one) => [one.name, one.az]));
-  return (process) => (zones.get(process) === az ? 0 : delayMs);
 }

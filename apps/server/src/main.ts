@@ -8,6 +8,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import {
   DEFAULT_LIVENESS,
   DEFAULT_POOL_PAGES,
+  latencyBetween,
   loadProcedures,
   reportToSupervisor,
   startNodeHost,
@@ -24,7 +25,7 @@ import {
   type Role,
 } from "@sixfold/model";
 import { NodeHost } from "@sixfold/node-ports";
-import { address, latency, nodeList, serverList, type Address, type Named } from "./arguments.ts";
+import { address, nodeList, serverList, type Address, type Named } from "./arguments.ts";
 import { makeJournal } from "./logging.ts";
 
 interface Running {
@@ -132,7 +133,7 @@ async function segment(flags: SegmentFlags, reporter: StepReporter | undefined):
       token: flags.token,
       listen: flags.listen,
       servers,
-      latencyMsTo: latency([...flags.peers, ...flags.nodes], flags.az, flags.azLatencyMs),
+      latencyMsTo: latencyBetween([...flags.peers, ...flags.nodes], flags.az, flags.azLatencyMs),
       liveness: liveness(flags),
       trace: reporter?.trace,
     },
@@ -166,7 +167,7 @@ async function databaseNode(flags: NodeFlags, reporter: StepReporter | undefined
       })),
       procedures: await loadProcedures(flags.procedures),
       settings: flags.suspectAfterMs === undefined ? {} : { suspectAfterMs: flags.suspectAfterMs },
-      latencyMsTo: latency([...flags.segments, ...flags.nodes], az, flags.azLatencyMs),
+      latencyMsTo: latencyBetween([...flags.segments, ...flags.nodes], az, flags.azLatencyMs),
       liveness: liveness(flags),
       trace: reporter?.trace,
     },

@@ -24,15 +24,21 @@ export async function startInProcess(
   const procedures = await loadProcedures(options.procedures);
   const context: Context = { options, topology, geometry, on, watch };
   const running: (RunningSegment | RunningNode)[] = [];
-  for (const server of topology.servers) running.push(await startSegment(context, server));
-  for (const node of topology.nodes) running.push(await startNode(context, node, procedures));
-  await untilReady(running);
+  const stop = async (): Promise<void> => {
+    for (const one of running.reverse()) await one.stop();
+  };
+  try {
+    for (const server of topology.servers) running.push(await startSegment(context, server));
+    for (const node of topology.nodes) running.push(await startNode(context, node, procedures));
+    await untilReady(running);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
   return {
     nodes: clusterNodes(topology, () => process.pid),
     endpoints: topology.nodes.map((node) => node.url),
-    stop: async () => {
-      for (const one of running.reverse()) await one.stop();
-    },
+    stop,
     kill: () => {
       throw new Error("nodes of an in-process cluster cannot be killed one by one");
     },
@@ -56,7 +62,7 @@ function common(context: Context, { az, url }: SegmentServerInfo | NodeInfo) {
     token: "",
     listen: { host: new URL(url).hostname, port: Number(new URL(url).port) },
     servers: topology.servers,
-    latencyMsTo: latencyBetween(topology, az, options.azLatencyMs),
+    latencyMsTo: latencyBetween([...topology.servers, ...topology.nodes], az, options.azLatencyMs),
     liveness: options.liveness,
   };
 }

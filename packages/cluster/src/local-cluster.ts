@@ -6,7 +6,6 @@
  *     <data>/logs/           what the processes said
  */
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import {
@@ -15,6 +14,7 @@ import {
   DEFAULT_SEGMENT_BYTES,
   LIMITS,
   limitExceeded,
+  REPLICAS,
   SixfoldError,
   type Geometry,
 } from "@sixfold/model";
@@ -28,13 +28,16 @@ import type {
 } from "./cluster-api.ts";
 import { startInProcess } from "./in-process.ts";
 import { ProtocolWatch } from "./monitor/protocol-watch.ts";
-import { Processes } from "./processes.ts";
 import { nodeArguments, segmentArguments } from "./process-arguments.ts";
+import { freePorts, untilFree } from "./process-ports.ts";
+import { Processes } from "./processes.ts";
 import { localTopology, portsFrom, type Topology } from "./topology.ts";
 
 /** How long a cluster may take to become ready before starting it has failed. */
 const READY_LIMIT_MS = 60_000;
 const POLL_MS = 25;
+/** A killed supervisor's processes notice, close their streams and end within so long. */
+const ORPHANS_END_MS = 10_000;
 
 /** What a data directory was made with. */
 interface ClusterFile {
@@ -64,19 +67,12 @@ export function startSegmentServers(
 /** Holds the directory from the start to the end of the cluster. */
 async function startOn(options: ClusterOptions, on: (event: ClusterEvent) => void): Promise<RunningCluster> {
   mkdirSync(options.dataDir, { recursive: true });
-  const unlock = lockDirectory(options.dataDir);
+  const { unlock, isOrphaned } = lockDirectory(options.dataDir);
   const watch =
     options.monitor === true ? new ProtocolWatch(options.inProcess ? "true" : "rough", on) : undefined;
   try {
     const file = clusterFile(options);
-    const ports =
-      options.port === 0 ? await freePorts(options.writers + options.replicas) : portsFrom(options.port);
-    const topology = localTopology({
-      volume: file.volume,
-      writers: options.writers,
-      replicas: options.replicas,
-      ...ports,
-    });
+    const topology = await layOut(options, file.volume, isOrphaned ? ORPHANS_END_MS : 0);
     const cluster = options.inProcess
       ? await startInProcess(options, topology, file.geometry, on, watch)
       : await startProcesses(options, topology, file.geometry, on, watch);
@@ -103,6 +99,21 @@ async function startOn(options: ClusterOptions, on: (event: ClusterEvent) => voi
     unlock();
     throw error;
   }
+}
+
+/** Names and addresses. `patienceMs`: how long ports that were asked for may still be taken. */
+async function layOut(options: ClusterOptions, volume: string, patienceMs: number): Promise<Topology> {
+  const { writers, replicas, port } = options;
+  if (port === 0) {
+    const ports = await freePorts(writers + replicas + REPLICAS);
+    const nodePort = (index: number): number => ports[index]!;
+    const segmentPort = (index: number): number => ports[writers + replicas + index]!;
+    return localTopology({ volume, writers, replicas, nodePort, segmentPort });
+  }
+  const topology = localTopology({ volume, writers, replicas, ...portsFrom(port) });
+  const ports = [...topology.servers, ...topology.nodes].map(({ url }) => Number(new URL(url).port));
+  await untilFree(ports, patienceMs);
+  return topology;
 }
 
 async function startProcesses(
@@ -206,16 +217,17 @@ function clusterFile(options: ClusterOptions): ClusterFile {
   return made;
 }
 
-/** One cluster a directory: refuses one that a living process holds. */
-function lockDirectory(dataDir: string): () => void {
+/** One cluster a directory: refuses one that a living process holds. `isOrphaned`: who held it before did not let go of it. */
+function lockDirectory(dataDir: string): { readonly unlock: () => void; readonly isOrphaned: boolean } {
   const file = path.join(dataDir, "cluster.pid");
-  if (existsSync(file)) {
+  const isOrphaned = existsSync(file);
+  if (isOrphaned) {
     const pid = Number.parseInt(readFileSync(file, "utf8"), 10);
     if (pid !== process.pid && isAlive(pid))
       throw new SixfoldError("bad-request", `a cluster already runs on ${dataDir} (process ${pid})`);
   }
   writeFileSync(file, `${process.pid}\n`);
-  return () => rmSync(file, { force: true });
+  return { unlock: () => rmSync(file, { force: true }), isOrphaned };
 }
 
 function isAlive(pid: number): boolean {
@@ -225,20 +237,4 @@ function isAlive(pid: number): boolean {
   } catch {
     return false;
   }
-}
-
-/** Free ports, found by taking them all at once and letting them go. */
-async function freePorts(nodes: number): Promise<ReturnType<typeof portsFrom>> {
-  const servers = Array.from({ length: nodes + 6 }, () => createServer());
-  const ports = await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<number>((resolve, reject) => {
-          server.once("error", reject);
-          server.listen(0, "127.0.0.1", () => resolve((server.address() as { port: number }).port));
-        }),
-    ),
-  );
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return { nodePort: (index) => ports[index]!, segmentPort: (index) => ports[nodes + index]! };
 }

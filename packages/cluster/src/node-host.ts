@@ -10,7 +10,14 @@ import { LIMITS, nodeName, type NodeName, type SegmentServerInfo } from "@sixfol
 import { DatabaseNode, type NodeEffect, type NodeInfo, type NodeOptions } from "@sixfold/database";
 import type { Clock, Host, Listener } from "@sixfold/ports";
 import { encodeMessage, volumeTagOf, type StorageMessage } from "@sixfold/wire";
-import { checkListen, listenerHandlers, type AnyMessage, type Channel, type Identity } from "./channel.ts";
+import {
+  checkListen,
+  listenerHandlers,
+  type AnyMessage,
+  type Channel,
+  type ChannelEvents,
+  type Identity,
+} from "./channel.ts";
 import { Dialler } from "./dialler.ts";
 import { Heartbeats, type LivenessSettings } from "./heartbeats.ts";
 import { answerHttp } from "./http.ts";
@@ -90,11 +97,7 @@ class NodeHost implements RunningNode {
       ),
     );
     this.url = this.listener.url;
-    const dial = (
-      to: NodeName,
-      url: string,
-      events: ConstructorParameters<typeof Dialler>[0]["events"],
-    ): Dialler =>
+    const dial = (to: NodeName, url: string, events: ChannelEvents): Dialler =>
       new Dialler({
         clock: this.clock,
         network: this.host.network,
@@ -143,7 +146,7 @@ class NodeHost implements RunningNode {
 
   // --- links ----------------------------------------------------------------------------------
 
-  private serverEvents(server: NodeName): ConstructorParameters<typeof Dialler>[0]["events"] {
+  private serverEvents(server: NodeName): ChannelEvents {
     return {
       up: () => this.input((now) => this.machine.serverUp(server, now)),
       message: (_channel, message) =>
@@ -152,7 +155,7 @@ class NodeHost implements RunningNode {
     };
   }
 
-  private peerEvents(peer: NodeName): ConstructorParameters<typeof Dialler>[0]["events"] {
+  private peerEvents(peer: NodeName): ChannelEvents {
     return {
       up: () => this.input((now) => this.machine.peerUp(peer, now)),
       message: (_channel, message) =>

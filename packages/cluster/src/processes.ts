@@ -25,6 +25,8 @@ export interface ProcessPlan {
 interface Supervised {
   readonly plan: ProcessPlan;
   child: ChildProcess | undefined;
+  /** Resolves when the child is gone and all that it said is read. */
+  ended: Promise<void>;
   restartTimer: NodeJS.Timeout | undefined;
 }
 
@@ -56,7 +58,12 @@ export class Processes {
   }
 
   launch(plan: ProcessPlan): void {
-    const supervised: Supervised = { plan, child: undefined, restartTimer: undefined };
+    const supervised: Supervised = {
+      plan,
+      child: undefined,
+      ended: Promise.resolve(),
+      restartTimer: undefined,
+    };
     this.all.set(plan.name, supervised);
     this.spawn(supervised);
   }
@@ -98,7 +105,7 @@ export class Processes {
       serialization: "advanced",
       env: this.environment,
     });
-    this.listen(child, name);
+    supervised.ended = this.heardToTheEnd(child, name);
     closeSync(log);
     child.stdin?.on("error", () => undefined); // the child is gone: its exit is told below
     supervised.child = child;
@@ -115,26 +122,33 @@ export class Processes {
     });
   }
 
-  private listen(child: ChildProcess, name: string): void {
-    if (this.watch === undefined) return;
-    const source = this.watch.started(name);
-    child.on("message", (batch) => source.take(batch as StepBatch));
-    // The channel's end, not the process's: what it had said is read by then.
-    child.once("disconnect", () => source.end(sharedClock(), !this.stopping));
+  /**
+   * What a process had said is read when its channel ends, which may be before or after itself does. Only how it exits tells whether it
+   * died: one that is being stopped may have been killed a moment before.
+   */
+  private async heardToTheEnd(child: ChildProcess, name: string): Promise<void> {
+    const source = this.watch?.started(name);
+    if (source !== undefined) child.on("message", (batch) => source.take(batch as StepBatch));
+    const exited = new Promise<{ readonly at: number; readonly code: number | null }>((resolve) => {
+      child.once("exit", (code) => resolve({ at: sharedClock(), code }));
+    });
+    const read = new Promise<void>((resolve) => {
+      if (source === undefined) resolve();
+      else child.once("disconnect", () => resolve());
+    });
+    const [{ at, code }] = await Promise.all([exited, read]);
+    source?.end(at, code !== 0);
   }
 
   private async end(supervised: Supervised): Promise<void> {
     clearTimeout(supervised.restartTimer);
     const { child } = supervised;
-    if (child === undefined) return;
-    const gone = Promise.all([
-      new Promise<void>((resolve) => child.once("exit", () => resolve())),
-      new Promise<void>((resolve) => void (child.connected ? child.once("disconnect", resolve) : resolve())),
-    ]);
-    const timer = setTimeout(() => child.kill("SIGKILL"), STOP_LIMIT_MS);
-    child.kill("SIGTERM");
-    child.kill("SIGCONT"); // a stopped process could not hear the other
-    await gone;
-    clearTimeout(timer);
+    if (child !== undefined) {
+      const timer = setTimeout(() => child.kill("SIGKILL"), STOP_LIMIT_MS);
+      void supervised.ended.then(() => clearTimeout(timer));
+      child.kill("SIGTERM");
+      child.kill("SIGCONT"); // a stopped process could not hear the other
+    }
+    await supervised.ended;
   }
 }

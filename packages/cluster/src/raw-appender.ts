@@ -44,8 +44,8 @@ export interface RawAppenderOptions {
 const TICK_MS = 10;
 
 export class RawAppender {
-  /** Frames and bytes sent to segments, and batches. */
-  readonly traffic = { batches: 0, bytesSent: 0 };
+  /** To segment servers, so far. */
+  bytesSent = 0;
   private readonly clock: Clock;
   private readonly volume: Volume;
   private readonly tag: number;
@@ -205,7 +205,6 @@ export class RawAppender {
   private sendAppend({ to, message }: Extract<VolumeEffect, { kind: "append" }>): void {
     const frame = encodeMessage(message, this.tag);
     for (const server of to) this.servers.get(server)?.up?.sendFrame(frame);
-    this.traffic.batches++;
-    this.traffic.bytesSent += frame.length * to.length;
+    this.bytesSent += frame.length * to.length;
   }
 }

@@ -57,7 +57,7 @@ export async function startRawLog(
   return {
     nodes: servers.nodes,
     get bytesSent() {
-      return raw.traffic.bytesSent;
+      return raw.bytesSent;
     },
     append: (done) => raw.append(done),
     stop: async () => {

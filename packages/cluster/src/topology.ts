@@ -5,7 +5,6 @@
 import { nodeName, REPLICAS, ZONES, type NodeName, type SegmentServerInfo } from "@sixfold/model";
 import type { NodeInfo } from "@sixfold/database";
 
-export const DEFAULT_BASE_PORT = 7400;
 const SEGMENT_PORT_OFFSET = 20;
 const HOST = "127.0.0.1";
 const AZS = ["a", "b", "c"] as const;
@@ -53,11 +52,10 @@ export function localTopology(options: TopologyOptions): Topology {
 
 /** One-way delay from a process in `az` to every other: none within the zone. */
 export function latencyBetween(
-  topology: Topology,
+  processes: readonly { readonly name: string; readonly az: string }[],
   az: string,
   latencyMs: number,
 ): (process: NodeName) => number {
-  const zones = new Map<NodeName, string>();
-  for (const { name, az: zone } of [...topology.servers, ...topology.nodes]) zones.set(name, zone);
+  const zones = new Map(processes.map((process) => [process.name, process.az]));
   return (process) => (zones.get(process) === az ? 0 : latencyMs);
 }

@@ -224,7 +224,8 @@ export class DatabaseNode {
   private settle(now: number): void {
     do {
       this.neighbours.apply();
-      if (this.neighbours.isClosed) this.engine.resume(now);
+      // A stream that is being closed takes nothing more.
+      if (this.neighbours.isClosed && this.state.state !== "stopping") this.engine.resume(now);
       else this.engine.pause();
       this.desk.advance(now);
       this.drainEngine(now);
@@ -296,7 +297,8 @@ export class DatabaseNode {
       case "manifestChecked":
         return this.neighbours.manifestChecked(effect.check, effect.unchanged);
       case "modeChanged":
-        return this.openStream(now);
+        // Refused: somebody was faster to open a stream. Its close is in a manifest to come.
+        return effect.changed ? this.openStream(now) : undefined;
       case "opened":
         return this.onOpened(effect.stream, effect.exclusive, now);
       case "openRefused":

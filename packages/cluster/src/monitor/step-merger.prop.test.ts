@@ -77,6 +77,18 @@ describe("steps of many processes", () => {
     expect(out.map(({ at }) => at)).toEqual([1, 2, 3]);
   });
 
+  test("I10: are forgotten once handed on, though their process is always ahead of another", () => {
+    const { merged, out, add } = merger();
+    const [ahead, behind] = [add("ahead"), add("behind")];
+    for (let t = 1; t <= 1000; t++) {
+      ahead.take(batch([t - 0.5, t], t));
+      behind.take(batch([], t - 0.3));
+      merged.drain();
+      expect(merged.held).toBeLessThan(5);
+    }
+    expect(out).toHaveLength(1999);
+  });
+
   test("a death comes after all that the process had said, and before its next life", () => {
     const { merged, out, add } = merger();
     const first = add("segment-a1");

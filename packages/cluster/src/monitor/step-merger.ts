@@ -11,7 +11,7 @@
  */
 import type { NodeName, Traced } from "@sixfold/model";
 import type { StepBatch } from "./step-reporter.ts";
-import { revived, type PlainEvent } from "./traced-codec.ts";
+import { revived } from "./traced-codec.ts";
 
 export type HandOn = (traced: Traced, at: number) => void;
 
@@ -62,6 +62,11 @@ export class StepMerger {
     return this.sources.reduce((least, s) => Math.min(least, s.through), Number.POSITIVE_INFINITY);
   }
 
+  /** Steps in memory, for tests: not many more than those that wait. */
+  get held(): number {
+    return this.sources.reduce((sum, source) => sum + source.held, 0);
+  }
+
   /** Hands on everything that is complete; returns how many steps that were. */
   drain(): number {
     const { through } = this;
@@ -101,8 +106,9 @@ class Source {
   through: number;
   /** When the first step that waits was said; infinite if none does. */
   next = Number.POSITIVE_INFINITY;
-  private steps: (PlainEvent | undefined)[] = [];
-  private at: number[] = [];
+  /** Those of which something is still to be handed on. */
+  private readonly batches: StepBatch[] = [];
+  /** The first step of the first batch that waits. */
   private head = 0;
 
   constructor(process: NodeName, at: number) {
@@ -114,37 +120,34 @@ class Source {
     return this.through === Number.POSITIVE_INFINITY;
   }
 
-  take({ steps, at, through }: StepBatch): number {
-    for (let i = 0; i < steps.length; i++) {
-      this.steps.push(steps[i]);
-      this.at.push(at[i]!);
-    }
-    this.through = through;
-    this.next = this.at[this.head] ?? Number.POSITIVE_INFINITY;
-    return steps.length;
+  get held(): number {
+    return this.batches.reduce((sum, { steps }) => sum + steps.length, 0);
+  }
+
+  take(batch: StepBatch): number {
+    this.through = batch.through;
+    if (batch.steps.length === 0) return 0;
+    this.batches.push(batch);
+    if (this.batches.length === 1) this.next = batch.at[0]!;
+    return batch.steps.length;
   }
 
   end(at: number, died: boolean): number {
-    const last: StepBatch = {
-      steps: died ? [{ kind: "died" }] : [],
-      at: [at],
-      through: Number.POSITIVE_INFINITY,
-      isCutShort: false,
-    };
+    const through = Number.POSITIVE_INFINITY;
+    const last: StepBatch = died
+      ? { steps: [{ kind: "died" }], at: [at], through, isCutShort: false }
+      : { steps: [], at: [], through, isCutShort: false };
     return this.take(last);
   }
 
   handOn(to: HandOn): void {
-    const event = this.steps[this.head]!;
-    const at = this.at[this.head]!;
-    this.steps[this.head] = undefined;
-    this.head += 1;
-    if (this.head === this.steps.length) {
-      this.steps = [];
-      this.at = [];
+    const { steps, at } = this.batches[0]!;
+    const i = this.head++;
+    if (this.head === steps.length) {
+      this.batches.shift();
       this.head = 0;
     }
-    this.next = this.at[this.head] ?? Number.POSITIVE_INFINITY;
-    to({ process: this.process, event: revived(event) }, at);
+    this.next = this.batches[0]?.at[this.head] ?? Number.POSITIVE_INFINITY;
+    to({ process: this.process, event: revived(steps[i]!) }, at[i]!);
   }
 }
