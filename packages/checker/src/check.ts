@@ -16,18 +16,26 @@ import { positionsOf } from "./commit-order.ts";
 import { componentsOf } from "./components.ts";
 import { countTransactions } from "./counted.ts";
 import { ALL_KINDS, CycleSearch } from "./cycle-search.ts";
-import { Edges, RW, SESSION, TIME, WR, WW } from "./edges.ts";
+import { commitOf, Edges, RW, SESSION, snapshotOf, TIME, WR, WW } from "./edges.ts";
 import { nowhere, promised } from "./exits.ts";
-import { Faults, promiseOf } from "./faults.ts";
+import { Faults } from "./faults.ts";
 import { Findings } from "./findings.ts";
 import { takeFootprint } from "./footprint.ts";
-import type { History } from "./history.ts";
+import type { History, Outcome } from "./history.ts";
 import { ListOrder } from "./list-order.ts";
 import { usersOf, type Observations } from "./observations.ts";
 import { addSessionEdges, addTimeEdges, chainsOf } from "./order-edges.ts";
 import { ParallelSnapshotCheck } from "./parallel-snapshot.ts";
 import { RegisterOrder, type UnorderedKey } from "./register-order.ts";
-import { ANOMALIES, PROMISES, type Anomaly, type AnomalyName, type EdgeName, type Report } from "./report.ts";
+import {
+  ANOMALIES,
+  PROMISES,
+  promiseOf,
+  type Anomaly,
+  type AnomalyName,
+  type EdgeName,
+  type Report,
+} from "./report.ts";
 import { hasReturned, sessionsOf } from "./sessions.ts";
 import { Versions } from "./versions.ts";
 import { View } from "./view.ts";
@@ -42,10 +50,10 @@ export function check(history: History): Report {
   const footprints = history.map((transaction, index) => takeFootprint(transaction, index, versions));
   const { isCounted, longest } = countTransactions(history, footprints, versions);
   const observations: Observations = { history, footprints, isCounted, versions };
-  const faults = new Faults(history);
+  const faults = new Faults(history, versions);
   const edges = new Edges(history.length);
   footprints.forEach((footprint, index) => {
-    edges.step(index * 2, index * 2 + 1);
+    edges.step(snapshotOf(index), commitOf(index));
     if (isCounted[index] === 1) faults.inconsistencies(index, footprint);
   });
   const unordered = addVersionEdges(observations, longest, edges, faults);
@@ -95,9 +103,11 @@ function findCycles(
   if (promisedComponents.knots.length > 0)
     new CycleSearch(promisedView, findings).findWithAntiDependencies(promisedComponents);
   const positions = positionsOf(view, components, (node) => {
-    const transaction = history[edges.transactionAt(node) ?? -1];
-    if (transaction === undefined) return moments.get(node) ?? -Infinity;
-    return node % 2 === 0 || !hasReturned(transaction) ? transaction.invokedAt : transaction.returnedAt;
+    const index = edges.transactionAt(node);
+    if (index === undefined) return moments.get(node) ?? -Infinity;
+    const transaction = history[index]!;
+    const isEnd = node === commitOf(index) && hasReturned(transaction);
+    return isEnd ? transaction.returnedAt : transaction.invokedAt;
   });
   const complete = new ParallelSnapshotCheck(view, positions, exits, findings).run();
   findAllowed(edges, history, findings);
@@ -115,7 +125,7 @@ function makeReport(
   const counts: { [name in AnomalyName]?: number } = {};
   for (const { name } of [...violations, ...allowed]) counts[name] = (counts[name] ?? 0) + 1;
   const counted = history.filter((_, index) => isCounted[index] === 1);
-  const number = (outcome: string): number => history.filter((t) => t.outcome === outcome).length;
+  const number = (outcome: Outcome): number => history.filter((t) => t.outcome === outcome).length;
   const unknownObserved = counted.filter(({ outcome }) => outcome === "unknown").length;
   return {
     valid: violations.length === 0,

@@ -10,7 +10,7 @@ import type { View } from "./view.ts";
 const NUMBERS_MAX = 16_000_000;
 
 export class Clocks {
-  readonly width: number;
+  private readonly width: number;
   private readonly clocks: Int32Array;
   private readonly chainOf: Int32Array;
   /** From 1; 0: the transaction has no place in a chain. */

@@ -36,23 +36,22 @@ export function countTransactions(
     const version = versions.find(key, value);
     if (version !== undefined) count(versions.writerOf(version));
   };
-  const follow = (read: ExternalRead): void => {
-    if (versions.kindOf(read.key) === "register") {
-      if (read.value !== undefined) countWriter(read.key, read.value);
+  const follow = (key: number, read: ExternalRead): void => {
+    if (versions.kindOf(key) === "register") {
+      if (read.value !== undefined) countWriter(key, read.value);
       return;
     }
-    const known = longest[read.key] ?? [];
+    const known = longest[key] ?? [];
     const common = Math.min(known.length, read.length);
     const from = startsWith(known, read.values, common) ? common : 0;
-    for (let i = from; i < read.length; i++) countWriter(read.key, read.values[i]!);
-    if (read.length > known.length || longest[read.key] === undefined)
-      longest[read.key] =
-        read.values.length === read.length ? read.values : read.values.slice(0, read.length);
+    for (let i = from; i < read.length; i++) countWriter(key, read.values[i]!);
+    if (read.length > known.length || longest[key] === undefined)
+      longest[key] = read.values.length === read.length ? read.values : read.values.slice(0, read.length);
   };
   history.forEach(({ outcome }, index) => {
     if (outcome === "committed") count(index);
   });
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop())
-    for (const read of footprints[next]!.reads.values()) follow(read);
+    for (const [key, read] of footprints[next]!.reads) follow(key, read);
   return { isCounted, longest };
 }

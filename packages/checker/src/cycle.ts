@@ -3,10 +3,9 @@
  * happen to.
  */
 import { commitOf, RW, SESSION, STEP, TIME, WR, WW, NO_VERSION, type EdgeKind, type Edges } from "./edges.ts";
-import { promiseOf } from "./faults.ts";
 import type { History } from "./history.ts";
 import type { Observations } from "./observations.ts";
-import type { AnomalyName, PromiseName } from "./report.ts";
+import { promiseOf, type AnomalyName, type PromiseName } from "./report.ts";
 import type { Versions } from "./versions.ts";
 
 export interface Link {

@@ -1,8 +1,7 @@
 /** Where anti-dependencies leave their reader in each of the views that edges.ts lists. */
 import type { History } from "./history.ts";
-import type { Exit } from "./view.ts";
 
-export type Exits = (reader: number) => Exit;
+export type Exits = (reader: number) => "snapshot" | "commit" | "nowhere";
 
 export const nowhere: Exits = () => "nowhere";
 export const snapshots: Exits = () => "snapshot";

@@ -4,12 +4,8 @@
  */
 import type { Footprint } from "./footprint.ts";
 import type { History } from "./history.ts";
-import type { Anomaly, AnomalyName, PromiseName } from "./report.ts";
+import { promiseOf, type Anomaly, type AnomalyName } from "./report.ts";
 import type { Versions } from "./versions.ts";
-
-export function promiseOf({ isolation, consistency }: History[number]): PromiseName {
-  return `${isolation}+${consistency}`;
-}
 
 interface Fault {
   readonly name: AnomalyName;
@@ -20,25 +16,29 @@ interface Fault {
 
 export class Faults {
   private readonly history: History;
+  private readonly versions: Versions;
   private readonly found = new Map<string, Fault>();
 
-  constructor(history: History) {
+  constructor(history: History, versions: Versions) {
     this.history = history;
+    this.versions = versions;
   }
 
   /** The value has no writer in the whole history. */
-  garbage(reader: number, key: string, value: number): void {
+  garbage(reader: number, key: number, value: number): void {
+    const name = this.versions.nameOf(key);
     this.note(
       "garbage read",
       `${key} ${value}`,
       [],
       reader,
-      (id) => `T${id} read ${value} in ${key}, which nobody wrote`,
+      (id) => `T${id} read ${value} in ${name}, which nobody wrote`,
     );
   }
 
   /** The version's writer was aborted (G1a), or wrote the key again before it committed (G1b). */
-  dirty(name: "G1a" | "G1b", reader: number, version: number, versions: Versions): void {
+  dirty(name: "G1a" | "G1b", reader: number, version: number): void {
+    const { versions } = this;
     const writer = versions.writerOf(version);
     const what = name === "G1a" ? "was aborted" : "wrote the key again before it committed";
     const key = versions.nameOf(versions.keyOf(version));
@@ -52,7 +52,8 @@ export class Faults {
   }
 
   /** The read shows a write that its transaction had not made yet. */
-  ownFuture(reader: number, version: number, versions: Versions): void {
+  ownFuture(reader: number, version: number): void {
+    const { versions } = this;
     const key = versions.nameOf(versions.keyOf(version));
     const value = versions.valueOf(version);
     this.note(
@@ -69,30 +70,33 @@ export class Faults {
       this.note("internal inconsistency", sentence, [], reader, () => sentence);
   }
 
-  duplicate(reader: number, key: string, value: number): void {
+  duplicate(reader: number, key: number, value: number): void {
+    const name = this.versions.nameOf(key);
     this.note(
       "duplicate",
       `${key} ${value}`,
       [],
       reader,
-      (id) => `T${id} read ${value} twice in list ${key}`,
+      (id) => `T${id} read ${value} twice in list ${name}`,
     );
   }
 
   /** Both lists were read, and neither begins like the other. */
-  incompatible(reader: number, key: string, read: readonly number[], longest: readonly number[]): void {
+  incompatible(reader: number, key: number, read: readonly number[], longest: readonly number[]): void {
+    const name = this.versions.nameOf(key);
     this.note(
       "incompatible order",
-      key,
+      `${key}`,
       [],
       reader,
-      (id) => `T${id} read list ${key} as [${read.join(" ")}], others as [${excerpt(read, longest)}]`,
+      (id) => `T${id} read list ${name} as [${read.join(" ")}], others as [${excerpt(read, longest)}]`,
     );
   }
 
   /** Both saw the same version and wrote on its ground. */
-  lostUpdate(first: number, second: number, key: string, seen: string): void {
-    const both = `both T${this.idOf(first)} and T${this.idOf(second)} read ${key} as ${seen}, and both wrote it`;
+  lostUpdate(first: number, second: number, key: number, seen: string): void {
+    const name = this.versions.nameOf(key);
+    const both = `both T${this.idOf(first)} and T${this.idOf(second)} read ${name} as ${seen}, and both wrote it`;
     this.note("lost update", `${key} ${first} ${second}`, [first], second, () => both);
   }
 

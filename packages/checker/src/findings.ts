@@ -23,9 +23,7 @@ export class Findings {
 
   /** A violation that no cycle is needed for. */
   add(anomaly: Anomaly): void {
-    const newlyBroken = anomaly.breaks.some((promise) => !this.broken.has(promise));
-    if (this.isFull(anomaly.name, true) && !newlyBroken) return;
-    this.remember(anomaly);
+    if (this.isNews(anomaly.name, anomaly.breaks)) this.remember(anomaly);
   }
 
   /** Names and judges a cycle, and keeps it if it is news. */
@@ -47,14 +45,16 @@ export class Findings {
 
   private keep(links: readonly Link[], breaks: readonly PromiseName[]): void {
     const { history, versions } = this.observations;
-    const forbidden = breaks.length > 0;
     const name = nameOf(links, this.observations);
     const transactions = [...new Set(links.map(({ from }) => history[from]!.id))];
     const id = `${name} ${[...transactions].sort((a, b) => a - b).join(" ")}`;
-    const newlyBroken = breaks.some((promise) => !this.broken.has(promise));
-    if (this.known.has(id) || (this.isFull(name, forbidden) && !newlyBroken)) return;
+    if (this.known.has(id) || !this.isNews(name, breaks)) return;
     this.known.add(id);
     this.remember({ name, transactions, breaks, explanation: explain(name, links, history, versions) });
+  }
+
+  private isNews(name: AnomalyName, breaks: readonly PromiseName[]): boolean {
+    return !this.isFull(name, breaks.length > 0) || breaks.some((promise) => !this.broken.has(promise));
   }
 
   private remember(anomaly: Anomaly): void {

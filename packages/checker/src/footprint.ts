@@ -10,7 +10,6 @@ import type { Versions } from "./versions.ts";
 
 /** What the transaction saw of a key before it wrote there. */
 export interface ExternalRead {
-  readonly key: number;
   /** Registers: what was there. */
   readonly value: number | undefined;
   /** Lists: what was there are the first `length`; own appends may follow. */
@@ -19,7 +18,6 @@ export interface ExternalRead {
 }
 
 export interface KeyWrites {
-  readonly key: number;
   /** In program order. */
   readonly versions: number[];
   /** A register that was not read before: its write validates nothing, so it may overwrite what its snapshot did not show. */
@@ -27,6 +25,7 @@ export interface KeyWrites {
 }
 
 export interface Footprint {
+  /** Both by key. */
   readonly reads: ReadonlyMap<number, ExternalRead>;
   readonly writes: ReadonlyMap<number, KeyWrites>;
   /** Sentences. */
@@ -69,7 +68,7 @@ class FootprintTaker {
     const version = this.versions.write(key, value, this.index);
     const before = this.writes.get(key);
     if (before === undefined) {
-      this.writes.set(key, { key, versions: [version], blind });
+      this.writes.set(key, { versions: [version], blind });
       return;
     }
     this.versions.supersede(before.versions.at(-1)!);
@@ -80,7 +79,7 @@ class FootprintTaker {
     const own = this.writes.get(key);
     const before = this.reads.get(key);
     if (own === undefined && before === undefined) {
-      this.reads.set(key, { key, value, values: [], length: 0 });
+      this.reads.set(key, { value, values: [], length: 0 });
       return;
     }
     const expected = own === undefined ? before!.value : this.versions.valueOf(own.versions.at(-1)!);
@@ -98,7 +97,7 @@ class FootprintTaker {
       const appended = own.map((version) => this.versions.valueOf(version)).join(" ");
       this.complain(`read list ${name} as [${values.join(" ")}], but had appended ${appended}`);
     } else if (before === undefined) {
-      this.reads.set(key, { key, value: undefined, values, length });
+      this.reads.set(key, { value: undefined, values, length });
     } else if (length !== before.length || !startsWith(values, before.values, length)) {
       const first = before.values.slice(0, before.length).join(" ");
       this.complain(`read list ${name} as [${first}], then as [${values.slice(0, length).join(" ")}]`);

@@ -76,7 +76,7 @@ export class ListOrder {
         sound.push({ reader, at: this.shownBy[read.length]! });
       } else {
         const values = read.values.slice(0, read.length);
-        this.faults.incompatible(reader, this.versions.nameOf(this.key), values, this.longest);
+        this.faults.incompatible(reader, this.key, values, this.longest);
         this.judgeElements(reader, read, [...values.keys()]);
       }
     }
@@ -89,7 +89,7 @@ export class ListOrder {
   private judgeOwn(reader: number, read: ExternalRead): void {
     for (const own of this.observations.footprints[reader]!.writes.get(this.key)?.versions ?? []) {
       const position = read.values.indexOf(this.versions.valueOf(own)!);
-      if (position >= 0 && position < read.length) this.faults.ownFuture(reader, own, this.versions);
+      if (position >= 0 && position < read.length) this.faults.ownFuture(reader, own);
     }
   }
 
@@ -102,11 +102,10 @@ export class ListOrder {
       if (position >= read.length) return;
       const value = read.values[position]!;
       const version = this.versions.find(this.key, value);
-      const name = this.versions.nameOf(this.key);
-      if (version === undefined) this.faults.garbage(reader, name, value);
+      if (version === undefined) this.faults.garbage(reader, this.key, value);
       else if (this.observations.history[this.versions.writerOf(version)]!.outcome === "aborted")
-        this.faults.dirty("G1a", reader, version, this.versions);
-      if (firstAt.get(value)! < position) this.faults.duplicate(reader, name, value);
+        this.faults.dirty("G1a", reader, version);
+      if (firstAt.get(value)! < position) this.faults.duplicate(reader, this.key, value);
     }
   }
 
@@ -115,7 +114,7 @@ export class ListOrder {
     const writer = this.versions.writerOf(shown);
     if (writer !== NOBODY && writer !== reader) {
       this.edges.read(writer, reader, shown);
-      if (!this.versions.isLast(shown)) this.faults.dirty("G1b", reader, shown, this.versions);
+      if (!this.versions.isLast(shown)) this.faults.dirty("G1b", reader, shown);
     }
     const next = this.chain[at + 1];
     if (next === undefined) return;
@@ -139,8 +138,7 @@ export class ListOrder {
       this.addLaterWriters(last, tail, readers);
       return;
     }
-    for (const rival of rivals)
-      this.faults.lostUpdate(next, rival, this.versions.nameOf(this.key), this.showLongest());
+    for (const rival of rivals) this.faults.lostUpdate(next, rival, this.key, this.showLongest());
     this.addLaterWriters(last, [next], readers);
     const others = tail.filter((writer) => writer !== next && !rivals.includes(writer));
     this.addLaterWriters(this.writesOf(next).at(-1)!, others, []);

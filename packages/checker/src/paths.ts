@@ -28,7 +28,8 @@ export class PathFinder {
     within: (node: number) => boolean,
   ): readonly number[] | undefined {
     this.search++;
-    this.meet(from, -1);
+    this.metAt[from] = this.search;
+    this.arrivedBy[from] = -1;
     let level = [from];
     while (level.length > 0) {
       const next: number[] = [];
@@ -75,11 +76,6 @@ export class PathFinder {
     if (this.metAt[node] === this.search) return false;
     this.metAt[node] = this.search;
     return true;
-  }
-
-  private meet(node: number, edge: number): void {
-    this.metAt[node] = this.search;
-    this.arrivedBy[node] = edge;
   }
 
   private trace(to: number): number[] {

@@ -93,8 +93,12 @@ export class RegisterOrder {
     if (next === undefined) {
       this.nextOf.set(shown, this.writtenBy(reader));
     } else {
-      const name = this.versions.nameOf(this.key);
-      this.faults.lostUpdate(this.versions.writerOf(next), reader, name, show(this.versions.valueOf(shown)));
+      this.faults.lostUpdate(
+        this.versions.writerOf(next),
+        reader,
+        this.key,
+        show(this.versions.valueOf(shown)),
+      );
     }
   }
 
@@ -104,14 +108,13 @@ export class RegisterOrder {
     if (value === undefined) return this.versions.initialOf(this.key);
     const version = this.versions.find(this.key, value);
     if (version === undefined) {
-      this.faults.garbage(reader, this.versions.nameOf(this.key), value);
+      this.faults.garbage(reader, this.key, value);
       return undefined;
     }
     const writer = this.versions.writerOf(version);
-    if (writer === reader) this.faults.ownFuture(reader, version, this.versions);
-    else if (this.observations.isCounted[writer] === 0)
-      this.faults.dirty("G1a", reader, version, this.versions);
-    else if (!this.versions.isLast(version)) this.faults.dirty("G1b", reader, version, this.versions);
+    if (writer === reader) this.faults.ownFuture(reader, version);
+    else if (this.observations.isCounted[writer] === 0) this.faults.dirty("G1a", reader, version);
+    else if (!this.versions.isLast(version)) this.faults.dirty("G1b", reader, version);
     else return version;
     return undefined;
   }

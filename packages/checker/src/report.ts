@@ -2,10 +2,14 @@
  * What the checker says of a history. Anomalies have Adya's names ("Weak Consistency", MIT 1999), and each the most
  * specific one that fits; the README shows a small example of each.
  */
-import type { Consistency, Isolation } from "./history.ts";
+import type { Consistency, HistoryTransaction, Isolation } from "./history.ts";
 
 /** The options of a transaction, which decide what it was promised. */
 export type PromiseName = `${Isolation}+${Consistency}`;
+
+export function promiseOf({ isolation, consistency }: HistoryTransaction): PromiseName {
+  return `${isolation}+${consistency}`;
+}
 
 /** From the strongest option to the weakest. */
 export const PROMISES = [

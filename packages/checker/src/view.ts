@@ -2,17 +2,15 @@
  * One way of looking at the edges (edges.ts): for each node the edges that leave it, as ranges of one array.
  */
 import { commitOf, RW, type Edges } from "./edges.ts";
-
-/** Where the anti-dependencies of a reader leave it. */
-export type Exit = "snapshot" | "commit" | "nowhere";
+import type { Exits } from "./exits.ts";
 
 export class View {
   readonly edges: Edges;
-  private readonly exitOf: (reader: number) => Exit;
+  private readonly exitOf: Exits;
   private readonly starts: Int32Array;
   private readonly outgoing: Int32Array;
 
-  constructor(edges: Edges, exitOf: (reader: number) => Exit) {
+  constructor(edges: Edges, exitOf: Exits) {
     this.edges = edges;
     this.exitOf = exitOf;
     const starts = new Int32Array(edges.nodes + 1);

@@ -11,7 +11,6 @@ export type {
 } from "./database-face.ts";
 export { catchUp } from "./catch-up.ts";
 export type { HistoryOperation, HistoryTransaction } from "./history.ts";
-export { KeyParts, type KeyPartsOptions } from "./key-parts.ts";
 export { makeWorkload } from "./make-workload.ts";
 /** The same functions that nodes load from `PROCEDURES_URL`. */
 export * as procedures from "./procedures.ts";
@@ -32,4 +31,4 @@ export {
   type WorkloadName,
   type WorkloadOptions,
 } from "./workload.ts";
-export { ScrambledZipfian, YCSB_THETA, zeta, Zipfian } from "./zipfian.ts";
+export { ScrambledZipfian } from "./zipfian.ts";

@@ -231,7 +231,6 @@ const singleMisses: readonly AnomalyCase[] = [
       T1 @A 0-1  x+1
       T2 @B 2-3  x[]
       T3         x[1]`,
-    allowedBy: [],
   },
   {
     name: "monotonic reads",
