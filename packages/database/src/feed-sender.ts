@@ -55,7 +55,9 @@ export class FeedSender {
   }
 }
 
-function raiseTails(tails: Map<PgId, Lsn>, frame: Append, durable: Lsn): void {
-  for (const slice of frame.slices)
-    if (slice.lsn <= durable && slice.lsn > (tails.get(slice.pg) ?? 0)) tails.set(slice.pg, slice.lsn);
+/** A frame's slices are of one PG, and ascend. */
+function raiseTails(tails: Map<PgId, Lsn>, { pg, slices }: Append, durable: Lsn): void {
+  let last = slices.length - 1;
+  while (last >= 0 && slices[last]!.lsn > durable) last--;
+  if (last >= 0 && slices[last]!.lsn > (tails.get(pg) ?? 0)) tails.set(pg, slices[last]!.lsn);
 }

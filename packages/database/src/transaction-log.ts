@@ -17,7 +17,6 @@ export class TransactionLog {
   private younger = new Map<TransactionId, Known>();
   private older = new Map<TransactionId, Known>();
   private forgot = false;
-
   private readonly bars: boolean;
 
   constructor(capacity: number, planted: PlantedBugs = NO_BUGS) {

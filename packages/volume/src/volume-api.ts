@@ -115,7 +115,7 @@ export type VolumeEffect =
   /** No stream could be opened: the limit of writers is reached, or the volume does not exist. */
   | { readonly kind: "openRefused"; readonly reason: "too-many-writers" | "no-volume" }
   /** Answer to `changeMode`. Refused while streams are open. */
-  | { readonly kind: "modeChanged"; readonly mode: Mode; readonly changed: boolean }
+  | { readonly kind: "modeChanged"; readonly changed: boolean }
   /** A stream that this node was asked to recover or close is closed, whoever did it. */
   | { readonly kind: "closed"; readonly stream: StreamId; readonly final: Lsn }
   /** Own stream lost to a recovery. In-flight entries whose outcome the manifest tells were `decided` before; of the others nothing is known (`outcome` will tell). */

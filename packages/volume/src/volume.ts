@@ -194,12 +194,7 @@ export class Volume implements VolumeFace {
   changeMode(mode: Mode, now: number): void {
     this.register.change(
       (m) => (m === undefined || m.mode === mode || openStreams(m).length > 0 ? undefined : { ...m, mode }),
-      ({ manifest }) =>
-        this.out.effects.push({
-          kind: "modeChanged",
-          mode: manifest?.mode ?? mode,
-          changed: manifest?.mode === mode,
-        }),
+      ({ manifest }) => this.out.effects.push({ kind: "modeChanged", changed: manifest?.mode === mode }),
       now,
     );
   }

@@ -1,0 +1,135 @@
+import {
+  epoch,
+  lsn,
+  nodeName,
+  streamId,
+  type Manifest,
+  type NodeName,
+  type SegmentServerInfo,
+} from "@sixfold/model";
+import type { Ballot, StorageMessage } from "@sixfold/wire";
+import { describe, expect, test } from "vitest";
+import { DatabaseNode } from "./database-node.ts";
+
+const GEOMETRY = { pageBytes: 4096, segmentBytes: 64 * 4096 };
+const SERVERS = ["a1", "a2", "b1", "b2", "c1", "c2"].map((name): SegmentServerInfo => ({
+  name: nodeName(name),
+  az: name[0]!,
+  url: `ws://${name}`,
+}));
+const ME = nodeName("me");
+const OTHER = nodeName("other");
+
+const STREAM = { id: streamId(1), node: OTHER, exclusive: false };
+const CLOSED = { ...STREAM, state: "closed", final: lsn(0), tails: new Map() } as const;
+
+/** Six seats that act as one: whoever asks is granted what he asks. */
+class Seats {
+  manifest: Manifest = {
+    volume: "v",
+    revision: 1,
+    epoch: epoch(1),
+    mode: "multi",
+    geometry: GEOMETRY,
+    servers: SERVERS,
+    pgs: [SERVERS.map((s) => s.name)],
+    nextStream: streamId(2),
+    streams: [],
+    settledThrough: streamId(0),
+    outcomes: [],
+  };
+  /** Rounds prepared so far. */
+  readonly rounds = new Set<number>();
+  private ballot: Ballot = { round: 0, proposer: "" };
+
+  answer(m: StorageMessage): StorageMessage | undefined {
+    if (m.type === "manifestPrepare") {
+      this.rounds.add(m.ballot.round);
+      const accepted = { ballot: this.ballot, value: this.manifest };
+      return { type: "manifestPromise", request: m.request, granted: true, promised: m.ballot, accepted };
+    }
+    if (m.type !== "manifestAccept") return undefined;
+    this.manifest = m.value;
+    this.ballot = m.ballot;
+    return { type: "manifestAccepted", request: m.request, granted: true, promised: m.ballot };
+  }
+
+  /** Somebody else has changed it. */
+  change(streams: Manifest["streams"]): void {
+    this.manifest = { ...this.manifest, revision: this.manifest.revision + 1, streams };
+  }
+}
+
+/** Until the node and the seats have no more to say to each other, or `until`. */
+function converse(node: DatabaseNode, seats: Seats, now: number, until: () => boolean = () => false): void {
+  for (;;) {
+    node.flush(now);
+    const said = node.effects.splice(0).flatMap((e) => (e.kind === "toServer" ? [e] : []));
+    let heard = 0;
+    for (const { to, message } of said) {
+      const answer = seats.answer(message);
+      if (until()) return;
+      if (answer === undefined) continue;
+      node.serverMessage(to, answer, now);
+      heard++;
+    }
+    if (heard === 0) return;
+  }
+}
+
+function start(): DatabaseNode {
+  const info = (name: NodeName): { name: NodeName; role: "writer"; az: string; url: string } => ({
+    name,
+    role: "writer",
+    az: "a",
+    url: `ws://${name}`,
+  });
+  const node = new DatabaseNode({
+    name: ME,
+    role: "writer",
+    volume: "v",
+    mode: "single",
+    geometry: GEOMETRY,
+    conflicts: "row",
+    servers: SERVERS,
+    nodes: [info(ME), info(OTHER)],
+    procedures: new Map(),
+    poolPages: 8,
+    injectConflicts: 0,
+    seed: 1,
+  });
+  node.start(0);
+  for (const { name } of SERVERS) node.serverUp(name, 0);
+  return node;
+}
+
+describe("a writer of a volume that was last used in another mode", () => {
+  test("changes the mode, then opens its stream", () => {
+    const seats = new Seats();
+    const node = start();
+    converse(node, seats, 0);
+    expect(node.status()).toMatchObject({ state: "writing", stream: 2 });
+    expect(seats.manifest).toMatchObject({ mode: "single", streams: [{ node: ME, exclusive: true }] });
+  });
+
+  test("opens none in the old mode if another was faster to open one: it waits for its close", () => {
+    const seats = new Seats();
+    const node = start();
+    // The change of mode is on its way.
+    converse(node, seats, 0, () => seats.rounds.size === 2);
+    seats.change([{ ...STREAM, state: "open" }]);
+    for (const { name } of SERVERS) node.serverDown(name, 0);
+    for (const { name } of SERVERS) node.serverUp(name, 0);
+    converse(node, seats, 0);
+    expect(node.status()).toMatchObject({ state: "switching" });
+    expect(seats.manifest).toMatchObject({ mode: "multi", streams: [STREAM] });
+    seats.change([CLOSED]);
+    node.tick(2000);
+    converse(node, seats, 2000);
+    expect(node.status()).toMatchObject({ state: "writing", stream: 2 });
+    expect(seats.manifest).toMatchObject({
+      mode: "single",
+      streams: [CLOSED, { node: ME, exclusive: true }],
+    });
+  });
+});
