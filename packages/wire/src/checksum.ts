@@ -1,2 +1,2 @@
-/** CRC-32 as in zlib, the checksum of everything that Sixfold writes. Also for formats that live beside their core. */
+/** CRC-32 as in zlib, the checksum of everything that Sixfold writes; also of the stored page, whose format lives beside its core. */
 export { crc32 } from "node:zlib";

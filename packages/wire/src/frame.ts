@@ -10,11 +10,11 @@
  * from being understood: it is a hash of the volume's name, or 0 on frames that are sent before a side knows it (`hello`, and the
  * links of clients). Type numbers are never reused; a changed body takes a new number or a new protocol version.
  */
-import { crc32 } from "node:zlib";
 import { LIMITS } from "@sixfold/model";
 import { ack, append, appendBytes } from "./append-codec.ts";
 import { ByteReader } from "./byte-reader.ts";
 import { ByteWriter } from "./byte-writer.ts";
+import { crc32 } from "./checksum.ts";
 import { clientWelcome, responses } from "./client-answer-codec.ts";
 import { requests } from "./client-codec.ts";
 import type { ClientMessage } from "./client-messages.ts";

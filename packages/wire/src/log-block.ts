@@ -20,7 +20,7 @@
  *
  * CRC is CRC-32 as in zlib, here as everywhere in Sixfold.
  */
-import { crc32 } from "node:zlib";
+import { crc32 } from "./checksum.ts";
 
 /** Offsets of the fields, in bytes from the start of the block. */
 export const logBlockLayout = {
