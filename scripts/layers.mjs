@@ -6,6 +6,7 @@
  *  - arrows only point down: another package only if the table allows it;
  *  - no second door: only names that the other package's `exports` lists, siblings by relative path;
  *  - nothing undeclared: libraries only if the package.json names them, development dependencies only in tests;
+ *  - nothing declared that is not used;
  *  - no cycle among the files of one package;
  *  - package.json and tsconfig.json say the same as the table.
  *
@@ -194,6 +195,20 @@ function manifestFaults(workspace, byName) {
 }
 
 /**
+ * Dependencies that no file but tests imports: they cost every installation, and say what is not so.
+ * @param {Workspace} workspace
+ * @returns {string[]}
+ */
+export function unusedDependencies({ folder, dependencies, files }) {
+  const used = new Set(
+    files.filter(({ path }) => !isTest(path)).flatMap(({ imports }) => imports.map(packageOf)),
+  );
+  return dependencies
+    .filter((name) => !used.has(name))
+    .map((name) => `${folder}/package.json: nothing imports ${name}`);
+}
+
+/**
  * Every violation, as lines "where: what".
  * @param {readonly Workspace[]} workspaces
  * @param {readonly string[]} rootDevelopment development dependencies of the whole repository
@@ -220,7 +235,7 @@ export function violations(workspaces, rootDevelopment) {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { workspaces, rootDevelopment } = readWorkspaces(join(dirname(fileURLToPath(import.meta.url)), ".."));
-  const found = violations(workspaces, rootDevelopment);
+  const found = [...violations(workspaces, rootDevelopment), ...workspaces.flatMap(unusedDependencies)];
   for (const line of found) process.stdout.write(`${line}\n`);
   process.exitCode = found.length === 0 ? 0 : 1;
 }

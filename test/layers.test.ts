@@ -3,7 +3,7 @@
  * catch its violation. (The real tree is checked by the step before the tests, `scripts/layers.mjs`.)
  */
 import { describe, expect, test } from "vitest";
-import { fileCycle, mayUse, violations } from "../scripts/layers.mjs";
+import { fileCycle, mayUse, unusedDependencies, violations } from "../scripts/layers.mjs";
 import { importsOf, type Workspace } from "../scripts/workspace.mjs";
 
 /** A package with one file, whose manifest allows what `dependencies` names; the rest may be overridden. */
@@ -96,6 +96,18 @@ describe("layers", () => {
     expect(found(planted("model", ["fs"]))).toEqual([
       'packages/model/src/thing.ts: "fs" is to be written node:fs',
     ]);
+  });
+
+  test("a dependency is named if something but a test imports it", () => {
+    const dependencies = ["@sixfold/model", "tsx"];
+    expect(unusedDependencies(planted("wire", ["@sixfold/model", "tsx/esm/api"], { dependencies }))).toEqual(
+      [],
+    );
+    expect(unusedDependencies(planted("wire", ["@sixfold/model"], { dependencies }))).toEqual([
+      "packages/wire/package.json: nothing imports tsx",
+    ]);
+    const inTest = { dependencies, path: "frame.test.ts" };
+    expect(unusedDependencies(planted("wire", ["@sixfold/model", "tsx"], inTest))).toHaveLength(2);
   });
 
   test("a package that is not in the table is caught, and so are references that say something else", () => {
