@@ -3,64 +3,24 @@
  * replies, and each notices the defects that it is there for.
  */
 import { describe, expect, test } from "vitest";
-import type { HistoryTransaction } from "./history.ts";
-import { makeWorkload } from "./make-workload.ts";
 import { ReferenceDatabase } from "./reference-database.ts";
 import type { ReferenceFault } from "./reference-fault.ts";
+import { runWorkload, type WorkloadRun } from "./testing/run-workload.ts";
 import {
   FAULT_WORKLOADS,
-  type OperationOutcome,
-  type RunContext,
   type TransactionStyle,
-  type Verdict,
   type WorkloadName,
   type WorkloadOptions,
 } from "./workload.ts";
 
-const CLIENTS = 6;
 const OPERATIONS = 800;
 
-interface Run {
-  readonly verdict: Verdict;
-  readonly audit: Verdict;
-  readonly outcomes: Readonly<Record<OperationOutcome, number>>;
-  readonly history: readonly HistoryTransaction[];
-}
-
-async function runOn(
+function runOn(
   db: ReferenceDatabase,
   name: WorkloadName,
   change: Partial<WorkloadOptions> = {},
-): Promise<Run> {
-  const workload = makeWorkload(name, {
-    seed: 1,
-    table: "rows",
-    writers: 2,
-    sharedPct: 60,
-    as: "interactive",
-    ...change,
-  });
-  const outcomes = { committed: 0, aborted: 0, unknown: 0 };
-  let ended = 0;
-  let clock = 0;
-  const context: RunContext = {
-    stopped: () => ended >= OPERATIONS,
-    now: () => clock++,
-    pause: async (ms = 1) => {
-      for (let i = 0; i < ms; i++) await Promise.resolve();
-    },
-    record: (_latencyMs, outcome) => {
-      ended++;
-      outcomes[outcome]++;
-    },
-    attemptAborted: () => undefined,
-  };
-  await workload.setup(db);
-  const clients = Array.from({ length: CLIENTS }, (_, client) => workload.run(db, client, context));
-  const audit = await workload.audit(db);
-  await Promise.all(clients);
-  const verdict = await workload.check(db);
-  return { verdict, audit, outcomes, history: workload.history?.() ?? [] };
+): Promise<WorkloadRun> {
+  return runWorkload(db, name, OPERATIONS, { sharedPct: 60, ...change });
 }
 
 const STYLES: readonly TransactionStyle[] = ["interactive", "procedure"];

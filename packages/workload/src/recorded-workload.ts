@@ -2,7 +2,7 @@
  * What `append` and `register` have in common: random transactions of one to eight operations over a few hot keys and some
  * cold ones, recorded as a history for the checker.
  *
- * Half of the keys of a part are hot: three in four operations go there. Some transactions only read, some scan the part, some run as
+ * Up to three keys of a part are hot: three in four operations go there. Some transactions only read, some scan the part, some run as
  * procedures. Each attempt writes values of its own. The end adds one transaction that reads everything: what was lost late shows
  * there.
  *
@@ -34,6 +34,7 @@ import type { Promises, RunContext, WorkloadOptions } from "./workload.ts";
 
 const DEFAULT_KEYS = 36;
 const OPERATIONS_MAX = 8;
+const HOT_KEYS_MAX = 3;
 const HOT_FRACTION = 0.75;
 const READ_ONLY_FRACTION = 0.25;
 const LOCK_FRACTION = 0.1;
@@ -101,7 +102,7 @@ export abstract class RecordedWorkload extends SessionWorkload {
 
   private drawRow(random: Random): number {
     const rows = this.parts.rowsPerPart;
-    const hot = Math.max(1, Math.min(3, Math.floor(rows / 2)));
+    const hot = Math.max(1, Math.min(HOT_KEYS_MAX, Math.floor(rows / 2)));
     return rows === hot || random.chance(HOT_FRACTION) ? random.int(hot) : hot + random.int(rows - hot);
   }
 

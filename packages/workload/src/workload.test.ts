@@ -1,65 +1,24 @@
 import { isRetryable, SixfoldError } from "@sixfold/model";
 import { describe, expect, test } from "vitest";
 import type { WorkloadDatabase } from "./database-face.ts";
-import { makeWorkload } from "./make-workload.ts";
 import { ReferenceDatabase } from "./reference-database.ts";
 import type { ReferenceFault } from "./reference-fault.ts";
+import { runWorkload, type WorkloadRun } from "./testing/run-workload.ts";
 import {
-  type OperationOutcome,
-  type RunContext,
-  type TransactionStyle,
-  type Verdict,
   COMPARISON_WORKLOADS,
+  type TransactionStyle,
   type WorkloadName,
   type WorkloadOptions,
 } from "./workload.ts";
 
-interface RunSummary {
-  readonly verdict: Verdict;
-  readonly audit: Verdict;
-  readonly committed: number;
-  readonly aborted: ReadonlyMap<string, number>;
-  readonly outcomes: ReadonlyMap<OperationOutcome, number>;
-}
-
-const CLIENTS = 6;
 const OPERATIONS = 600;
 
-async function runOn(
+function runOn(
   db: WorkloadDatabase,
   name: WorkloadName,
   change: Partial<WorkloadOptions> = {},
-): Promise<RunSummary> {
-  const workload = makeWorkload(name, {
-    seed: 1,
-    table: "rows",
-    writers: 2,
-    sharedPct: 50,
-    as: "interactive",
-    records: 60,
-    fieldBytes: 12,
-    ...change,
-  });
-  const aborted = new Map<string, number>();
-  const outcomes = new Map<OperationOutcome, number>();
-  let ended = 0;
-  let clock = 0;
-  const context: RunContext = {
-    stopped: () => ended >= OPERATIONS,
-    now: () => clock++,
-    pause: () => Promise.resolve(),
-    record: (_latencyMs, outcome) => {
-      ended++;
-      outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
-    },
-    attemptAborted: (code) => aborted.set(code, (aborted.get(code) ?? 0) + 1),
-  };
-  await workload.setup(db);
-  const clients = Array.from({ length: CLIENTS }, (_, client) => workload.run(db, client, context));
-  const audit = await workload.audit(db);
-  await Promise.all(clients);
-  const verdict = await workload.check(db);
-  return { verdict, audit, committed: outcomes.get("committed") ?? 0, aborted, outcomes };
+): Promise<WorkloadRun> {
+  return runWorkload(db, name, OPERATIONS, { records: 60, fieldBytes: 12, ...change });
 }
 
 const STYLES: readonly TransactionStyle[] = ["interactive", "procedure"];
@@ -69,7 +28,7 @@ describe.each(COMPARISON_WORKLOADS)("%s", (name) => {
     const run = await runOn(new ReferenceDatabase(), name, { as });
     expect(run.verdict).toBe("ok");
     expect(run.audit).toBe("ok");
-    expect(run.committed).toBeGreaterThanOrEqual(OPERATIONS);
+    expect(run.outcomes.committed).toBeGreaterThanOrEqual(OPERATIONS);
   });
 
   test.each([0, 100])("holds with %i in 100 accesses shared", async (sharedPct) => {
@@ -128,7 +87,7 @@ describe("unknown outcomes", () => {
     const db = new ReferenceDatabase(undefined, {}, { losesRepliesEvery: 5 });
     if (!answers) db.outcome = async () => "unknown";
     const run = await runOn(db, "hot", { as: "procedure" });
-    expect(run.outcomes.get("unknown")).toBeGreaterThan(0);
+    expect(run.outcomes.unknown).toBeGreaterThan(0);
     expect(run.verdict).toBe("ok");
   });
 
