@@ -1,9 +1,11 @@
 import {
   epoch,
+  LIMITS,
   lsn,
   nodeName,
   streamId,
   type Manifest,
+  type Mode,
   type NodeName,
   type SegmentServerInfo,
 } from "@sixfold/model";
@@ -77,7 +79,7 @@ function converse(node: DatabaseNode, seats: Seats, now: number, until: () => bo
   }
 }
 
-function start(): DatabaseNode {
+function start(mode: Mode): DatabaseNode {
   const info = (name: NodeName): { name: NodeName; role: "writer"; az: string; url: string } => ({
     name,
     role: "writer",
@@ -88,7 +90,7 @@ function start(): DatabaseNode {
     name: ME,
     role: "writer",
     volume: "v",
-    mode: "single",
+    mode,
     geometry: GEOMETRY,
     conflicts: "row",
     servers: SERVERS,
@@ -106,7 +108,7 @@ function start(): DatabaseNode {
 describe("a writer of a volume that was last used in another mode", () => {
   test("changes the mode, then opens its stream", () => {
     const seats = new Seats();
-    const node = start();
+    const node = start("single");
     converse(node, seats, 0);
     expect(node.status()).toMatchObject({ state: "writing", stream: 2 });
     expect(seats.manifest).toMatchObject({ mode: "single", streams: [{ node: ME, exclusive: true }] });
@@ -114,7 +116,7 @@ describe("a writer of a volume that was last used in another mode", () => {
 
   test("opens none in the old mode if another was faster to open one: it waits for its close", () => {
     const seats = new Seats();
-    const node = start();
+    const node = start("single");
     // The change of mode is on its way.
     converse(node, seats, 0, () => seats.rounds.size === 2);
     seats.change([{ ...STREAM, state: "open" }]);
@@ -132,4 +134,22 @@ describe("a writer of a volume that was last used in another mode", () => {
       streams: [CLOSED, { node: ME, exclusive: true }],
     });
   });
+});
+
+test("a writer that was one too many opens its stream once another has gone", () => {
+  const seats = new Seats();
+  const others = Array.from({ length: LIMITS.writers }, (_, i) => ({
+    ...STREAM,
+    state: "open" as const,
+    id: streamId(i + 1),
+  }));
+  seats.change(others);
+  seats.manifest = { ...seats.manifest, nextStream: streamId(LIMITS.writers + 1) };
+  const node = start("multi");
+  converse(node, seats, 0);
+  expect(node.status()).toMatchObject({ state: "opening" });
+  seats.change([CLOSED, ...others.slice(1)]);
+  node.tick(2000);
+  converse(node, seats, 2000);
+  expect(node.status()).toMatchObject({ state: "writing", stream: LIMITS.writers + 1 });
 });

@@ -331,6 +331,8 @@ export class DatabaseNode {
       this.engine.settle(manifest.settledThrough);
     if (this.state.state === "starting") this.begin(manifest, now);
     else if (this.state.state === "switching") this.switchMode(manifest, now);
+    // Where that was refused, a writer may have gone meanwhile; nothing happens if it is under way.
+    else if (this.state.state === "opening") this.openStream(now);
   }
 
   /** The manifest is known: a writer opens its stream, a replica follows. */

@@ -90,11 +90,9 @@ export class HeldPages {
     return woken;
   }
 
-  /** Everything ends: the stream is closed. */
-  clear(): Job[] {
-    const woken = [...this.holds.values()].flatMap((h) => h.waiters);
+  /** The stream is closed, and those who waited were told. */
+  clear(): void {
     this.holds.clear();
-    return woken;
   }
 
   private of(page: PageId): Hold {

@@ -201,17 +201,18 @@ export class ManifestCommit {
   private written(confirmed: readonly InFlightEntry[], manifest: Manifest | undefined, now: number): void {
     this.state = "idle";
     const { stream, decider } = this.writer;
+    // Its recovery has decided; this writer has nothing more to say.
+    if (manifest === undefined || streamState(manifest, stream)?.state !== "open") return;
     const standing = new Set<Lsn>();
-    for (const o of manifest?.outcomes ?? [])
+    for (const o of manifest.outcomes)
       if (o.stream === stream && o.decision === "commit") standing.add(o.lsn);
     this.standing = this.standing.filter((s) => standing.has(s.lsn));
-    const isOpen = manifest !== undefined && streamState(manifest, stream)?.state === "open";
     for (const e of confirmed) {
       if (e.state !== "writing") continue;
       if (standing.has(e.lsn)) {
         e.state = "manifest";
         this.commits++;
-        if (isOpen) this.standing.push({ lsn: e.lsn, pgs: e.pgs });
+        this.standing.push({ lsn: e.lsn, pgs: e.pgs });
         continue;
       }
       e.state = "sent";

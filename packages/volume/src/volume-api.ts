@@ -116,7 +116,10 @@ export type VolumeEffect =
   | { readonly kind: "openRefused"; readonly reason: "too-many-writers" | "no-volume" }
   /** Answer to `changeMode`. Refused while streams are open. */
   | { readonly kind: "modeChanged"; readonly changed: boolean }
-  /** A stream that this node was asked to recover or close is closed, whoever did it. */
+  /**
+   * A stream that this node was asked to recover or close is closed, whoever did it. `final`: of an own one that was settled before
+   * that was learned, only the durable point that its writer knew of.
+   */
   | { readonly kind: "closed"; readonly stream: StreamId; readonly final: Lsn }
   /** Own stream lost to a recovery. In-flight entries whose outcome the manifest tells were `decided` before; of the others nothing is known (`outcome` will tell). */
   | { readonly kind: "fenced"; readonly stream: StreamId; readonly undecided: readonly Lsn[] }

@@ -74,6 +74,22 @@ describe("an exclusive volume", () => {
   });
 });
 
+test("a clean close whose stream is recovered, and settled before its writer learns of it, ends all the same", () => {
+  const c = openCluster("single", ["w1"]);
+  const w1 = c.nodes.get("w1")!;
+  const w2 = c.addNode("w2");
+  w2.volume.openStream(c.now);
+  c.drain("w2");
+  c.run(3);
+  w1.volume.submit(entry(1, 1, [delta(3)]), c.now);
+  w1.volume.closeOwn(c.now);
+  c.flush("w1");
+  c.run(3);
+  expect(w1.volume.manifest!.settledThrough).toBe(1);
+  expect(w1.of("fenced").length).toBe(1);
+  expect(w1.of("closed")).toEqual([{ kind: "closed", stream: 1, final: 0 }]);
+});
+
 describe("a shared volume", () => {
   test("two rivals on one page: the older stream wins, the younger yields and hears when it is safe", () => {
     const c = openCluster("multi", ["w1", "w2"]);

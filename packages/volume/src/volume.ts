@@ -334,8 +334,10 @@ export class Volume implements VolumeFace {
     this.closer.adopt(writer.stream, now);
     this.out.effects.push({ kind: "fenced", stream: writer.stream, undecided });
     this.out.log("warn", "own stream lost", { stream: writer.stream, undecided: undecided.length });
-    if (own.closing === "deciding" && state?.state === "closed")
-      this.out.effects.push({ kind: "closed", stream: writer.stream, final: state.final });
+    if (own.closing !== "deciding") return;
+    // A settled stream is in no list any more.
+    const final = state?.state === "closed" ? state.final : writer.durable;
+    this.out.effects.push({ kind: "closed", stream: writer.stream, final });
   }
 
   private dropOwn(): void {
