@@ -138,6 +138,11 @@ function contradicts(facts: Facts, step: Committing): string | undefined {
   return undefined;
 }
 
+function wasCalledAborted(facts: Facts, step: Committing): string | undefined {
+  const id = committing(facts, step)?.slices.find((s) => s.transaction !== "")?.transaction;
+  return id !== undefined && facts.wasCalledAborted(id) ? "its transaction was called aborted" : undefined;
+}
+
 /** What a commit needs, by votes and by the manifest alike. */
 const everyCommit = (on: "decided" | "ruled", suffix: string): Condition[] => [
   condition({
@@ -189,6 +194,14 @@ const everyCommit = (on: "decided" | "ruled", suffix: string): Condition[] => [
     on,
     order: "any",
     fails: otherAttempt,
+  }),
+  condition({
+    name: `called-aborted-stays${suffix}`,
+    rule: "8 outcome, I2",
+    says: "a transaction that somebody was told had aborted is not committed later",
+    on,
+    order: "any",
+    fails: wasCalledAborted,
   }),
   condition({
     name: `own-bases-first${suffix}`,

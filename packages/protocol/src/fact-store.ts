@@ -195,7 +195,7 @@ export class FactStore implements Facts {
       if (known === undefined) this.attempts.set(id, [e]);
       else known.push(e);
     }
-    s.forget(this.limits.entriesMax, () => {});
+    s.forget(this.limits.entriesMax);
   }
 
   private decide(stream: StreamId, at: Lsn, decision: Decision, ruled: boolean): void {

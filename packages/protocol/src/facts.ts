@@ -66,7 +66,7 @@ export interface Facts {
   supersederOf(stream: StreamId, at: Lsn): EntryFacts | undefined;
 
   // Pages, as far as committed entries changed and checked them
-  /** The committed version that was built on `base`; the first that was, should there be two. */
+  /** The committed version that was built on `base`; one of them, should there be two (I3). */
   successor(page: PageId, base: PageVersion): PageVersion | undefined;
   /** Another committed version was built on this one, or so many were that it is forgotten which. */
   isOvertaken(page: PageId, base: PageVersion): boolean;

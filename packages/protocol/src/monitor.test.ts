@@ -169,6 +169,16 @@ describe("the monitor", () => {
       c.commit(1, 1, { id });
     };
     expect(conditionsOf(barred)).toEqual(["called-aborted-stays"]);
+    const recovered = (c: ToldCluster): void => {
+      c.open(1);
+      c.send(1, 1, { id });
+      c.vote(1, 1, 5);
+      for (let i = 1; i <= 4; i++)
+        c.say(`segment-${i}`, { kind: "fenced", pg: pgId(0), stream: streamId(1) });
+      c.say("writer-2", { kind: "outcome", transaction: id, outcome: "aborted" });
+      c.close(1, 1, [1]);
+    };
+    expect(conditionsOf(recovered)).toEqual(["called-aborted-stays-ruled"]);
   });
 
   test("a violation says what happened, by which rule, and where", () => {

@@ -329,18 +329,4 @@ export const nodeConditions: readonly Condition[] = [
       return undefined;
     },
   }),
-  condition({
-    name: "called-aborted-stays",
-    rule: "8 outcome, I2",
-    says: "a transaction that somebody was told had aborted is not committed later",
-    on: "decided",
-    order: "any",
-    fails: (facts, { stream, lsn: at, decision }) => {
-      if (decision !== "commit") return undefined;
-      const id = facts.entry(stream, at)?.slices.find((s) => s.transaction !== "")?.transaction;
-      return id !== undefined && facts.wasCalledAborted(id)
-        ? "its transaction was called aborted"
-        : undefined;
-    },
-  }),
 ];

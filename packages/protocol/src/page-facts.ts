@@ -45,7 +45,7 @@ export class PageFacts {
     push(this.record(page).checks, { base, version: by });
   }
 
-  /** The first committed version on `base`. Looks from the newest back: O(1) for those near the head. */
+  /** The committed version on `base`. Looks from the newest back, at `LINKS_MAX` at most. */
   successor(page: PageId, base: PageVersion): PageVersion | undefined {
     const links = this.pages.get(page)?.links;
     if (links === undefined) return undefined;

@@ -122,11 +122,9 @@ export class StreamFacts {
     }
   }
 
-  /** Forgets the oldest decided entries beyond `max`; calls `drop` with each. */
-  forget(max: number, drop: (e: EntryRecord) => void): void {
+  /** Forgets the oldest decided entries beyond `max`. */
+  forget(max: number): void {
     while (this.kept > max && this.first < this.firstUndecided) {
-      const e = this.entries[this.head];
-      if (e !== undefined) drop(e);
       this.entries[this.head] = undefined;
       this.head += 1;
       this.first = nextLsn(this.first);

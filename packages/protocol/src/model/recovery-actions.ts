@@ -18,6 +18,7 @@ import {
   NOT_ACCEPTED,
   UNDER_WAY,
   UNSEEN,
+  UNSENT,
   type EntryLayout,
 } from "./world.ts";
 import { conflictsListed, isDurable } from "./writer-actions.ts";
@@ -130,7 +131,7 @@ function judgeEntries(stage: Stage, r: number, stream: number): Map<number, numb
   const { w } = stage;
   const judged = new Map<number, number>();
   for (const e of w.ofStream[stream]!) {
-    if (w.status(e.index) === 0) continue;
+    if (w.status(e.index) === UNSENT) continue;
     judged.set(e.index, judgeEntry(stage, r, e, judged));
   }
   return judged;
@@ -157,23 +158,21 @@ function isAnswered(stage: Stage, r: number, e: EntryLayout, wanted: number): bo
   return false;
 }
 
-/** "A commit seen anywhere": told, or since something committed was built on it. */
+/** "A commit seen anywhere": told, or since something committed was built on it; in its own stream that may be seen in the same way. */
 function isSeenCommitted(stage: Stage, r: number, e: EntryLayout): boolean {
   const { w } = stage;
   if (isAnswered(stage, r, e, KNOWN_COMMIT)) return true;
-  return w.entries.some(
-    (o) =>
-      o !== e &&
-      o.uses.some((u) => w.base(u) === e.index + 1) &&
-      w.status(o.index) !== 0 &&
-      isAnswered(stage, r, o, KNOWN_COMMIT),
-  );
+  return w.entries.some((o) => {
+    if (o === e || w.status(o.index) === UNSENT) return false;
+    if (o.stream === e.stream) return ownBasesOf(w, o).includes(e.index) && isSeenCommitted(stage, r, o);
+    return o.uses.some((u) => w.base(u) === e.index + 1) && isAnswered(stage, r, o, KNOWN_COMMIT);
+  });
 }
 
 function isSuperseded(stage: Stage, r: number, e: EntryLayout): boolean {
   const { w } = stage;
   const next = w.entries.find((x) => x.retries === e.index);
-  if (next === undefined || w.status(next.index) === 0) return false;
+  if (next === undefined || w.status(next.index) === UNSENT) return false;
   const answers = [NOT_ACCEPTED, ACCEPTED, KNOWN_COMMIT, KNOWN_ABORT];
   return answers.some((a) => isAnswered(stage, r, next, a));
 }

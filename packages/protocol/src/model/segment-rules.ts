@@ -23,7 +23,7 @@ import {
   VOTE_NAMES,
   WAIT,
 } from "./vote.ts";
-import { ABORT, COMMIT, NO_DECISION, SENT, type EntryLayout, type Use, type World } from "./world.ts";
+import { ABORT, COMMIT, NO_DECISION, SENT, UNSENT, type EntryLayout, type Use, type World } from "./world.ts";
 
 /** Who told a segment of a decision. */
 export type Source = "writer" | "peer" | "manifest" | "close" | "base";
@@ -58,7 +58,7 @@ export class SegmentRules {
   meetsBackLink(pg: number, i: number, e: EntryLayout): boolean {
     for (const before of this.w.ofStream[e.stream]!) {
       if (before.lsn >= e.lsn) break;
-      const wasSent = this.w.status(before.index) !== 0 && before.pgs.includes(pg);
+      const wasSent = this.w.status(before.index) !== UNSENT && before.pgs.includes(pg);
       if (wasSent && !this.w.isHere(pg, i, before.index)) return false;
     }
     return true;

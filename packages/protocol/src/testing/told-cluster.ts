@@ -59,11 +59,13 @@ export class ToldCluster {
     this.say(this.writer(stream), { kind: "opened", stream: id, exclusive });
   }
 
-  close(stream: number, final: number): void {
+  /** `commits`: outcomes that the close lists. */
+  close(stream: number, final: number, commits: readonly number[] = []): void {
     const id = streamId(stream);
     const { node, exclusive } = this.streams.get(id)!;
     this.streams.set(id, { state: "closed", id, node, exclusive, final: lsn(final), tails: new Map() });
-    this.manifest(stream);
+    const commit = { stream: id, decision: "commit", pgs: [PG], changes: [], checks: [] } as const;
+    this.manifest(stream, { outcomes: commits.map((at) => ({ ...commit, lsn: lsn(at) })) });
   }
 
   manifest(by: number, change: Partial<Manifest> = {}): void {
