@@ -67,7 +67,7 @@ export function takeAppend(
   if (next !== undefined && next.back < sclBefore && !log.takesGaps)
     return `slice ${next.lsn} follows ${next.back}, not ${sclBefore}`;
   if (log.count === 0 && log.scl === 0) log.exclusive = m.exclusive;
-  if (decider.take(log, m.decisions, turn, "writer") && !state.planted.has("decisions-not-persisted"))
+  if (decider.take(log, m.decisions, turn, "writer") && !state.planted?.has("decisions-not-persisted"))
     turn.record({ kind: "decisions", pg: m.pg, stream: m.stream, decisions: m.decisions });
   decider.revote(turn);
   log.writer = from;
@@ -85,7 +85,7 @@ export function takeAppend(
       stream: m.stream,
       exclusive: log.exclusive,
       slices: fresh,
-      votes: state.planted.has("vote-not-persisted") ? [] : votes,
+      votes: state.planted?.has("vote-not-persisted") ? [] : votes,
     });
     log.gapSeen = false;
   } else if (next !== undefined) log.gapSeen = true;

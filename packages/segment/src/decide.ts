@@ -137,7 +137,7 @@ export class Decider {
       queued.delete(taken);
       const { kind } = taken.vote;
       if (taken.phase !== "pending" || (kind !== "wait" && kind !== "hold")) continue;
-      if (taken.log.isFenced && !this.state.planted.has("fenced-revote")) continue;
+      if (taken.log.isFenced && !this.state.planted?.has("fenced-revote")) continue;
       this.counters.votes += 1;
       this.setVote(taken, voteOn(this.state, taken), turn);
     }
@@ -169,7 +169,7 @@ export class Decider {
     if (
       isNone(base) ||
       base.stream <= this.state.settledThrough ||
-      (isOwn && !this.state.planted.has("own-base-learned"))
+      (isOwn && !this.state.planted?.has("own-base-learned"))
     )
       return;
     this.learn(base, turn);
@@ -239,7 +239,7 @@ export class Decider {
 
   /** Undecided slices whose root is not the newest committed version any more can never commit. */
   private rejectRivals(chain: PageChain, turn: Turn): void {
-    if (this.state.planted.has("rivals-kept")) return;
+    if (this.state.planted?.has("rivals-kept")) return;
     for (const u of [...chain.undecided]) {
       if (u.taken.phase !== "pending") continue;
       const root = rootOf(u.taken.log, chain, u.base);

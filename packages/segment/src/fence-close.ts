@@ -15,8 +15,9 @@ import { statedVote, type ClosedAt, type StreamLog } from "./stream-log.ts";
 export function fence(state: PgState, m: Fence, from: Link, turn: Turn): void {
   const log = state.log(m.stream);
   if (!log.isFenced) {
-    log.isFenced = !state.planted.has("fence-ignored");
-    if (!state.planted.has("fence-not-persisted")) turn.record({ kind: "fence", pg: m.pg, stream: m.stream });
+    log.isFenced = !state.planted?.has("fence-ignored");
+    if (!state.planted?.has("fence-not-persisted"))
+      turn.record({ kind: "fence", pg: m.pg, stream: m.stream });
     turn.steps?.fenced(log);
   }
   turn.after({ kind: "send", to: from, message: fencedAnswer(state, log, m.request) });
@@ -41,7 +42,7 @@ function fencedAnswer(state: PgState, log: StreamLog, request: number): Fenced {
     scl,
     decidedThrough: decided.through,
     tail: log.tailAt(decided.through),
-    aborts: state.planted.has("fenced-aborts-unlisted")
+    aborts: state.planted?.has("fenced-aborts-unlisted")
       ? []
       : decided.abortsIn(decided.floor, decided.through),
     earlyAborts: decided.earlyAborts(),
@@ -94,12 +95,12 @@ export function closeLog(
   const isNew = log.closed === undefined;
   const before = log.decided.through;
   const { isFenced } = log;
-  if (state.planted.has("manifest-word-ignored")) {
+  if (state.planted?.has("manifest-word-ignored")) {
     log.closed = at;
     log.isFenced = true;
     log.decided.add(decisions);
   } else settleClosed(log, at, decisions);
-  if (state.planted.has("close-does-not-fence")) log.isFenced = isFenced;
+  if (state.planted?.has("close-does-not-fence")) log.isFenced = isFenced;
   turn.steps?.closed(log, at, decisions, isFenced);
   // In an exclusive stream only what is indexed already, for an abort may have been overridden; the rest follows by itself.
   const end = log.exclusive ? log.cursor : log.slices.length;

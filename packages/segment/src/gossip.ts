@@ -103,7 +103,7 @@ export class Gossip {
       const peer = this.bestPeer(state, log, under?.peer);
       if (peer === undefined) continue;
       const [name, position] = peer;
-      const sure = state.planted.has("gossip-makes-votes") ? position.scl : position.decidedThrough;
+      const sure = state.planted?.has("gossip-makes-votes") ? position.scl : position.decidedThrough;
       const through = lsn(Math.max(Math.min(position.scl, sure), log.scl));
       const request = this.nextRequest();
       if (
@@ -148,7 +148,7 @@ export class Gossip {
     for (let i = log.indexAfter(m.after); i < log.slices.length; i++) {
       const { slice } = log.slices[i]!;
       if (slice.lsn > m.through) break;
-      if (log.decided.of(slice.lsn) === undefined && !state.planted.has("gossip-makes-votes")) break;
+      if (log.decided.of(slice.lsn) === undefined && !state.planted?.has("gossip-makes-votes")) break;
       bytes += slice.bytes.length;
       if (slices.length > 0 && bytes > this.bytesMax) break;
       slices.push(slice);
@@ -181,7 +181,7 @@ export class Gossip {
     if (needsCopy) return { next: "copy" };
     // What a peer that the fence has not reached knows may be a zombie's word; the close will tell (I6).
     if (log.isFenced && log.closed === undefined && m.closed === undefined)
-      if (!state.planted.has("zombie-gossip")) return {};
+      if (!state.planted?.has("zombie-gossip")) return {};
     const { turn, decider } = c;
     const before = log.decided.through;
     if (decider.take(log, m.decisions, turn, m.closed === undefined ? "peer" : "close"))
@@ -200,7 +200,7 @@ function takeDecided(state: PgState, log: StreamLog, m: PulledSlices, c: GossipC
   for (const slice of m.slices) {
     if (slice.lsn <= log.scl) continue;
     if (slice.back !== log.scl) break;
-    if (log.decided.of(slice.lsn) === undefined && !state.planted.has("gossip-makes-votes")) break;
+    if (log.decided.of(slice.lsn) === undefined && !state.planted?.has("gossip-makes-votes")) break;
     const taken = new Taken(slice, log, state.arrivals++, c.file, UNVOTED);
     taken.recorded = true;
     log.push(taken);

@@ -139,7 +139,7 @@ export class Merger {
     pageBytes: number,
     planned: Map<PageChain, Planned>,
   ): void {
-    const all = state.planted.has("merge-all");
+    const all = state.planted?.has("merge-all");
     for (; log.mergeCursor < log.slices.length; log.mergeCursor++) {
       const taken = log.slices[log.mergeCursor]!;
       if (taken.phase === "pending" || (!all && !bound.includes(taken.slice))) return;
@@ -186,7 +186,7 @@ function planPage(
   let n = 0;
   while (
     n < chain.changes.length &&
-    (state.planted.has("merge-all") || bound.includes(chain.changes[n]!.taken.slice))
+    (state.planted?.has("merge-all") || bound.includes(chain.changes[n]!.taken.slice))
   )
     n += 1;
   const last = chain.changes[n - 1];

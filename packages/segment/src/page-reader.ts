@@ -46,11 +46,11 @@ export class ImageCache {
 
 /** The answer, as far as this segment can give it. Chains must be indexed. O(deltas since the nearest image). */
 export function readPage(state: PgState, cache: ImageCache, m: ReadPage, pageBytes: number): PageAnswer {
-  if (!state.planted.has("reads-behind") && !meetsNeed(state, m)) return { kind: "behind" };
+  if (!state.planted?.has("reads-behind") && !meetsNeed(state, m)) return { kind: "behind" };
   const chain = state.pages.at(m.page);
   if (chain.isCorrupt) return { kind: "corrupt" };
   for (const { taken } of chain.detached)
-    if (m.readPoint.includes(taken.slice) && !state.planted.has("reads-behind")) return { kind: "behind" };
+    if (m.readPoint.includes(taken.slice) && !state.planted?.has("reads-behind")) return { kind: "behind" };
   const index = visibleIndex(chain, m);
   if (index === -1 && isNone(chain.stored)) return { kind: "empty" };
   if (index === -1 && !m.readPoint.includes(chain.stored)) return { kind: "too-old" };

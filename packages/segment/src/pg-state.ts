@@ -48,7 +48,7 @@ export class PgState implements Ballots {
   readonly pg: PgId;
   readonly pages: PageTable;
   readonly streams = new Map<StreamId, StreamLog>();
-  readonly planted: PlantedBugs;
+  readonly planted: PlantedBugs | undefined;
   settledThrough: StreamId = streamId(0);
   /** Pages whose waiters and holders must be voted on again this turn. */
   readonly dirty = new Set<PageChain>();
@@ -60,14 +60,14 @@ export class PgState implements Ballots {
   constructor(pg: PgId, store: MergedPages, planted: PlantedBugs) {
     this.pg = pg;
     this.pages = new PageTable(store, planted);
-    this.planted = planted;
+    this.planted = planted.size === 0 ? undefined : planted;
   }
 
   log(stream: StreamId): StreamLog {
     let log = this.streams.get(stream);
     if (log === undefined) {
       log = new StreamLog(this.pg, stream);
-      log.takesGaps = this.planted.has("back-link-unchecked");
+      log.takesGaps = this.planted?.has("back-link-unchecked") === true;
       // Settled and forgotten: its fence holds for ever, and a writer that slept through all of it may still come (I6).
       log.isFenced = stream <= this.settledThrough;
       this.streams.set(stream, log);
@@ -81,11 +81,19 @@ interface News {
   readonly waiting: ForeignWait[];
 }
 
+/** What an ack says beside its own news. */
+interface ToldNews {
+  readonly votes: readonly SliceVote[];
+  readonly waiting: readonly ForeignWait[];
+}
+const NO_NEWS: ToldNews = { votes: [], waiting: [] };
+
 export class Turn {
-  private records: LogRecord[] = [];
-  private then: SegmentEffect[] = [];
-  private readonly news = new Map<StreamLog, News>();
-  private readonly facts = new Map<PgId, (EntryId & { readonly decision: Decision })[]>();
+  private readonly records: LogRecord[] = [];
+  private readonly then: SegmentEffect[] = [];
+  /** Most turns have none, of both. */
+  private news: Map<StreamLog, News> | undefined;
+  private facts: Map<PgId, (EntryId & { readonly decision: Decision })[]> | undefined;
   private readonly out: SegmentEffect[];
   private readonly early: boolean;
   private readonly forgetsVotes: boolean;
@@ -110,6 +118,7 @@ export class Turn {
 
   /** A fact learned, not stated by the stream's writer: recorded by itself. */
   fact(pg: PgId, entry: EntryId, decision: Decision): void {
+    this.facts ??= new Map();
     let facts = this.facts.get(pg);
     if (facts === undefined) this.facts.set(pg, (facts = []));
     facts.push({ stream: entry.stream, lsn: entry.lsn, decision });
@@ -124,11 +133,11 @@ export class Turn {
   }
 
   /** Takes what is news to a stream's writer, for the ack that is going there anyway. */
-  takeNews(log: StreamLog): { votes: SliceVote[]; waiting: ForeignWait[] } {
-    const news = this.news.get(log);
-    if (news === undefined) return { votes: [], waiting: [] };
+  takeNews(log: StreamLog): ToldNews {
+    const news = this.news?.get(log);
+    if (news === undefined) return NO_NEWS;
     const votes = this.recordVotes(log, news);
-    this.news.delete(log);
+    this.news!.delete(log);
     return { votes, waiting: news.waiting };
   }
 
@@ -138,11 +147,9 @@ export class Turn {
 
   /** Ends the turn: one persist effect, if anything must be durable or wait for it. */
   end(): void {
-    for (const log of [...this.news.keys()]) this.tellNews(log);
-    if (this.facts.size > 0) {
+    if (this.news !== undefined) for (const log of [...this.news.keys()]) this.tellNews(log);
+    if (this.facts !== undefined)
       for (const [pg, outcomes] of this.facts) this.records.push({ kind: "outcomes", pg, outcomes });
-      this.facts.clear();
-    }
     const said = this.steps?.effects() ?? [];
     if (this.records.length === 0 && this.then.length === 0 && said.length === 0) return;
     if (this.early) {
@@ -151,8 +158,6 @@ export class Turn {
       const then = said.length === 0 ? this.then : [...said, ...this.then];
       this.out.push({ kind: "persist", records: this.records, then });
     }
-    this.records = [];
-    this.then = [];
   }
 
   private tellNews(log: StreamLog): void {
@@ -171,6 +176,7 @@ export class Turn {
   }
 
   private newsOf(log: StreamLog): News {
+    this.news ??= new Map();
     let news = this.news.get(log);
     if (news === undefined) this.news.set(log, (news = { votes: new Map(), waiting: [] }));
     return news;

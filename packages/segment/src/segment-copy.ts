@@ -100,7 +100,7 @@ export class SegmentCopy {
     if (copy === undefined || !copy.storing) return undefined;
     copy.storing = false;
     copy.at = now;
-    if (copy.from >= 0 && copy.mends === undefined && !state.planted.has("copy-half-counts")) {
+    if (copy.from >= 0 && copy.mends === undefined && !state.planted?.has("copy-half-counts")) {
       this.ask(state, copy, now, send);
       return undefined;
     }

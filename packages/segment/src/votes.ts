@@ -36,7 +36,8 @@ export interface Ballots {
   readonly streams: ReadonlyMap<StreamId, StreamLog>;
   /** Streams up to it are closed and here whole. */
   readonly settledThrough: StreamId;
-  readonly planted: PlantedBugs;
+  /** `undefined` if there are none: every slice asks. */
+  readonly planted: PlantedBugs | undefined;
 }
 
 type PageWord = Exclude<Vote, { kind: "accept" }> | undefined;
@@ -58,7 +59,7 @@ function stronger(a: PageWord, b: PageWord): PageWord {
 
 /** The word of the own bases: one that was aborted, is void or rejected dooms what is built on it. */
 export function doomedBy(b: Ballots, taken: Taken): PageWord {
-  if (b.planted.has("no-void")) return undefined;
+  if (b.planted?.has("no-void")) return undefined;
   const { slice, log } = taken;
   let word: PageWord;
   for (const base of slice.ownBases) word = stronger(word, ownBaseWord(b, log, base));
@@ -75,7 +76,7 @@ function ownBaseWord(b: Ballots, log: StreamLog, base: Slice["lsn"]): PageWord {
   if (decision === "commit") return undefined;
   const under = log.find(base);
   if (under?.vote.kind === "reject")
-    return isConclusive(under.slice, under.vote.page) || b.planted.has("overtaken-check-dooms")
+    return isConclusive(under.slice, under.vote.page) || b.planted?.has("overtaken-check-dooms")
       ? under.vote
       : undefined;
   return under?.vote.kind === "void" ? under.vote : undefined;
@@ -91,7 +92,7 @@ function isConclusive(rejected: Slice, page: PageId): boolean {
 
 function pageWord(b: Ballots, taken: Taken, page: PageId, base: PageVersion, writes: boolean): PageWord {
   const chain = b.pages.at(page);
-  if (b.planted.has("base-unchecked")) return blockerOf(b, chain, taken, writes);
+  if (b.planted?.has("base-unchecked")) return blockerOf(b, chain, taken, writes);
   const root = rootOf(taken.log, chain, base);
   if (root === undefined) return HOLD as PageWord;
   const overtaken = overtakenBy(b, chain, taken.slice, root);
@@ -173,7 +174,7 @@ function buildsOnOwn(
   for (const u of chain.undecided) {
     if (!u.writes || u.taken.log !== log || u.taken === taken || !mayStand(u.taken)) continue;
     if (u.taken.slice.lsn < slice.lsn) own += 1;
-    else if (writes && !b.planted.has("later-own-claim-ignored")) return false;
+    else if (writes && !b.planted?.has("later-own-claim-ignored")) return false;
   }
   let at = base;
   while (own > 0 && at.stream === log.stream && log.decisionOf(at.lsn) === undefined) {
@@ -189,10 +190,10 @@ const mayStand = (taken: Taken): boolean => taken.vote.kind === "accept" || take
 
 /** Another stream's claim: deltas claim alone, checks share. */
 function blockerOf(b: Ballots, chain: PageChain, taken: Taken, writes: boolean): PageWord {
-  if (b.planted.has("votes-not-sticky")) return undefined;
+  if (b.planted?.has("votes-not-sticky")) return undefined;
   for (const u of chain.undecided) {
     if (u.taken.log === taken.log || u.taken.vote.kind !== "accept" || u.taken === taken) continue;
-    if (u.writes || (writes && !b.planted.has("no-read-claims")))
+    if (u.writes || (writes && !b.planted?.has("no-read-claims")))
       return {
         kind: "wait",
         page: chain.page,
