@@ -66,8 +66,8 @@ const WARM_UP_SECONDS = 0.5;
 const FRESH_WARM_UP_SECONDS = 2;
 
 export async function bench(platform: Platform, output: ConsoleOutput, flags: BenchFlags): Promise<void> {
-  const choice = { ...(flags.quick === true ? QUICK : FULL), ...definedOf(flags) };
-  const plan = planBench({ ...choice, writers: flags.writers });
+  const choice = { ...(flags.quick === true ? QUICK : FULL), ...flags };
+  const plan = planBench(choice);
   const keys = {
     rows: choice.rows,
     hot: flags.hot,
@@ -120,18 +120,4 @@ function failIfBroken(outcomes: readonly BenchOutcome[]): void {
   const failed = outcomes.filter((outcome) => !isMeasured(outcome)).length;
   if (broken > 0) throw new CommandError(`${broken} of ${outcomes.length} points broke their invariant`);
   if (failed > 0) throw new CommandError(`${failed} of ${outcomes.length} points could not be measured`);
-}
-
-/** Only what the user said, so that it can be laid over the defaults. */
-function definedOf(flags: BenchFlags) {
-  const { tx, as, modes, clients, rows, seconds, rounds } = flags;
-  return {
-    ...(tx === undefined ? {} : { tx }),
-    ...(as === undefined ? {} : { as }),
-    ...(modes === undefined ? {} : { modes }),
-    ...(clients === undefined ? {} : { clients }),
-    ...(rows === undefined ? {} : { rows }),
-    ...(seconds === undefined ? {} : { seconds }),
-    ...(rounds === undefined ? {} : { rounds }),
-  };
 }

@@ -17,7 +17,7 @@ async function whenWritten(path: string): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Short: one point takes a second of warm-up and this. */
+/** Short: one point takes this, and three times as long to warm up. */
 const ONE_POINT = ["--shared", "50", "--seconds", "0.2", "--clients", "4", "--records", "90"];
 
 describe("compare", () => {
@@ -198,6 +198,28 @@ describe("up and status", () => {
     await platform.run("up", "--data", dir, "--port", "0");
     // 1,700 durable, 1,690 shown.
     expect(shown).toMatch(/writer .*multi .*writing .*3 .*1.700 .*10 .*12.345 .*6 \/ 7/);
+  });
+
+  test("status shows what each segment server has taken and written, every number in its column", async () => {
+    const platform = new TestPlatform();
+    let shown = "";
+    platform.onStart = () =>
+      void whenWritten(join(dir, "running.json")).then(async () => {
+        const other = new TestPlatform();
+        await other.run("status", "--data", dir);
+        shown = other.stdout;
+        platform.interruption.abort();
+      });
+    await platform.run("up", "--data", dir, "--port", "0");
+    const lines = shown.split("\n").map((line) => line.trim().split(/ {2,}/));
+    const head = lines.find(([name]) => name === "segment server")!;
+    const row = lines.find(([name]) => name === "segment-a1")!;
+    expect(Object.fromEntries(head.map((name, i) => [name, row[i]]))).toMatchObject({
+      slices: "77",
+      syncs: expect.stringMatching(/^\d+.000$/),
+      "bytes written": "4\u202f096",
+      "SCL of each PG and stream": "pg0: s3@1701",
+    });
   });
 
   test("status of nothing fails and says what to do", async () => {

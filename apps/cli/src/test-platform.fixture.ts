@@ -132,7 +132,9 @@ export class TestPlatform {
           durable: 1_700,
           applied: { 3: 1_690 },
           engine: { commits: 12_345, rowConflicts: 6, pageConflicts: 7 },
-          log: { blocks: n * 1_000 },
+          log: { blocks: n * 1_000, bytes: 4_096 },
+          machine: { slicesTaken: 77 },
+          segments: [{ pg: 0, streams: [{ stream: 3, scl: 1_701 }] }],
           traffic: { bytesSent: n * 1_000_000 },
         }),
       );

@@ -169,7 +169,7 @@ class SegmentHost implements RunningSegment {
       role: "segment",
       ready: this.failure === undefined && !this.stopped,
       failure: this.failure?.message,
-      log: stats === undefined ? {} : { ...stats, syncs: stats.blocks },
+      log: stats === undefined ? {} : { ...stats },
       storedPages: this.pages.count(),
       links: [...this.channels.values()].map((channel) => channel.peer!.name),
       counters: this.journal.counts(),

@@ -4,13 +4,16 @@
  * A point that cannot be measured is reported as failed and ends neither its round nor its cluster's other points: these get
  * a fresh cluster.
  */
+import { fileURLToPath } from "node:url";
 import type { RawLog, RunningCluster } from "@sixfold/cluster";
+import { round } from "../measured-clients.ts";
 import type { Platform } from "../platform.ts";
+import { Stage, startDatabase } from "../stage.ts";
 import { LoadedCluster, type LoadOptions } from "./load.ts";
 import { type BenchClusterPlan, type BenchPlan, type BenchPoint, rawTurns } from "./points.ts";
-import { measureRaw } from "./raw.ts";
-import { type BenchOutcome, type Figures, median, round, summarise } from "./result.ts";
-import { type Stage, startDatabase, startRaw } from "./stage.ts";
+import { BENCH_PROCEDURES_URL } from "./procedures-url.ts";
+import { measureRaw, RAW_PAGES, RAW_RECORD_BYTES } from "./raw.ts";
+import { type BenchOutcome, type Figures, median, summarise } from "./result.ts";
 
 export interface BenchOptions extends Omit<LoadOptions, "signal"> {
   readonly rounds: number;
@@ -92,7 +95,7 @@ export class Bench {
         this.on.begin(clients);
         try {
           const warmUpSeconds = stage === undefined ? options.freshWarmUpSeconds : options.warmUpSeconds;
-          stage ??= await startRaw(platform, options.dir, ++this.serial);
+          stage ??= await this.startRaw();
           const signal = AbortSignal.any([platform.signal, stage.death]);
           const figures = await measureRaw(stage.actor, clients, { ...options, warmUpSeconds, signal });
           this.keep(this.raw, clients, { ...figures, invariant: "ok" });
@@ -107,6 +110,12 @@ export class Bench {
     }
   }
 
+  private startRaw(): Promise<Stage<RawLog>> {
+    return Stage.start(this.options.dir, `raw-${++this.serial}`, (dataDir, on) =>
+      this.platform.startRawLog({ dataDir, recordBytes: RAW_RECORD_BYTES, pages: RAW_PAGES }, on),
+    );
+  }
+
   private async clusterTurn(plan: BenchClusterPlan): Promise<void> {
     const { platform, options } = this;
     let stage: Stage<RunningCluster> | undefined;
@@ -119,7 +128,10 @@ export class Bench {
           const warmUpSeconds = isFresh ? options.freshWarmUpSeconds : options.warmUpSeconds;
           if (stage === undefined || loaded === undefined) {
             this.on.loading(plan, 0);
-            stage = await startDatabase(platform, plan, options.dir, ++this.serial);
+            stage = await startDatabase(platform, options.dir, `${plan.mode}-${++this.serial}`, {
+              ...{ mode: plan.mode, conflicts: "row", writers: plan.writers, azLatencyMs: 0 },
+              procedures: fileURLToPath(BENCH_PROCEDURES_URL),
+            });
             loaded = await this.load(plan, stage);
           }
           this.on.begin(point);

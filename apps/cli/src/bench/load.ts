@@ -7,6 +7,7 @@
 import type { ClusterNode } from "@sixfold/cluster";
 import { isRetryable, Random, SixfoldError } from "@sixfold/model";
 import { catchUp, type Verdict } from "@sixfold/workload";
+import { CLIENTS_PER_CONNECTION, verdictOfAll } from "../measured-clients.ts";
 import type { ConnectedDatabase, Platform } from "../platform.ts";
 import { KeyDraw, type KeyOptions } from "./keys.ts";
 import { Ledger, tallyTable } from "./ledger.ts";
@@ -31,7 +32,6 @@ export interface LoadOptions {
   readonly signal: AbortSignal;
 }
 
-const CLIENTS_PER_CONNECTION = 16;
 const MOST_CONNECTIONS = 4;
 const ROWS_PER_LOAD = 500;
 const LOADS_AT_ONCE = 4;
@@ -87,7 +87,7 @@ export class LoadedCluster {
     try {
       const window = { ...this.options, warmUpSeconds, nodes: this.nodes };
       const figures = await measureWindow(window, (meter) => this.runClients(point, pools, meter));
-      return { ...figures, invariant: await this.verdict(point, pools) };
+      return { ...figures, invariant: await verdictOfAll(pools, (db) => this.verdictOf(point, db)) };
     } finally {
       await Promise.all(pools.flat().map((db) => db.close()));
     }
@@ -135,21 +135,6 @@ export class LoadedCluster {
     });
     this.serial += point.clients;
     await Promise.all(clients);
-  }
-
-  /** The check through each writer: they must agree. */
-  private async verdict(
-    point: BenchPoint,
-    pools: readonly (readonly ConnectedDatabase[])[],
-  ): Promise<Verdict> {
-    for (const [writer, pool] of pools.entries()) {
-      const verdict = await this.verdictOf(point, pool[0]!);
-      if (verdict !== "ok")
-        return pools.length === 1
-          ? verdict
-          : `broken: at writer ${writer + 1}, ${verdict.slice("broken: ".length)}`;
-    }
-    return "ok";
   }
 
   private async verdictOf(point: BenchPoint, db: ConnectedDatabase): Promise<Verdict> {

@@ -9,13 +9,10 @@
 import { createHistogram } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ClusterNode } from "@sixfold/cluster";
+import { ended, round } from "../measured-clients.ts";
 import { StatusSnapshot } from "../status/node-status.ts";
-import { CommandError } from "../usage.ts";
 import { ownProcessorTimeUs, processorTimeUs } from "./processor-time.ts";
-import { type Figures, round } from "./result.ts";
-
-/** A transaction gives up after 10 s; whoever is not back by then is stuck. */
-const END_WITHIN_MS = 20_000;
+import type { Figures } from "./result.ts";
 
 export type WindowFigures = Omit<Figures, "invariant">;
 
@@ -94,7 +91,7 @@ export async function measureWindow(
     meter.end();
     const after = await Reading.take(window, meter);
     meter.stopped = true;
-    await within(END_WITHIN_MS, running);
+    await ended(running);
     return figures(meter, before, after);
   } catch (error) {
     // What clients say of a process that died follows from its death.
@@ -165,17 +162,4 @@ function figures(meter: Meter, before: Reading, after: Reading): WindowFigures {
 
 async function pause(seconds: number, signal: AbortSignal): Promise<void> {
   await sleep(seconds * 1_000, undefined, { signal }).catch(() => signal.throwIfAborted());
-}
-
-async function within(ms: number, clients: Promise<void>): Promise<void> {
-  const timer = new AbortController();
-  const late = sleep(ms, undefined, { signal: timer.signal }).then(() => {
-    throw new CommandError(`a client did not end within ${ms / 1_000} s`);
-  });
-  try {
-    await Promise.race([clients, late]);
-  } finally {
-    timer.abort();
-    late.catch(() => undefined);
-  }
 }

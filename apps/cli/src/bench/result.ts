@@ -1,6 +1,7 @@
 /** What a benchmark found. The names are those of the JSON lines, which users parse. */
 import type { Mode } from "@sixfold/model";
 import type { TransactionStyle, Verdict } from "@sixfold/workload";
+import { round } from "../measured-clients.ts";
 import type { BenchTransaction } from "./points.ts";
 
 /** Microseconds of processor time, user and system, all threads; null where the system does not tell. */
@@ -100,8 +101,4 @@ export function summarise(rounds: readonly Figures[]) {
     lowestPerSecond: round(Math.min(...rates), 1),
     highestPerSecond: round(Math.max(...rates), 1),
   };
-}
-
-export function round(value: number, digits: number): number {
-  return Number(value.toFixed(digits));
 }

@@ -4,13 +4,11 @@
  * Real processes on this machine share its processors with the clients, so only one cluster runs at a time. A point that
  * cannot be measured is reported as failed and does not end the sweep: the next one gets a fresh cluster.
  */
-import { mkdir, rm } from "node:fs/promises";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { PROCEDURES_URL, type TransactionStyle } from "@sixfold/workload";
-import type { ClusterEvent, RunningCluster } from "@sixfold/cluster";
+import type { RunningCluster } from "@sixfold/cluster";
 import type { Platform } from "../platform.ts";
-import { CommandError } from "../usage.ts";
+import { type Stage, startDatabase } from "../stage.ts";
 import { measurePoint } from "./measure-point.ts";
 import type { Point, PointResult } from "./result.ts";
 import type { ClusterPlan } from "./sweep-plan.ts";
@@ -59,76 +57,51 @@ export async function runComparison(
 /** How much longer the first point of a cluster warms up. */
 const COLD_WARM_UPS = 3;
 
-/** A cluster of its own processes on a directory of its own, gone without trace when stopped. */
 class ComparedCluster {
-  private readonly cluster: RunningCluster;
-  private readonly dir: string;
+  private readonly stage: Stage<RunningCluster>;
   private measured = 0;
-  /** Rejects when a process dies that nobody stopped. */
-  private readonly death: Promise<never>;
 
-  private constructor(cluster: RunningCluster, dir: string, death: Promise<never>) {
-    this.cluster = cluster;
-    this.dir = dir;
-    this.death = death;
+  private constructor(stage: Stage<RunningCluster>) {
+    this.stage = stage;
   }
 
   static async start(
     platform: Platform,
     plan: ClusterPlan,
-    options: ComparisonOptions,
+    { dir, azLatencyMs }: ComparisonOptions,
     serial: number,
   ): Promise<ComparedCluster> {
-    const dataDir = join(options.dir, `${plan.mode}-${plan.writers}-${serial}`);
-    await mkdir(dataDir, { recursive: true });
-    let die: (error: Error) => void = () => undefined;
-    const death = new Promise<never>((_, reject) => (die = reject));
-    // Nobody may be listening when it happens between two points; the next one is then told.
-    death.catch(() => undefined);
-    const on = (event: ClusterEvent): void => {
-      if (event.event === "exit") die(new CommandError(`${event.name} died`));
-    };
-    try {
-      const cluster = await platform.startCluster(
-        {
-          mode: plan.mode === "single" ? "single" : "multi",
-          conflicts: plan.mode === "multi-page" ? "page" : "row",
-          writers: plan.writers,
-          replicas: 0,
-          dataDir,
-          port: 0,
-          injectConflicts: 0,
-          inProcess: false,
-          azLatencyMs: options.azLatencyMs,
-          restart: false,
-          procedures: fileURLToPath(PROCEDURES_URL),
-        },
-        on,
-      );
-      return new ComparedCluster(cluster, dataDir, death);
-    } catch (error) {
-      await rm(dataDir, { recursive: true, force: true });
-      throw error;
-    }
+    const stage = await startDatabase(platform, dir, `${plan.mode}-${plan.writers}-${serial}`, {
+      mode: plan.mode === "single" ? "single" : "multi",
+      conflicts: plan.mode === "multi-page" ? "page" : "row",
+      writers: plan.writers,
+      azLatencyMs,
+      procedures: fileURLToPath(PROCEDURES_URL),
+    });
+    return new ComparedCluster(stage);
   }
 
   measure(platform: Platform, point: Point, table: string, options: ComparisonOptions) {
     const { as, seed, records, warmUpSeconds } = options;
+    const { actor, death } = this.stage;
+    death.throwIfAborted();
+    const died = new Promise<never>((_, reject) => {
+      death.addEventListener("abort", () => reject(death.reason as Error), { once: true });
+    });
     // Fresh processes compile their hot paths first; without this the first point would pay for the others.
     const cold = this.measured++ === 0 ? COLD_WARM_UPS : 1;
-    const measured = measurePoint(platform, this.cluster.nodes, point, {
+    const measured = measurePoint(platform, actor.nodes, point, {
       as,
       seed,
       records,
       warmUpSeconds: warmUpSeconds * cold,
       table,
     });
-    return Promise.race([measured, this.death]);
+    return Promise.race([measured, died]);
   }
 
-  async stop(): Promise<void> {
-    await this.cluster.stop();
-    await rm(this.dir, { recursive: true, force: true });
+  stop(): Promise<void> {
+    return this.stage.stop();
   }
 }
 

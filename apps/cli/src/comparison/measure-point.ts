@@ -18,9 +18,9 @@ import {
   type Workload,
 } from "@sixfold/workload";
 import type { ClusterNode } from "@sixfold/cluster";
+import { CLIENTS_PER_CONNECTION, ended, round, verdictOfAll } from "../measured-clients.ts";
 import type { ConnectedDatabase, Platform } from "../platform.ts";
 import { StatusSnapshot } from "../status/node-status.ts";
-import { CommandError } from "../usage.ts";
 import type { Point, RunResult } from "./result.ts";
 
 export interface MeasureOptions {
@@ -32,10 +32,6 @@ export interface MeasureOptions {
   readonly warmUpSeconds: number;
 }
 
-/** A few clients share a connection, as they would in a service; more connections than this gain nothing. */
-const CLIENTS_PER_CONNECTION = 16;
-/** A transaction gives up after 10 s; whoever is not back by then is stuck. */
-const END_WITHIN_MS = 20_000;
 const PAUSE_MS = 5;
 
 export async function measurePoint(
@@ -102,7 +98,7 @@ async function measure(
     meter.end();
     const after = await StatusSnapshot.take(nodes);
     meter.stop();
-    await within(END_WITHIN_MS, clients, "a client did not end");
+    await ended(clients);
     platform.signal.throwIfAborted();
     const invariant = await verdictOf(workload, pools, audit);
     return { event: "run", ...point, as: options.as, ...meter.figures(before, after), invariant };
@@ -120,14 +116,7 @@ async function verdictOf(
   audit: Verdict,
 ): Promise<Verdict> {
   if (audit !== "ok") return `broken: under load, ${audit.slice("broken: ".length)}`;
-  for (const [writer, pool] of pools.entries()) {
-    const verdict = await workload.check(pool[0]!);
-    if (verdict !== "ok")
-      return pools.length === 1
-        ? verdict
-        : `broken: at writer ${writer + 1}, ${verdict.slice("broken: ".length)}`;
-  }
-  return "ok";
+  return verdictOfAll(pools, (db) => workload.check(db));
 }
 
 /** Counts what clients report between `begin` and `end`. */
@@ -212,22 +201,4 @@ class Meter implements RunContext {
 
 async function sleepUnlessAborted(ms: number, signal: AbortSignal): Promise<void> {
   await sleep(ms, undefined, { signal }).catch(() => undefined);
-}
-
-/** Fails with `complaint` if `work` takes longer. */
-async function within<T>(ms: number, work: Promise<T>, complaint: string): Promise<T> {
-  const timer = new AbortController();
-  const late = sleep(ms, undefined, { signal: timer.signal }).then(() => {
-    throw new CommandError(`${complaint} within ${ms / 1_000} s`);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    timer.abort();
-    late.catch(() => undefined);
-  }
-}
-
-function round(value: number, digits: number): number {
-  return Number(value.toFixed(digits));
 }

@@ -26,7 +26,16 @@ interface Answer extends Asked {
 }
 
 const WATCH_EVERY_MS = 1_000;
-const NUMBERS = ["stream", "durable", "lag", "commits", "conflicts row / page", "log writes", "log bytes"];
+const NUMBERS = [
+  "stream",
+  "durable",
+  "lag",
+  "commits",
+  "conflicts row / page",
+  "slices",
+  "syncs",
+  "bytes written",
+];
 const CLEAR_SCREEN = "\u001b[H\u001b[J";
 
 export async function status(
@@ -62,72 +71,57 @@ async function ask(node: Asked): Promise<Answer> {
 function renderStatus(answers: readonly Answer[], output: ConsoleOutput): string {
   const databases = answers.filter((answer) => roleOf(answer) !== "segment");
   const segments = answers.filter((answer) => roleOf(answer) === "segment");
-  const durable = durablePoints(databases);
+  const tables = [
+    [databaseColumns(durablePoints(databases), output), databases],
+    [segmentColumns(output), segments],
+  ] as const;
+  return tables
+    .filter(([, rows]) => rows.length > 0)
+    .map(([columns, rows]) => renderTable(columns, rows, output))
+    .join("\n");
+}
+
+/** A column: its name, and what stands there for a node. */
+type Column = readonly [name: string, cell: (answer: Answer) => string];
+
+function databaseColumns(durable: ReadonlyMap<number, number>, output: ConsoleOutput): Column[] {
   return [
-    ...(databases.length > 0 ? [renderDatabases(databases, durable, output)] : []),
-    ...(segments.length > 0 ? [renderSegments(segments, output)] : []),
-  ].join("\n");
+    ["node", ({ name }) => name],
+    ["role", roleOf],
+    ["AZ", (answer) => textOf(answer, "az")],
+    ["mode", (answer) => textOf(answer, "mode")],
+    ["state", (answer) => stateOf(answer, output)],
+    ["stream", ({ status: said }) => show(numberOf(said, "stream"))],
+    ["durable", ({ status: said }) => show(numberOf(said, "durable"))],
+    ["lag", ({ status: said }) => show(lagOf(said, durable))],
+    ["commits", ({ status: said }) => show(numberOf(said, "commits"))],
+    [
+      "conflicts row / page",
+      ({ status: said }) =>
+        `${show(numberOf(said, "rowConflicts"))} / ${show(numberOf(said, "pageConflicts"))}`,
+    ],
+  ];
 }
 
-function renderDatabases(
-  answers: readonly Answer[],
-  durable: ReadonlyMap<number, number>,
-  output: ConsoleOutput,
-): string {
-  const head = [
-    "node",
-    "role",
-    "AZ",
-    "mode",
-    "state",
-    "stream",
-    "durable",
-    "lag",
-    "commits",
-    "conflicts row / page",
+function segmentColumns(output: ConsoleOutput): Column[] {
+  return [
+    ["segment server", ({ name }) => name],
+    ["AZ", (answer) => textOf(answer, "az")],
+    ["state", (answer) => stateOf(answer, output)],
+    ["slices", ({ status: said }) => show(numberOf(said, "slicesTaken"))],
+    ["syncs", ({ status: said }) => show(numberOf(said, "blocks"))],
+    ["bytes written", ({ status: said }) => show(numberOf(said, "bytes"))],
+    ["SCL of each PG and stream", ({ status: said }) => positionsOf(said)],
   ];
-  const table = makePlainTable(head, output.colors, NUMBERS);
-  for (const answer of answers) {
-    const { status: said } = answer;
-    const number = (name: string): string => show(numberOf(said, name));
-    table.push([
-      answer.name,
-      roleOf(answer),
-      textOf(answer, "az"),
-      textOf(answer, "mode"),
-      stateOf(answer, output),
-      number("stream"),
-      number("durable"),
-      show(lagOf(said, durable)),
-      number("commits"),
-      `${number("rowConflicts")} / ${number("pageConflicts")}`,
-    ]);
-  }
-  return table.toString();
 }
 
-function renderSegments(answers: readonly Answer[], output: ConsoleOutput): string {
-  const head = [
-    "segment server",
-    "AZ",
-    "state",
-    "slices",
-    "syncs",
-    "bytes written",
-    "SCL of each PG and stream",
-  ];
-  const table = makePlainTable(head, output.colors, NUMBERS);
-  for (const answer of answers) {
-    const number = (name: string): string => show(numberOf(answer.status, name));
-    table.push([
-      answer.name,
-      textOf(answer, "az"),
-      stateOf(answer, output),
-      number("blocks"),
-      number("bytes"),
-      positionsOf(answer.status),
-    ]);
-  }
+function renderTable(columns: readonly Column[], answers: readonly Answer[], output: ConsoleOutput): string {
+  const table = makePlainTable(
+    columns.map(([name]) => name),
+    output.colors,
+    NUMBERS,
+  );
+  for (const answer of answers) table.push(columns.map(([, cell]) => cell(answer)));
   return table.toString();
 }
 

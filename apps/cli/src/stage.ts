@@ -1,16 +1,12 @@
 /**
- * What a benchmark's points run on: the raw log or a cluster, each of its own processes on a directory of its own, gone
+ * What a point is measured on: the raw log or a cluster, each of its own processes on a directory of its own, gone
  * without trace when stopped. Only one stands at a time: idle processes tick, too.
  */
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import type { ClusterEvent, RawLog, RunningCluster } from "@sixfold/cluster";
-import type { Platform } from "../platform.ts";
-import { CommandError } from "../usage.ts";
-import type { BenchClusterPlan } from "./points.ts";
-import { BENCH_PROCEDURES_URL } from "./procedures-url.ts";
-import { RAW_PAGES, RAW_RECORD_BYTES } from "./raw.ts";
+import type { ClusterEvent, ClusterOptions, RunningCluster } from "@sixfold/cluster";
+import type { Platform } from "./platform.ts";
+import { CommandError } from "./usage.ts";
 
 interface Stoppable {
   stop(): Promise<void>;
@@ -55,34 +51,20 @@ export class Stage<T extends Stoppable> {
   }
 }
 
-export function startRaw(platform: Platform, dir: string, serial: number): Promise<Stage<RawLog>> {
-  return Stage.start(dir, `raw-${serial}`, (dataDir, on) =>
-    platform.startRawLog({ dataDir, recordBytes: RAW_RECORD_BYTES, pages: RAW_PAGES }, on),
-  );
-}
+/** What clusters to be measured differ in. */
+export type MeasuredCluster = Pick<
+  ClusterOptions,
+  "mode" | "conflicts" | "writers" | "azLatencyMs" | "procedures"
+>;
 
 export function startDatabase(
   platform: Platform,
-  plan: BenchClusterPlan,
   dir: string,
-  serial: number,
+  name: string,
+  options: MeasuredCluster,
 ): Promise<Stage<RunningCluster>> {
-  return Stage.start(dir, `${plan.mode}-${serial}`, (dataDir, on) =>
-    platform.startCluster(
-      {
-        mode: plan.mode,
-        conflicts: "row",
-        writers: plan.writers,
-        replicas: 0,
-        dataDir,
-        port: 0,
-        injectConflicts: 0,
-        inProcess: false,
-        azLatencyMs: 0,
-        restart: false,
-        procedures: fileURLToPath(BENCH_PROCEDURES_URL),
-      },
-      on,
-    ),
+  const alike = { replicas: 0, port: 0, injectConflicts: 0, inProcess: false, restart: false };
+  return Stage.start(dir, name, (dataDir, on) =>
+    platform.startCluster({ ...alike, ...options, dataDir }, on),
   );
 }
