@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { finalOf } from "../scenario/show-state.ts";
 import type { World } from "../scenario/world.ts";
-import { History } from "./history.ts";
+import { History, wrongWith } from "./history.ts";
 import { hold, put, start, stateOf, until } from "./play.ts";
 
 const ZOMBIE = "writer-2";
@@ -40,6 +40,7 @@ describe("I6: a stream has one author", () => {
     expect(zombie(world)).toEqual({ takenBeyondTheEnd: [], heardCommitted: 0 });
     const stream = (): unknown => world.nodes.get(ZOMBIE)!.machine!.status()["stream"];
     expect(until(world, () => stream() === 3 && stateOf(world, ZOMBIE) === "writing", 3000)).toBe(true);
+    expect(wrongWith(world)).toEqual([]);
   });
 
   test("planted break: a fence is answered but not kept to", () => {

@@ -75,6 +75,12 @@ export class History {
   }
 }
 
+/** What the logs and the monitor find wrong. */
+export function wrongWith(world: World): string[] {
+  const history = new History(world);
+  return [...brokenChains(history), ...contradictions(history), ...world.violations()];
+}
+
 /** I2: no entry is committed by one segment's log and aborted by another's. */
 export function contradictions({ entries }: History): string[] {
   return [...entries]

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { ScriptTransaction } from "../scenario/script-client.ts";
 import { finalOf } from "../scenario/show-state.ts";
 import type { World } from "../scenario/world.ts";
+import { wrongWith } from "./history.ts";
 import { begin, hold, read, start, stateOf, until } from "./play.ts";
 
 const LOST = "writer-2";
@@ -55,6 +56,7 @@ describe("I2: a transaction belongs to the stream in its id", () => {
       expect(read(world, "writer-1", ["bob"])).toEqual({ bob: 0 });
       expect(read(world, LOST, ["bob"])).toEqual({ bob: 0 });
       expect(outcomeAt(world, LOST, tx)).toBe("aborted");
+      expect(wrongWith(world)).toEqual([]);
     },
   );
 });
@@ -75,5 +77,6 @@ describe("I2: who was called aborted while it waited stays so", () => {
     expect(tx.end).toMatchObject({ kind: "error", error: { outcome: "aborted" } });
     expect(read(world, LOST, ["bob"])).toEqual({ bob: 0 });
     expect(outcomeAt(world, LOST, tx)).toBe("aborted");
+    expect(wrongWith(world)).toEqual([]);
   });
 });

@@ -23,8 +23,10 @@ describe("I4: an entry is visible whole or not at all", () => {
       world.deliver("writer-1", "replica-1");
       seen.push(sum(read(world, "replica-1", ["000", "zzz"], 500)));
     }
-    if (tamper === undefined)
+    if (tamper === undefined) {
       expect(read(world, "replica-1", ["000", "zzz"], 500)).toEqual({ "000": 97, zzz: 3 });
+      expect(world.violations()).toEqual([]);
+    }
     return seen;
   }
 
@@ -83,6 +85,7 @@ describe("I5: a read point is causally closed", () => {
     hold(world, ["writer-1"], ["replica-1"], false);
     world.tick(30);
     expect(read(world, "replica-1", ["effect"], 500, "effects")).toEqual({ effect: 1 });
+    if (tamper === undefined) expect(world.violations()).toEqual([]);
     return effect === 1 && cause === 0;
   }
 
@@ -120,6 +123,7 @@ describe("I8: a segment never answers a read from an incomplete chain", () => {
     hold(world, ["replica-1"], others, false);
     let late: unknown;
     until(world, () => (late = read(world, "replica-1", ["alice"], 100)?.["alice"]) !== undefined, 1000);
+    if (!planted) expect(world.violations()).toEqual([]);
     return { early, late };
   }
 

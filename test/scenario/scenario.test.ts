@@ -1,5 +1,5 @@
 /**
- * Runs every script in scripts/ and compares its trace to the byte. `UPDATE=1` writes what happened instead: then read
+ * Runs every script in scripts/, compares its trace to the byte, and asks the monitor. `UPDATE=1` writes what happened instead: then read
  * the diff, line by line, as you would a proof.
  */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -15,10 +15,9 @@ const isUpdating = process.env["UPDATE"] === "1";
 function play(text: string): string {
   const blocks = parseScript(text);
   const scenario = new Scenario();
-  return formatScript(
-    blocks,
-    blocks.map(({ commands }) => scenario.run(commands)),
-  );
+  const traces = blocks.map(({ commands }) => scenario.run(commands));
+  expect(scenario.world.violations()).toEqual([]);
+  return formatScript(blocks, traces);
 }
 
 describe("golden scenarios", () => {
