@@ -222,21 +222,16 @@ export class SimLink implements FabricLink {
 
   #closeArrived(reason: string): void {
     const peer = this.peer!;
-    if (this.#state === "open") this.#put("close-answer", headerBytes, 0, () => peer.#answerArrived(reason));
-    this.end(reason);
-  }
-
-  #answerArrived(reason: string): void {
+    if (this.#state === "open") this.#put("close-answer", headerBytes, 0, () => peer.end(reason));
     this.end(reason);
   }
 
   #reset(peer: SimLink): void {
-    const arrive = (): void => peer.end("connection reset");
-    this.#out?.put({ kind: "reset", bytes: 0, detail: this.id, lateMs: inOrder, arrive });
+    this.#out?.put("reset", 0, this.id, () => peer.end("connection reset"));
   }
 
   #put(kind: string, bytes: number, detail: number, arrive: () => void, lateMs = inOrder): void {
-    this.#out!.put({ kind, bytes, detail: detail ^ this.id, lateMs, arrive });
+    this.#out!.put(kind, bytes, detail ^ this.id, arrive, lateMs);
     const unheard = this.#out!.isHolding || !this.peer!.owner.alive;
     if (unheard) this.#watchPeer();
   }

@@ -8,32 +8,34 @@ import { inOrder } from "./mischief.ts";
 import type { SimFabric } from "./sim-fabric.ts";
 import type { Incarnation, Machine, Timeline, WorldEvent } from "./timeline.ts";
 
-/** What travels: a frame, or a step of the link's opening and closing. */
-export interface PipeItem {
-  readonly kind: string;
-  readonly bytes: number;
-  readonly detail: number;
-  /** How much later than in its turn it comes; `inOrder` if it does not stray. */
-  readonly lateMs: number;
-  readonly arrive: () => void;
-}
-
-/** An item on its way, and its arrival. */
+/** What travels (a frame, or a step of the link's opening and closing), and its arrival. */
 class Parcel implements WorldEvent {
   readonly owner: Incarnation;
   readonly kind: string;
   readonly detail: number;
+  readonly bytes: number;
+  /** How much later than in its turn it comes; `inOrder` if it does not stray. */
+  readonly lateMs: number;
+  leavesAtMs = 0;
   readonly pipe: SimPipe;
-  readonly leavesAtMs: number;
   readonly arrive: () => void;
 
-  constructor(owner: Incarnation, item: PipeItem, pipe: SimPipe, leavesAtMs: number) {
+  constructor(
+    pipe: SimPipe,
+    owner: Incarnation,
+    kind: string,
+    bytes: number,
+    detail: number,
+    arrive: () => void,
+    lateMs: number,
+  ) {
     this.owner = owner;
-    this.kind = item.kind;
-    this.detail = item.detail;
+    this.kind = kind;
+    this.detail = detail;
+    this.bytes = bytes;
+    this.lateMs = lateMs;
     this.pipe = pipe;
-    this.leavesAtMs = leavesAtMs;
-    this.arrive = item.arrive;
+    this.arrive = arrive;
   }
 
   run(): void {
@@ -49,7 +51,7 @@ export class SimPipe {
   readonly #from: Machine;
   /** Whose events arrivals are. */
   readonly #to: Incarnation;
-  #held: PipeItem[] = [];
+  #held: Parcel[] = [];
   #heldBytes = 0;
   #lineFreeAtMs = 0;
   #lastArrivalMs = 0;
@@ -74,13 +76,14 @@ export class SimPipe {
     return this.#held.length > 0;
   }
 
-  put(item: PipeItem): void {
+  put(kind: string, bytes: number, detail: number, arrive: () => void, lateMs = inOrder): void {
     if (this.#isBroken) return;
+    const parcel = new Parcel(this, this.#to, kind, bytes, detail, arrive, lateMs);
     if (this.#held.length > 0 || this.#fabric.isBlocked(this.#from, this.#to.node)) {
-      this.#held.push(item);
-      this.#heldBytes += item.bytes;
+      this.#held.push(parcel);
+      this.#heldBytes += bytes;
       this.#fabric.holding.add(this);
-    } else this.#launch(item);
+    } else this.#launch(parcel);
   }
 
   /** Sends what was held, if the direction is free again. */
@@ -88,7 +91,7 @@ export class SimPipe {
     if (this.#held.length === 0 || this.#fabric.isBlocked(this.#from, this.#to.node)) return;
     const held = this.#held;
     this.dropHeld();
-    for (const item of held) this.#launch(item);
+    for (const parcel of held) this.#launch(parcel);
   }
 
   /** The sender has given the link up: of what is held nothing will be sent. */
@@ -116,16 +119,15 @@ export class SimPipe {
     this.dropHeld();
   }
 
-  #launch(item: PipeItem): void {
+  #launch(parcel: Parcel): void {
     const world = this.#world;
-    const leavesAtMs =
-      Math.max(world.nowMs, this.#lineFreeAtMs) + item.bytes / this.#fabric.options.bytesPerMs;
-    this.#lineFreeAtMs = leavesAtMs;
-    const arrivesAtMs = leavesAtMs + this.#fabric.drawLatency(this.#from, this.#to.node);
+    const { bytes, lateMs } = parcel;
+    parcel.leavesAtMs = Math.max(world.nowMs, this.#lineFreeAtMs) + bytes / this.#fabric.options.bytesPerMs;
+    this.#lineFreeAtMs = parcel.leavesAtMs;
+    const arrivesAtMs = parcel.leavesAtMs + this.#fabric.drawLatency(this.#from, this.#to.node);
     const inTurnMs = Math.max(this.#lastArrivalMs, arrivesAtMs);
-    if (item.lateMs === inOrder) this.#lastArrivalMs = inTurnMs;
+    if (lateMs === inOrder) this.#lastArrivalMs = inTurnMs;
     this.inFlight += 1;
-    const dueMs = item.lateMs === inOrder ? inTurnMs : inTurnMs + item.lateMs;
-    world.schedule(dueMs, new Parcel(this.#to, item, this, leavesAtMs));
+    world.schedule(lateMs === inOrder ? inTurnMs : inTurnMs + lateMs, parcel);
   }
 }

@@ -209,18 +209,6 @@ export class World implements Timeline {
     });
   }
 
-  /** `run` without letting microtasks settle, for worlds without promises. */
-  runSync(until: number | (() => boolean), limitMs = conditionLimitMs): void {
-    const isTime = typeof until === "number";
-    const endMs = isTime ? until : this.nowMs + limitMs;
-    while (isTime || !until()) {
-      if (this.#step(endMs)) continue;
-      if (!isTime) throw this.#never();
-      break;
-    }
-    if (isTime) this.#schedule.passTo(until);
-  }
-
   /** One event of the run, if it has not ended; microtasks have settled. */
   #turn(): boolean {
     const goal = this.#goal!;
