@@ -14,6 +14,7 @@ import type {
   Manifest,
   NodeName,
   PageId,
+  PageUse,
   PageVersion,
   PgId,
   ReadPoint,
@@ -37,6 +38,10 @@ export interface EntryFacts {
 }
 
 export const isCommitted = (e: EntryFacts): boolean => e.decision === "commit" || e.ruling === "commit";
+
+/** Every page that the slice changes or checks. */
+export const usesOf = (s: SentSliceFacts): readonly PageUse[] =>
+  s.checks.length === 0 ? s.deltas : [...s.deltas, ...s.checks];
 
 /** What an undecided accepted slice holds of a page at one segment. */
 export interface Claim {

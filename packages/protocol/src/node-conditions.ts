@@ -20,7 +20,7 @@ import {
   type StreamId,
 } from "@sixfold/model";
 import { condition, type Condition, type Step } from "./condition.ts";
-import { isCommitted, type EntryFacts, type Facts } from "./facts.ts";
+import { isCommitted, usesOf, type EntryFacts, type Facts } from "./facts.ts";
 
 interface Vote {
   readonly pg: PgId;
@@ -46,7 +46,7 @@ function accepted(
 
 /** It had accepted the slice before, and says so again: it was started anew. */
 function holds(facts: Facts, step: Vote, slice: SentSliceFacts, process: NodeName): boolean {
-  return [...slice.deltas, ...slice.checks].some(({ page }) =>
+  return usesOf(slice).some(({ page }) =>
     facts
       .claimsOn(process, step.pg, page)
       .some((claim) => claim.stream === step.stream && claim.lsn === step.lsn),
@@ -109,7 +109,7 @@ function claimInTheWay(facts: Facts, step: Vote, process: NodeName): string | un
 function baseOvertaken(facts: Facts, step: Vote, process: NodeName): string | undefined {
   const found = accepted(facts, step, process);
   if (found === undefined) return undefined;
-  for (const { page, base } of [...found.slice.deltas, ...found.slice.checks]) {
+  for (const { page, base } of usesOf(found.slice)) {
     const next = facts.successor(page, base);
     if (next === undefined || (next.stream === step.stream && next.lsn === step.lsn)) continue;
     const isHere = facts.storedThrough(process, step.pg, next.stream) >= next.lsn;

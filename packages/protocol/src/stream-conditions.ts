@@ -14,7 +14,7 @@ import {
   type StreamId,
 } from "@sixfold/model";
 import { condition, type Condition } from "./condition.ts";
-import { isCommitted, type Facts } from "./facts.ts";
+import { isCommitted, usesOf, type Facts } from "./facts.ts";
 import { exclusivityFault, registerFault, sameRevisionFault } from "./manifest-steps.ts";
 
 function notTheAuthor(facts: Facts, stream: StreamId, process: NodeName): string | undefined {
@@ -24,7 +24,7 @@ function notTheAuthor(facts: Facts, stream: StreamId, process: NodeName): string
 
 /** An own base must be named unless it is committed, must not be later, nor aborted; a foreign one must be committed. */
 function badBase(facts: Facts, stream: StreamId, at: Lsn, slice: SentSliceFacts): string | undefined {
-  for (const { page, base } of [...slice.deltas, ...slice.checks]) {
+  for (const { page, base } of usesOf(slice)) {
     if (isNone(base) || facts.isForgotten(base.stream, base.lsn)) continue;
     const under = facts.entry(base.stream, base.lsn);
     const name = `page ${page}: its base ${showVersion(base)}`;
@@ -41,7 +41,7 @@ function badBase(facts: Facts, stream: StreamId, at: Lsn, slice: SentSliceFacts)
 /** Four of six are owed to whom owns everything it touches. A page never written may be of an extent of its own, which only the writer knows. */
 function notOwned(facts: Facts, stream: StreamId, slice: SentSliceFacts): string | undefined {
   if (!slice.owned || facts.isExclusive(stream)) return undefined;
-  for (const { page, base } of [...slice.deltas, ...slice.checks])
+  for (const { page, base } of usesOf(slice))
     if (!isNone(base) && base.stream !== stream)
       return `page ${page} is ${showVersion(base)}'s, and is called owned`;
   return undefined;

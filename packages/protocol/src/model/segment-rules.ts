@@ -134,7 +134,7 @@ export class SegmentRules {
     return this.w.isHere(pg, i, e) && this.w.known(pg, i, e) === NO_DECISION;
   }
 
-  /** An entry that can never commit from here on, and with it what was built on it. What an exclusive stream sends is not voted on. */
+  /** Refuses the entry for good, and what it dooms of those built on it. What an exclusive stream sends is not voted on. */
   private takeBack(pg: number, i: number, e: EntryLayout, word: number): void {
     const before = this.w.vote(pg, i, e.index);
     if (isRefusal(before) || this.w.scenario.streams[e.stream]!.exclusive === true) return;
