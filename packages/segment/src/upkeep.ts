@@ -40,6 +40,8 @@ export class Upkeep {
   private readonly links = new Map<NodeName, Link>();
   /** Copied pages that wait until the page store is free. */
   private readonly waiting: PulledPages[] = [];
+  /** Pages that were said to be damaged, and have not been mended since: said once, however often they are met. */
+  private readonly damaged = new Set<PageId>();
   private lastRound = Number.NEGATIVE_INFINITY;
   private scrubFrom = pageId(0);
   private mendings = 0;
@@ -110,12 +112,11 @@ export class Upkeep {
   mend(state: PgState, page: PageId, now: number): void {
     if (!state.pages.at(page).isCorrupt) return;
     this.o.cache.drop(page);
-    this.o.effects.push({
-      kind: "log",
-      level: "error",
-      event: "page-corrupt",
-      fields: { pg: state.pg, page },
-    });
+    if (!this.damaged.has(page)) {
+      this.damaged.add(page);
+      const fields = { pg: state.pg, page };
+      this.o.effects.push({ kind: "log", level: "error", event: "page-corrupt", fields });
+    }
     const peer = [...this.links.keys()][this.mendings++ % Math.max(1, this.links.size)];
     if (peer !== undefined) this.copies.begin(state, peer, page, now, this.sendTo, page);
   }
@@ -175,7 +176,10 @@ export class Upkeep {
     const state = this.o.pg(m.pg);
     const pages = this.copies.take(state, m, now);
     if (pages === undefined) return;
-    for (const [chain] of pages) this.o.cache.drop(chain.page);
+    for (const [{ page }] of pages) {
+      this.o.cache.drop(page);
+      this.damaged.delete(page);
+    }
     if (pages.length > 0) this.o.merger.copy(state, pages, this.o.effects);
     else this.copyStored(state, now, turn);
   }
