@@ -25,7 +25,6 @@ for (const mode of ["single", "multi"] as const) {
           const random = new Random(seed);
           const options = (["append", "register"] as const).map((workload): LoadOptions => {
             const [isolation, consistency] = [random.pick(ISOLATIONS), random.pick(CONSISTENCIES)];
-            const promises = { isolation, consistency };
             return {
               workload,
               as: "interactive",
@@ -34,7 +33,8 @@ for (const mode of ["single", "multi"] as const) {
               sharedPct: 50,
               clients: 4,
               records: 36,
-              ...promises,
+              isolation,
+              consistency,
             };
           });
           const load = await LiveLoads.start(running.endpoints, options);
@@ -45,14 +45,12 @@ for (const mode of ["single", "multi"] as const) {
             `seed ${seed}, ${mode}: ${JSON.stringify(verdicts)}; committed/aborted/unknown: ${load.counts}`,
           );
           expect(verdicts, `seed ${seed}`).toEqual({ append: "ok", register: "ok" });
-          for (const [i, { name, history }] of load.loads
-            .map((l) => ({ name: l.name, history: l.history() }))
-            .entries()) {
-            const found = check(history);
+          for (const [i, each] of load.loads.entries()) {
+            const found = check(each.history());
             const { isolation, consistency } = options[i]!;
             const [verdict, counts] = formatReport(found).split("\n");
             report(
-              `seed ${seed}, ${mode}: ${name}, ${isolation}, ${consistency}: ${verdict}; ${counts?.trim()}`,
+              `seed ${seed}, ${mode}: ${each.name}, ${isolation}, ${consistency}: ${verdict}; ${counts?.trim()}`,
             );
             expect(found.transactions.committed, `seed ${seed}`).toBeGreaterThan(100);
             expect(found.violations, `seed ${seed}: ${formatReport(found)}`).toEqual([]);

@@ -18,8 +18,6 @@ import type { Topology } from "@sixfold/cluster";
 export type Cut = "swallow" | "hold";
 
 interface Line {
-  readonly from: string;
-  readonly to: string;
   readonly server: Server;
   readonly url: string;
 }
@@ -78,13 +76,10 @@ export class Lines {
     );
   }
 
-  /** Resets all connections of a process, or those to `other`. */
-  reset(name: string, other?: string): void {
-    for (const connection of this.connections) {
-      const { from, to } = connection;
-      const touches = from === name || to === name;
-      if (touches && (other === undefined || from === other || to === other)) connection.reset();
-    }
+  /** Resets all connections of a process. */
+  reset(name: string): void {
+    for (const connection of this.connections)
+      if (connection.from === name || connection.to === name) connection.reset();
   }
 
   async close(): Promise<void> {
@@ -121,7 +116,7 @@ export class Lines {
       server.once("error", reject);
       server.listen(0, "127.0.0.1", resolve);
     });
-    return { from, to, server, url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}` };
+    return { server, url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}` };
   }
 }
 

@@ -12,9 +12,7 @@ import {
   type Verdict,
   type WorkloadName,
 } from "@sixfold/workload";
-
-/** Longest wait for progress: a cluster that makes none for so long is stuck. */
-const STUCK_MS = 60_000;
+import { STUCK_MS } from "./real-cluster.ts";
 
 export interface LoadOptions extends Promises {
   readonly workload: WorkloadName;

@@ -37,7 +37,7 @@ import { localTopology, portsFrom, type Topology } from "./topology.ts";
 const READY_LIMIT_MS = 60_000;
 const POLL_MS = 25;
 /** A killed supervisor's processes notice, close their streams and end within so long. */
-const ORPHANS_END_MS = 10_000;
+const ORPHANS_END_MS = 20_000;
 
 /** What a data directory was made with. */
 interface ClusterFile {
