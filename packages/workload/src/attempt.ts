@@ -13,7 +13,7 @@ const GIVE_UP_MS = 10_000;
 /** No limit of its own: time is the limit. */
 const ATTEMPTS = 100_000;
 
-export interface InteractiveOperation extends Promises {
+interface InteractiveOperation extends Promises {
   readonly as: "interactive";
   /** May run several times. */
   readonly body: (tx: WorkloadTransaction) => Promise<unknown>;
@@ -27,7 +27,7 @@ export interface InteractiveOperation extends Promises {
   readonly expected?: readonly ErrorCode[] | undefined;
 }
 
-export interface ProcedureOperation {
+interface ProcedureOperation {
   readonly as: "procedure";
   /** Name and arguments in `procedures.ts`. */
   readonly procedure: string;

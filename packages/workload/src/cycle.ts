@@ -11,7 +11,7 @@ import type { ClientSession } from "./client-session.ts";
 import type { WorkloadDatabase } from "./database-face.ts";
 import { KeyParts } from "./key-parts.ts";
 import { loadRows } from "./load-rows.ts";
-import { RingLedger } from "./ring-ledger.ts";
+import { type NodeChange, RingLedger } from "./ring-ledger.ts";
 import {
   judgeRing,
   rewire,
@@ -169,14 +169,7 @@ export class Cycle extends SessionWorkload {
 }
 
 /** `rewired`: undefined if the answer is lost. */
-function changeOf(
-  plan: RewirePlan,
-  rewired: RewireResult | undefined,
-): {
-  ring: string;
-  added?: number;
-  removed?: number | "some";
-} {
+function changeOf(plan: RewirePlan, rewired: RewireResult | undefined): NodeChange {
   const { ring } = plan;
   if (rewired?.skipped === true) return { ring };
   if (plan.change === "insert") return { ring, added: plan.fresh };
