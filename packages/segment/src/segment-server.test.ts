@@ -122,6 +122,19 @@ describe("peers that break the protocol are refused, and nothing else is harmed"
 });
 
 describe("fence and close", () => {
+  /** Stream 1 is closed, merged, settled, and forgotten. */
+  const settledAndGone = (): BenchSegment => {
+    const s = new BenchSegment();
+    s.append(chainOf(1, 2), { decisions: decided(0, 2) });
+    s.close(1, 2, 2, decided(2, 2));
+    for (let i = 0; i < 3; i++) {
+      s.append([], { of: 2, lowWater: point([1, 2]) });
+      s.tick();
+    }
+    s.append([], { of: 2, lowWater: new ReadPoint(streamId(1)) });
+    return s;
+  };
+
   const takenAfterFence = (planted: readonly "fence-ignored"[]) => {
     const s = new BenchSegment({ planted });
     s.append(chainOf(1, 1));
@@ -210,14 +223,7 @@ describe("fence and close", () => {
   });
 
   test("of a stream that is settled and gone, not found says nothing", () => {
-    const s = new BenchSegment();
-    s.append(chainOf(1, 2), { decisions: decided(0, 2) });
-    s.close(1, 2, 2, decided(2, 2));
-    for (let i = 0; i < 3; i++) {
-      s.append([], { of: 2, lowWater: point([1, 2]) });
-      s.tick();
-    }
-    s.append([], { of: 2, lowWater: new ReadPoint(streamId(1)) });
+    const s = settledAndGone();
     const message = {
       type: "findTransaction",
       request: 1,
@@ -239,14 +245,7 @@ describe("fence and close", () => {
   });
 
   test("I6: a writer that wakes when its stream is settled and forgotten is fenced all the same", () => {
-    const s = new BenchSegment();
-    s.append(chainOf(1, 2), { decisions: decided(0, 2) });
-    s.close(1, 2, 2, decided(2, 2));
-    for (let i = 0; i < 3; i++) {
-      s.append([], { of: 2, lowWater: point([1, 2]) });
-      s.tick();
-    }
-    s.append([], { of: 2, lowWater: new ReadPoint(streamId(1)) });
+    const s = settledAndGone();
     const zombie = slice({ stream: 1, lsn: 3, back: 2, writes: [[1, v(1, 2)]] });
     expect(s.append([zombie])).toMatchObject([{ state: "fenced" }]);
     expect(s.append([slice({ stream: 1, lsn: 1, writes: [[1, v(1, 2)]] })])).toMatchObject([

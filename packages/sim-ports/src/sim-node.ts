@@ -9,6 +9,7 @@ import { assert, type Random } from "@sixfold/model";
 import type { Disk, Host, PageStore } from "@sixfold/ports";
 import type { Delay } from "./delay.ts";
 import { syncDelay } from "./delay.ts";
+import type { DeviceOptions } from "./device.ts";
 import { DiskImage } from "./disk-image.ts";
 import { LocalTime, SimClock } from "./sim-clock.ts";
 import { SimDisk } from "./sim-disk.ts";
@@ -108,13 +109,7 @@ export class SimNode implements Machine {
   disk(name: string): DiskImage {
     let image = this.#disks.get(name);
     if (image === undefined) {
-      const random = this.random.fork(`disk ${name}`);
-      image = new DiskImage({
-        world: this.#world,
-        random,
-        sync: this.#options.sync ?? syncDelay,
-        capacity: this.#options.diskBytes ?? diskBytesDefault,
-      });
+      image = new DiskImage(this.#device(`disk ${name}`));
       this.#disks.set(name, image);
     }
     return image;
@@ -124,16 +119,15 @@ export class SimNode implements Machine {
   pageStore(name: string): PageStoreImage {
     let image = this.#pageStores.get(name);
     if (image === undefined) {
-      const random = this.random.fork(`pages ${name}`);
-      image = new PageStoreImage({
-        world: this.#world,
-        random,
-        sync: this.#options.sync ?? syncDelay,
-        capacity: this.#options.diskBytes ?? diskBytesDefault,
-      });
+      image = new PageStoreImage(this.#device(`pages ${name}`));
       this.#pageStores.set(name, image);
     }
     return image;
+  }
+
+  #device(name: string): DeviceOptions {
+    const { sync = syncDelay, diskBytes = diskBytesDefault } = this.#options;
+    return { world: this.#world, random: this.random.fork(name), sync, capacity: diskBytes };
   }
 
   start(): Host {
