@@ -32,7 +32,7 @@ import {
 import { Links, type Arrival, type Channel, type Direction } from "./links.ts";
 import { NODE_TICK_MS, NodeProcess } from "./node-process.ts";
 import { ScriptClient } from "./script-client.ts";
-import { SEGMENT_TICK_MS, SegmentProcess } from "./segment-process.ts";
+import { SEGMENT_TICK_MS, type SegmentIo, SegmentProcess } from "./segment-process.ts";
 import { CATEGORIES, showMessage } from "./show-message.ts";
 import { Trace } from "./trace.ts";
 
@@ -279,7 +279,7 @@ export class World {
     this.nodes.set(name, process);
   }
 
-  private ioOf(name: string): ConstructorParameters<typeof SegmentProcess>[1] {
+  private ioOf(name: string): SegmentIo {
     return {
       send: (to, message) => this.send(name, to, "storage", message),
       say: (line) => this.trace.say(line),

@@ -88,7 +88,7 @@ export interface Report {
     /** Edges by kind. Session and real-time edges as they are kept: reduced, everything else follows. */
     readonly edges: { readonly [kind in EdgeName]: number };
   };
-  /** False if a search was cut short, so that a cycle might have been missed. Alarms are right all the same. */
+  /** False if a search was given up before it found anything: a violation might have been missed. Alarms are right all the same. */
   readonly complete: boolean;
 }
 
