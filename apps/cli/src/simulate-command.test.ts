@@ -43,6 +43,14 @@ describe("simulate", () => {
     expect(platform.stderr).toMatch(/^sixfold simulate: \d+ of 1 runs failed\n$/);
   }, 120_000);
 
+  test("interrupted, it says what it has, and that it is not all", async () => {
+    const platform = new TestPlatform();
+    platform.interruption.abort();
+    expect(await platform.run("simulate", "--runs", "2", "--json", ...QUIET)).toBe(1);
+    expect(platform.objects.at(-1)).toMatchObject({ event: "verdict", runs: 0, failed: 0 });
+    expect(platform.stderr).toBe("sixfold simulate: interrupted\n");
+  });
+
   test.each([
     [["--faults", "earthquake"], "--faults <list>"],
     [["--faults", "none,kill"], "none stands alone"],

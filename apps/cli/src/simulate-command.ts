@@ -69,6 +69,8 @@ export async function simulateSeeds(
     output.clearProgress();
   }
   conclude(output, tally, Date.now() - startedMs);
+  // Runs that were asked for and not made are no success.
+  if (runs !== Number.POSITIVE_INFINITY) platform.signal.throwIfAborted();
 }
 
 function announce(
