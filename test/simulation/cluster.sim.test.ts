@@ -4,9 +4,9 @@
  */
 import { DiskFullError } from "@sixfold/ports";
 import { describe, expect, test } from "vitest";
-import { SimulatedCluster, type SimulatedOptions } from "./simulated-cluster.ts";
+import { LoadedCluster, type LoadOptions } from "./loaded-cluster.ts";
 
-const single: SimulatedOptions = {
+const single: LoadOptions = {
   mode: "single",
   writers: 1,
   clients: 6,
@@ -15,7 +15,7 @@ const single: SimulatedOptions = {
   sharedPct: 50,
   records: 120,
 };
-const multi: SimulatedOptions = { ...single, mode: "multi", writers: 2 };
+const multi: LoadOptions = { ...single, mode: "multi", writers: 2 };
 
 for (const [name, options] of [
   ["single", single],
@@ -26,7 +26,7 @@ for (const [name, options] of [
     test("the same seed gives the same run", async () => {
       const hashes = [];
       for (let run = 0; run < 2; run++) {
-        const cluster = new SimulatedCluster(11, options);
+        const cluster = new LoadedCluster(11, options);
         await cluster.start();
         await cluster.progress(60);
         expect(await cluster.finish()).toBe("ok");
@@ -37,22 +37,19 @@ for (const [name, options] of [
 
     test("I1: power fails everywhere at once; unsynced bytes are torn, nothing acknowledged is lost", async () => {
       for (const seed of [1, 2, 3]) {
-        const cluster = new SimulatedCluster(seed, options);
+        const cluster = new LoadedCluster(seed, options);
         await cluster.start();
         await cluster.progress(50);
-        const machines = [...cluster.topology.servers, ...cluster.topology.nodes].map(
-          ({ name: machine }) => machine,
-        );
-        for (const machine of machines) cluster.world.crash(machine);
+        for (const name of cluster.processes) cluster.world.crash(name);
         await cluster.world.run(cluster.world.nowMs + 100);
-        for (const machine of machines) cluster.world.restart(machine);
+        for (const name of cluster.processes) cluster.world.restart(name);
         await cluster.progress(50);
         expect(await cluster.finish(), `seed ${seed}`).toBe("ok");
       }
     });
 
     test("I7: a segment server whose disk is full falls silent, and the cluster goes on", async () => {
-      const cluster = new SimulatedCluster(5, options);
+      const cluster = new LoadedCluster(5, options);
       await cluster.start();
       await cluster.progress(20);
       cluster.world.find("segment-b1").disk("log").failNext(new DiskFullError("no space left"));
@@ -62,14 +59,11 @@ for (const [name, options] of [
 
     test("I1, I2, I7: processes die and come back, one after the other", async () => {
       for (const seed of [21, 22]) {
-        const cluster = new SimulatedCluster(seed, options);
+        const cluster = new LoadedCluster(seed, options);
         await cluster.start();
-        const names = [...cluster.topology.servers, ...cluster.topology.nodes].map(
-          ({ name: machine }) => machine,
-        );
         for (let i = 0; i < 6; i++) {
           await cluster.progress(15);
-          const victim = cluster.world.random.pick(names);
+          const victim = cluster.world.random.pick(cluster.processes);
           cluster.world.kill(victim);
           await cluster.world.run(cluster.world.nowMs + cluster.world.random.int(400));
           cluster.world.restart(victim);

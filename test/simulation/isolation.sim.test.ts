@@ -10,6 +10,7 @@ const SHAPE = {
   seed: 1,
   mode: "multi",
   writers: 2,
+  distance: "near",
   poolPages: 64,
   logFileBytes: 1 << 20,
   mergeAboveBytes: 1 << 20,

@@ -4,9 +4,9 @@
  */
 import { DEFAULT_LIVENESS } from "@sixfold/cluster";
 import { describe, expect, test } from "vitest";
-import { SimulatedCluster, type SimulatedOptions } from "./simulated-cluster.ts";
+import { LoadedCluster, type LoadOptions } from "./loaded-cluster.ts";
 
-const OPTIONS: SimulatedOptions = {
+const OPTIONS: LoadOptions = {
   mode: "multi",
   writers: 2,
   clients: 2,
@@ -18,21 +18,21 @@ const OPTIONS: SimulatedOptions = {
 const WRITERS = ["writer-1", "writer-2"] as const;
 
 /** A cluster that has worked and is quiet now. */
-async function idle(seed: number): Promise<SimulatedCluster> {
-  const cluster = new SimulatedCluster(seed, OPTIONS);
+async function idle(seed: number): Promise<LoadedCluster> {
+  const cluster = new LoadedCluster(seed, OPTIONS);
   await cluster.start();
   await cluster.progress(20);
   await cluster.quiet();
   return cluster;
 }
 
-async function work(cluster: SimulatedCluster, commits: number): Promise<void> {
+async function work(cluster: LoadedCluster, commits: number): Promise<void> {
   cluster.busy();
   await cluster.progress(commits);
   await cluster.quiet();
 }
 
-const rest = (cluster: SimulatedCluster, ms: number): Promise<void> =>
+const rest = (cluster: LoadedCluster, ms: number): Promise<void> =>
   cluster.world.run(cluster.world.nowMs + ms);
 
 describe("silence", () => {

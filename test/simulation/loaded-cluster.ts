@@ -1,9 +1,10 @@
 /** The simulated cluster under one workload whose clients never rest, with faults that the test brings about itself. */
-import { SimulatedCluster as Cluster, type SimulatedDatabase } from "@sixfold/simulation";
+import { Monitor, showViolation } from "@sixfold/protocol";
+import { SimulatedCluster, type SimulatedDatabase } from "@sixfold/simulation";
 import type { Mode } from "@sixfold/model";
 import { catchUp, makeWorkload, type Verdict, type Workload, type WorkloadName } from "@sixfold/workload";
 
-export interface SimulatedOptions {
+export interface LoadOptions {
   readonly mode: Mode;
   readonly writers: number;
   readonly clients: number;
@@ -14,37 +15,48 @@ export interface SimulatedOptions {
 }
 
 /** Large enough that nothing is merged or evicted unless a test means to. */
-const ROOMY = { poolPages: 256, logFileBytes: 4 << 20, mergeAboveBytes: 16 << 20, retainBytesMax: 96 << 20 };
+const ROOMY = {
+  distance: "near",
+  poolPages: 256,
+  logFileBytes: 4 << 20,
+  mergeAboveBytes: 16 << 20,
+  retainBytesMax: 96 << 20,
+} as const;
 const TABLE = "load";
 const REST_MS = 20;
 
-export class SimulatedCluster extends Cluster {
-  committed = 0;
-  unknown = 0;
-  aborted = 0;
+export class LoadedCluster extends SimulatedCluster {
+  private committed = 0;
+  private readonly monitor: Monitor;
   private readonly said: Map<string, number>;
-  private readonly options: SimulatedOptions;
+  private readonly options: LoadOptions;
   private readonly workload: Workload;
   private databases: SimulatedDatabase[] = [];
   private loops: Promise<void>[] = [];
   private stopping = false;
 
-  constructor(seed: number, options: SimulatedOptions) {
+  constructor(seed: number, options: LoadOptions) {
     const said = new Map<string, number>();
+    const monitor = new Monitor();
     const { mode, writers } = options;
     super(
       { seed, mode, writers, planted: [], ...ROOMY },
       {
-        log: ({ process: name, event, fields }) => {
+        trace: (traced) => monitor.observe(traced),
+        log: ({ process: name, event }) => {
           for (const line of [event, `${name} ${event}`]) said.set(line, (said.get(line) ?? 0) + 1);
-          if (process.env["SIM_LOG"] !== undefined)
-            console.log(this.world.nowMs.toFixed(1), name, event, JSON.stringify(fields));
         },
       },
     );
     this.said = said;
+    this.monitor = monitor;
     this.options = options;
     this.workload = makeWorkload(options.workload, { seed, table: TABLE, ...options });
+  }
+
+  /** Names of all processes. */
+  get processes(): string[] {
+    return [...this.topology.servers, ...this.topology.nodes].map(({ name }) => name);
   }
 
   /** Loads the rows and starts the clients. */
@@ -59,7 +71,8 @@ export class SimulatedCluster extends Cluster {
   /** Starts the clients (again). */
   busy(): void {
     this.stopping = false;
-    for (let client = 0; client < this.options.clients; client++) this.loops.push(this.loop(client));
+    for (let client = 0; client < this.options.clients; client++)
+      this.loops.push(this.loop(client).catch((error) => this.world.fail(error)));
   }
 
   /** Lets the clients end what they are at, and begin nothing new. */
@@ -74,9 +87,11 @@ export class SimulatedCluster extends Cluster {
     await this.world.run(() => this.committed >= goal);
   }
 
-  /** Ends the clients and holds rows against what they were told. */
+  /** Ends the clients and holds rows against what they were told, and all steps against the protocol's conditions. */
   async finish(): Promise<Verdict> {
     await this.quiet();
+    const [violation] = this.monitor.finish();
+    if (violation !== undefined) return `broken: ${showViolation(violation)}`;
     return this.settled(this.workload.check(this.databases[0]!));
   }
 
@@ -92,7 +107,9 @@ export class SimulatedCluster extends Cluster {
       stopped: () => this.stopping,
       now: () => clock.nowMs(),
       pause: (ms = REST_MS) => new Promise((resolve) => void clock.after(ms, () => resolve())),
-      record: (_latencyMs, outcome) => void this[outcome]++,
+      record: (_latencyMs, outcome) => {
+        if (outcome === "committed") this.committed++;
+      },
       attemptAborted: () => undefined,
     });
   }
