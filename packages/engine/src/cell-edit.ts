@@ -123,11 +123,6 @@ export function removeCell(edit: PageEdit, index: number): void {
   edit.changed(2, 6);
 }
 
-/** Points the branch cell at `index` to another child. */
-export function setChild(edit: PageEdit, index: number, child: number): void {
-  edit.setU32(cellAt(edit.image, index) + 2, child);
-}
-
 /** Cuts off the cells from `index` on. */
 export function truncateCells(edit: PageEdit, index: number): void {
   const p = edit.image;

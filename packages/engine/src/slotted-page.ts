@@ -63,7 +63,6 @@ export function putU32(p: Uint8Array, at: number, value: number): void {
   p[at + 3] = value >>> 24;
 }
 
-export const pageKind = (p: Uint8Array): number => p[0]!;
 export const pageLevel = (p: Uint8Array): number => p[1]!;
 export const cellCount = (p: Uint8Array): number => u16(p, 2);
 export const cellAt = (p: Uint8Array, index: number): number => u16(p, PAGE_HEADER + SLOT_BYTES * index);
@@ -71,11 +70,9 @@ export const contiguousFree = (p: Uint8Array): number =>
   p.length - u16(p, 4) - PAGE_HEADER - SLOT_BYTES * u16(p, 2);
 export const totalFree = (p: Uint8Array): number => contiguousFree(p) + u16(p, 6);
 
-export const isBranch = (p: Uint8Array): boolean => p[0] === KIND_BRANCH;
 /** Where the key of the cell at `cell` begins. */
 export const keyStart = (p: Uint8Array, cell: number): number =>
   p[0] === KIND_BRANCH ? cell + BRANCH_FIXED : cell + 2;
-export const keyLength = (p: Uint8Array, cell: number): number => u16(p, cell);
 
 /** A copy of the cell's key. */
 export function copyKey(p: Uint8Array, cell: number): Uint8Array {

@@ -24,8 +24,8 @@ export interface RangeRead {
   readonly count: number;
 }
 
-/** A snapshot transaction that reads more rows than this is taken to have read every row it writes. */
-const MAX_ROWS_NOTED = 65_536;
+/** A serializable transaction reads no more rows and ranges than this; a snapshot one that does is taken to have read every row it writes. */
+export const MAX_READS_NOTED = 65_536;
 
 export class Transaction implements LockOwner {
   readonly id: TransactionId;
@@ -56,14 +56,14 @@ export class Transaction implements LockOwner {
   /** True if one more read may be noted; false if a serializable transaction has read too much to be validated. */
   noteRow(name: string, table: string, key: Uint8Array): boolean {
     if (this.readEverything || this.rows.has(name)) return true;
-    if (this.noted >= MAX_ROWS_NOTED) return this.tooMany();
+    if (this.noted >= MAX_READS_NOTED) return this.tooMany();
     this.rows.set(name, { table, key });
     return true;
   }
 
   noteRange(read: RangeRead): boolean {
     if (this.readEverything) return true;
-    if (this.noted >= MAX_ROWS_NOTED) return this.tooMany();
+    if (this.noted >= MAX_READS_NOTED) return this.tooMany();
     this.ranges.push(read);
     return true;
   }
@@ -87,9 +87,7 @@ export class Transaction implements LockOwner {
   }
 }
 
-export const MAX_READS_NOTED = MAX_ROWS_NOTED;
-
-export function inRange(r: ScanRange, key: Uint8Array): boolean {
+function inRange(r: ScanRange, key: Uint8Array): boolean {
   if (r.gte !== undefined && compareBytes(key, r.gte) < 0) return false;
   if (r.gt !== undefined && compareBytes(key, r.gt) <= 0) return false;
   if (r.lte !== undefined && compareBytes(key, r.lte) > 0) return false;

@@ -184,7 +184,7 @@ export class Closer {
 }
 
 /** The decisions that a closed stream's outcomes amount to. */
-export function decisionsOf(m: Manifest, state: ClosedStream): Decisions {
+function decisionsOf(m: Manifest, state: ClosedStream): Decisions {
   const outcomes = m.outcomes.filter((o) => o.stream === state.id);
   const first = outcomes[0];
   if (first === undefined) return { from: state.final, through: state.final, aborts: [], earlyAborts: [] };

@@ -256,6 +256,6 @@ export function isHigher(a: Ballot, b: Ballot): boolean {
   return a.round !== b.round ? a.round > b.round : a.proposer > b.proposer;
 }
 
-export function sameBallot(a: Ballot, b: Ballot): boolean {
+function sameBallot(a: Ballot, b: Ballot): boolean {
   return a.round === b.round && a.proposer === b.proposer;
 }

@@ -13,7 +13,6 @@
  */
 import {
   MANIFEST_CHECK_QUORUM,
-  NO_BUGS,
   OWNED_QUORUM,
   REPLICAS,
   assert,
@@ -139,11 +138,11 @@ export class OutcomeFinder {
 }
 
 /** The verdict on what was heard so far; undefined while more must be heard. */
-export function judgeOutcome(
+function judgeOutcome(
   stream: StreamId,
   manifest: Manifest,
   answers: readonly (readonly TransactionFound[])[],
-  planted: PlantedBugs = NO_BUGS,
+  planted: PlantedBugs,
 ): FoundOutcome | undefined {
   const attempts = new Map<Lsn, "commit" | "abort" | undefined>();
   for (const perPg of answers)
