@@ -2,6 +2,8 @@
  * Real processes, `kill -9`, and what clients were told (I1, I2): nothing acknowledged is lost,
  * nothing reported as aborted comes back, whichever process dies while `transfer` runs.
  */
+import { readFileSync } from "node:fs";
+import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { LiveLoad, type LoadOptions } from "./live-load.ts";
 import { withFolder } from "./real-cluster.ts";
@@ -70,6 +72,26 @@ for (const mode of ["single", "multi"] as const) {
           await running.progress(150);
           for (const { name } of cluster.nodes) cluster.kill(name);
           await cluster.stop();
+          await start({ mode, writers });
+          await running.progress(100);
+          expect(await running.finish()).toBe("ok");
+        }),
+      TIMEOUT_MS,
+    );
+
+    test(
+      "I1, I2: a clean stop under load, and the same folder again",
+      () =>
+        withFolder(async (start) => {
+          const { cluster, dataDir } = await start({ mode, writers });
+          const running = await LiveLoad.start(cluster.endpoints, load(writers, "procedure"));
+          await running.progress(150);
+          await cluster.stop();
+          // What is queued at that moment must not reach a stream that is being closed: a failed assertion is a process's last words.
+          for (const { name } of cluster.nodes)
+            expect(readFileSync(path.join(dataDir, "logs", `${name}.log`), "utf8")).not.toMatch(
+              /Failure|Error/,
+            );
           await start({ mode, writers });
           await running.progress(100);
           expect(await running.finish()).toBe("ok");
