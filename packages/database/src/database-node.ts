@@ -223,13 +223,14 @@ export class DatabaseNode {
   /** Runs engine, volume and feeds until none has anything more to say. */
   private settle(now: number): void {
     do {
+      // Before the engine's: of an entry built while the stream was being lost the volume must not hear any more.
+      this.drainVolume(now);
       this.neighbours.apply();
       // A stream that is being closed takes nothing more.
       if (this.neighbours.isClosed && this.state.state !== "stopping") this.engine.resume(now);
       else this.engine.pause();
       this.desk.advance(now);
       this.drainEngine(now);
-      this.drainVolume(now);
     } while (this.engine.effects.length > 0 || this.volume.effects.length > 0);
   }
 

@@ -1,0 +1,134 @@
+/**
+ * A random life around contested entries: what recoveries, fences and the manifest's commits are for, and what a cluster sees once in
+ * a thousand faults.
+ *
+ * Scene after scene masters reach different segments while they write the same few rows; some frames of those held back arrive all the
+ * same; then masters die or lose each other, so that others recover their streams through whatever segments they reach. In the end
+ * all heals, and balances, receipts, logs and the monitor are asked as in `random-life.ts`.
+ */
+import { Random, type PlantedBug } from "@sixfold/model";
+import { SEGMENTS, type World } from "../scenario/world.ts";
+import { Accounts } from "./accounts.ts";
+import { hold, start } from "./play.ts";
+
+const SCENES = 8;
+
+/** One life. Returns what was found wrong. */
+export function contestedLife(seed: number, planted: readonly PlantedBug[] = []): string[] {
+  const random = new Random(seed);
+  const writers = 2 + random.int(2);
+  const world = start({ mode: "multi", writers, suspectAfterMs: 100, planted }, Accounts.opening);
+  const accounts = new Accounts(world);
+  for (let i = 0; i < SCENES; i++) new Scene(world, random, accounts).play();
+  return accounts.endings();
+}
+
+class Scene {
+  private readonly world: World;
+  private readonly random: Random;
+  private readonly accounts: Accounts;
+  private readonly nodes: readonly string[];
+
+  constructor(world: World, random: Random, accounts: Accounts) {
+    this.world = world;
+    this.random = random;
+    this.accounts = accounts;
+    this.nodes = [...world.nodes.keys()];
+  }
+
+  play(): void {
+    const { random, world } = this;
+    this.drawReaches();
+    this.write();
+    this.leak();
+    if (random.chance(0.5)) this.wait();
+    if (random.chance(0.5)) {
+      this.drawReaches();
+      this.write();
+    }
+    if (random.chance(0.8)) this.lose();
+    this.leak();
+    if (random.chance(0.7)) this.drawReaches();
+    this.wait();
+    if (random.chance(0.5)) this.restartSegments();
+    this.leak();
+    this.wait();
+    this.clear();
+    for (const name of random.shuffle([...this.nodes])) if (!world.isRunning(name)) world.restart(name);
+    for (const a of this.nodes) for (const b of this.nodes) if (a < b) world.heal(a, b);
+    this.wait();
+  }
+
+  /** Which segments each master reaches, and which reach it. Two masters often have one half each. */
+  private drawReaches(): void {
+    const { random } = this;
+    let other: readonly string[] = [];
+    for (const node of random.shuffle([...this.nodes])) {
+      const some = random.shuffle([...SEGMENTS]).slice(0, random.pick([2, 3, 4, 4, 5, 6]));
+      const reached =
+        other.length > 0 && random.chance(0.5) ? SEGMENTS.filter((s) => !other.includes(s)) : some;
+      for (const segment of SEGMENTS) {
+        hold(this.world, [node], [segment], !reached.includes(segment));
+        hold(this.world, [segment], [node], !reached.includes(segment) || random.chance(0.15));
+      }
+      other = reached;
+    }
+    this.world.run();
+  }
+
+  private write(): void {
+    for (const node of this.random.shuffle([...this.nodes]))
+      for (let n = this.random.int(3); n > 0; n--) {
+        this.accounts.move(node, this.random);
+        if (this.random.chance(0.6)) this.world.run();
+      }
+    this.world.run();
+  }
+
+  /** Some of what is held arrives, frame by frame. */
+  private leak(): void {
+    for (let n = this.random.int(6); n > 0; n--) {
+      const held = [...this.world.links.all()].filter(
+        ({ isHeld, queue }) => isHeld && queue[0]?.kind === "frame",
+      );
+      if (held.length === 0) return;
+      const { from, to } = this.random.pick(held);
+      this.world.deliver(from, to);
+      if (this.random.chance(0.7)) this.world.run();
+    }
+  }
+
+  /** Masters die, or no longer hear each other: either way the others recover their streams. */
+  private lose(): void {
+    const { random, world } = this;
+    const [first, second] = random.shuffle([...this.nodes]);
+    if (random.chance(0.5)) {
+      world.clients.get(first!)!.forget();
+      world.crash(first!);
+    } else world.cut(first!, second!);
+    world.run();
+  }
+
+  private restartSegments(): void {
+    const { random, world } = this;
+    for (const name of random.shuffle([...SEGMENTS]).slice(0, 1 + random.int(2)))
+      world.crash(name, random.chance(0.5) ? { tear: true } : undefined);
+    if (random.chance(0.5)) this.wait();
+    for (const name of SEGMENTS) if (!world.isRunning(name)) world.restart(name);
+    world.run();
+  }
+
+  private wait(): void {
+    this.world.tick(10 * (1 + this.random.int(this.random.chance(0.4) ? 40 : 8)));
+  }
+
+  private clear(): void {
+    for (const node of this.random.shuffle([...this.nodes]))
+      for (const segment of this.random.shuffle([...SEGMENTS])) {
+        hold(this.world, [node], [segment], false);
+        hold(this.world, [segment], [node], false);
+        if (this.random.chance(0.3)) this.world.run();
+      }
+    this.world.run();
+  }
+}
