@@ -22,6 +22,8 @@ export interface SimulateFlags {
   readonly faults?: readonly string[];
   readonly workload?: Choices["workloads"];
   readonly mode?: Choices["mode"];
+  readonly writers?: number;
+  readonly distance?: Choices["distance"];
   readonly isolation?: Choices["isolation"];
   readonly consistency?: Choices["consistency"];
   readonly keep?: readonly number[];
@@ -177,6 +179,16 @@ function conclude(output: ConsoleOutput, tally: Tally, ms: number): void {
 }
 
 function choicesOf(flags: SimulateFlags): Choices {
-  const { faults, workload, mode, isolation, consistency, keep, plant } = flags;
-  return { faults, workloads: workload, mode, isolation, consistency, keep, planted: plant };
+  const { faults, workload, mode, distance, isolation, consistency, keep, plant, writers } = flags;
+  return {
+    faults,
+    workloads: workload,
+    mode,
+    writers,
+    distance,
+    isolation,
+    consistency,
+    keep,
+    planted: plant,
+  };
 }

@@ -1,7 +1,7 @@
 /** The grammar of `sixfold simulate`. What it does is in `simulate-command.ts`. */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { PLANTED_BUGS, type PlantedBug } from "@sixfold/model";
-import { FAULT_KINDS, FAULT_NAMES, SIMULATED_WORKLOADS } from "@sixfold/simulation/names";
+import { DISTANCES, FAULT_KINDS, FAULT_NAMES, SIMULATED_WORKLOADS } from "@sixfold/simulation/names";
 import { ConsoleOutput } from "./console-output.ts";
 import type { Platform } from "./platform.ts";
 import type { SimulateFlags } from "./simulate-command.ts";
@@ -27,7 +27,7 @@ Examples:
   sixfold simulate --seed 17 --verbose             one seed, and all that happens
   sixfold simulate --seed 17 --shrink              and if it fails, a smaller run that fails
   sixfold simulate --runs 50 --faults none --workload append --mode multi
-  sixfold simulate --runs 50 --plant no-fence      with a bug put in: must fail`;
+  sixfold simulate --runs 50 --plant fence-ignored  with a bug put in: must fail`;
 
 export function addSimulate(program: Command, platform: Platform): void {
   const command = program
@@ -81,6 +81,16 @@ function addChoices(command: Command): void {
     .addOption(
       new Option("--mode <mode>", "one master or several (default: drawn)").argParser(
         oneOf(["single", "multi"] as const),
+      ),
+    )
+    .addOption(
+      new Option("--writers <n>", "masters of a cluster with several (default: 2 or 3)").argParser(
+        numberIn({ min: 2, max: 16 }),
+      ),
+    )
+    .addOption(
+      new Option("--distance <how>", `machines are ${DISTANCES.join(", ")} (default: drawn)`).argParser(
+        oneOf(DISTANCES),
       ),
     )
     .addOption(

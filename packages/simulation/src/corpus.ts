@@ -2,6 +2,7 @@
  * Runs that failed once, run first by `npm test`. A plan changes when the simulator learns a new fault or workload, so a seed alone
  * does not stay what it was: each entry settles the choices that matter, and names what was wrong, which has a test of its own where it was.
  */
+import { FAULT_NAMES } from "./fault-catalogue.ts";
 import type { Choices } from "./plan.ts";
 
 export interface OnceFailed {
@@ -10,19 +11,26 @@ export interface OnceFailed {
   readonly wrong: string;
 }
 
+/** All that were there, before machines could be far apart. */
+const OF_ALL: Choices = {
+  distance: "near",
+  faults: FAULT_NAMES.filter((name) => !["stop", "cornered", "dispute", "crossed"].includes(name)),
+};
+
 export const CORPUS: readonly OnceFailed[] = [
   {
     seed: 37,
     choices: {
       workloads: ["transfer"],
       mode: "multi",
+      distance: "near",
       faults: ["isolate", "kill", "kill-writers", "minority"],
     },
     wrong: "a settled stream's transaction was called aborted, since nothing of it was left",
   },
   {
     seed: 72,
-    choices: { workloads: ["register"], mode: "multi", faults: ["disk-full", "crash-all"] },
+    choices: { workloads: ["register"], mode: "multi", distance: "near", faults: ["disk-full", "crash-all"] },
     wrong: "a block whose sync had failed was built on after a restart, and lost by a power loss",
   },
   {
@@ -30,24 +38,31 @@ export const CORPUS: readonly OnceFailed[] = [
     choices: {
       workloads: ["long-values", "tables"],
       mode: "multi",
+      distance: "near",
       faults: ["disk-corrupt", "page-corrupt"],
     },
     wrong: "a segment voted on a damaged page before it was mended, and rejected in the name of nobody",
   },
   {
     seed: 70,
-    choices: { workloads: ["outcomes"], mode: "multi", faults: ["slow", "pause"] },
+    choices: { workloads: ["outcomes"], mode: "multi", distance: "near", faults: ["slow", "pause"] },
     wrong: "a commit that waited was called aborted, and went on when its wait ended",
   },
   {
     seed: 107,
-    choices: { workloads: ["append", "churn"], mode: "single", faults: ["crash-pair", "isolate"] },
+    choices: {
+      workloads: ["append", "churn"],
+      mode: "single",
+      distance: "near",
+      faults: ["crash-pair", "isolate"],
+    },
     wrong: "many senders' records of one turn were one append, which no log file could hold",
   },
   {
     seed: 11,
     choices: {
       mode: "multi",
+      distance: "near",
       workloads: ["append", "outcomes"],
       faults: ["zombie", "kill-writers", "split", "minority", "crash-all", "one-way", "crash-pair"],
     },
@@ -57,6 +72,7 @@ export const CORPUS: readonly OnceFailed[] = [
     seed: 20,
     choices: {
       mode: "multi",
+      distance: "near",
       workloads: ["append", "hot", "bank"],
       faults: [
         "delay",
@@ -76,23 +92,23 @@ export const CORPUS: readonly OnceFailed[] = [
   },
   {
     seed: 40526,
-    choices: {},
+    choices: OF_ALL,
     wrong:
       "a table was dropped by a request that had been called aborted, since nobody had noted that it came",
   },
   {
     seed: 40140,
-    choices: {},
+    choices: OF_ALL,
     wrong: "a writer that woke after its stream was settled and forgotten could append to it again",
   },
   {
     seed: 20050,
-    choices: {},
+    choices: OF_ALL,
     wrong: "what was built on an entry whose read check was overtaken was rejected with it, and told aborted",
   },
   {
     seed: 50809,
-    choices: {},
+    choices: OF_ALL,
     wrong: "a slice that had been on hold was accepted beside a later one of its stream on the same base",
   },
 ];

@@ -5,18 +5,28 @@
  */
 import { DiskFullError } from "@sixfold/ports";
 import type { DiskImage, World } from "@sixfold/sim-ports";
+import type { SimulatedCluster } from "./simulated-cluster.ts";
 
 export type Stop = "kill" | "crash";
 
 export class Field {
   readonly world: World;
+  readonly servers: readonly string[];
+  readonly nodes: readonly string[];
   /** Machines that no operator could bring back in this run: their synced data is damaged, and they said so. */
   readonly lost = new Set<string>();
   private readonly stops = new Map<string, number>();
   private readonly pauses = new Map<string, number>();
+  /** Processes that were asked to end and have not yet, with the request. */
+  private readonly leaving = new Map<string, object>();
+  private readonly stopCleanly: (name: string) => Promise<void>;
 
-  constructor(world: World) {
-    this.world = world;
+  constructor(cluster: SimulatedCluster) {
+    const { servers, nodes } = cluster.topology;
+    this.world = cluster.world;
+    this.servers = servers.map(({ name }) => name);
+    this.nodes = nodes.map(({ name }) => name);
+    this.stopCleanly = (name) => cluster.stopCleanly(name);
   }
 
   isUp(name: string): boolean {
@@ -25,14 +35,31 @@ export class Field {
 
   stop(name: string, how: Stop): void {
     raise(this.stops, name);
+    this.leaving.delete(name);
     if (!this.isUp(name)) return;
     if (how === "kill") this.world.kill(name);
     else this.world.crash(name);
   }
 
-  /** Ends one `stop`. */
+  /** The process is asked to end; one that has not when it is to be started again is killed. */
+  askToStop(name: string): void {
+    raise(this.stops, name);
+    if (!this.isUp(name) || this.leaving.has(name)) return;
+    const request = {};
+    this.leaving.set(name, request);
+    const gone = (): void => {
+      if (this.leaving.get(name) !== request) return;
+      this.leaving.delete(name);
+      if (this.isUp(name)) this.world.kill(name);
+    };
+    this.stopCleanly(name).then(gone, (error: unknown) => this.world.fail(error));
+  }
+
+  /** Ends one `stop` or `askToStop`. */
   start(name: string): void {
-    if (lower(this.stops, name) || this.lost.has(name) || this.isUp(name)) return;
+    if (lower(this.stops, name) || this.lost.has(name)) return;
+    if (this.leaving.delete(name) && this.isUp(name)) this.world.kill(name);
+    if (this.isUp(name)) return;
     this.world.restart(name);
     if ((this.pauses.get(name) ?? 0) > 0) this.world.pause(name);
   }

@@ -13,6 +13,9 @@ export interface Choices {
   readonly faults?: readonly string[] | undefined;
   readonly workloads?: readonly WorkloadName[] | undefined;
   readonly mode?: Mode | undefined;
+  /** Of a cluster with several. */
+  readonly writers?: number | undefined;
+  readonly distance?: Distance | undefined;
   readonly isolation?: Isolation | undefined;
   readonly consistency?: Consistency | undefined;
   /** Of the faults drawn, only those at these places. */
@@ -42,6 +45,7 @@ export interface Plan {
   readonly seed: number;
   readonly mode: Mode;
   readonly writers: number;
+  readonly distance: Distance;
   readonly poolPages: number;
   /** Small, so that logs rotate, checkpoints are made and slices are merged within a short run. */
   readonly logFileBytes: number;
@@ -61,6 +65,13 @@ export const SIMULATED_WORKLOADS: readonly WorkloadName[] = WORKLOAD_NAMES.filte
   (name) => !name.startsWith("ycsb"),
 );
 
+/**
+ * How far apart machines are. Far ones have much in flight at any instant: what recoveries and the manifest's commits are for
+ * happens often there.
+ */
+export const DISTANCES = ["near", "apart", "far"] as const;
+export type Distance = (typeof DISTANCES)[number];
+
 const FAULTS_MOST = 9;
 const SAFETY_LEAST_MS = 1500;
 const SAFETY_MORE_MS = 4500;
@@ -69,7 +80,7 @@ export function drawPlan(seed: number, choices: Choices, targets: (writers: numb
   const random = new Random(seed);
   const shape = random.fork("shape");
   const mode = choices.mode ?? (shape.chance(0.3) ? "single" : "multi");
-  const writers = mode === "single" ? 1 : 2 + (shape.chance(0.3) ? 1 : 0);
+  const writers = mode === "single" ? 1 : (choices.writers ?? 2 + (shape.chance(0.3) ? 1 : 0));
   const aims = targets(writers);
   const safetyMs = SAFETY_LEAST_MS + shape.int(SAFETY_MORE_MS);
   return {
@@ -81,6 +92,7 @@ export function drawPlan(seed: number, choices: Choices, targets: (writers: numb
     mergeAboveBytes: shape.pick([0, 16, 256]) * 1024,
     retainBytesMax: shape.pick([16, 256, 4096]) * 1024,
     thinkMs: shape.pick([10, 40, 120]),
+    distance: choices.distance ?? shape.fork("distance").pick(DISTANCES),
     safetyMs,
     loads: drawLoads(random.fork("loads"), choices),
     faults: drawFaults(random.fork("faults"), choices, aims, safetyMs),
@@ -131,9 +143,9 @@ function drawCore(random: Random, targets: Targets): CorePlan {
 
 /** The plan in words, a line each. */
 export function describePlan(plan: Plan): string[] {
-  const { mode, writers, safetyMs, loads, faults, core } = plan;
+  const { mode, writers, distance, safetyMs, loads, faults, core } = plan;
   return [
-    `${mode}, ${writers} ${writers === 1 ? "writer" : "writers"}, ${safetyMs} ms with faults`,
+    `${mode}, ${writers} ${writers === 1 ? "writer" : "writers"}, machines ${distance}, ${safetyMs} ms with faults`,
     ...loads.map(
       (load) =>
         `workload ${load.workload}, ${load.as}, ${load.isolation}, ${load.consistency}, ${load.clients} clients, ${load.sharedPct} % shared`,
@@ -154,6 +166,8 @@ export function commandOf(plan: Plan, choices: Choices): string {
   if (choices.faults !== undefined) words.push(`--faults ${choices.faults.join(",") || "none"}`);
   if (choices.workloads !== undefined) words.push(`--workload ${choices.workloads.join(",")}`);
   if (choices.mode !== undefined) words.push(`--mode ${choices.mode}`);
+  if (choices.writers !== undefined) words.push(`--writers ${choices.writers}`);
+  if (choices.distance !== undefined) words.push(`--distance ${choices.distance}`);
   if (choices.isolation !== undefined) words.push(`--isolation ${choices.isolation}`);
   if (choices.consistency !== undefined) words.push(`--consistency ${choices.consistency}`);
   if (choices.keep !== undefined) words.push(`--keep ${choices.keep.join(",") || "none"}`);

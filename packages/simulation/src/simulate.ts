@@ -104,7 +104,7 @@ class Run {
       event: watch.event,
       refused: (name, reason) => this.refused(name, reason),
     });
-    this.field = new Field(this.cluster.world);
+    this.field = new Field(this.cluster);
     this.load = new Load(this.cluster, plan);
   }
 

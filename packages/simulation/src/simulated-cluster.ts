@@ -6,13 +6,15 @@ import { connectOn } from "@sixfold/client";
 import { Journal, localTopology, startNodeHost, startSegmentHost, type Topology } from "@sixfold/cluster";
 import type { Procedure } from "@sixfold/database";
 import { type Mode, nodeName, type PlantedBug, Random, type Traced, type NodeName } from "@sixfold/model";
-import { fixedDelay, type SimNode, World } from "@sixfold/sim-ports";
+import { type Delay, fixedDelay, type SimNode, World } from "@sixfold/sim-ports";
 import { procedures as workloadProcedures } from "@sixfold/workload";
+import type { Distance } from "./plan.ts";
 
 export interface ClusterShape {
   readonly seed: number;
   readonly mode: Mode;
   readonly writers: number;
+  readonly distance: Distance;
   readonly poolPages: number;
   readonly logFileBytes: number;
   readonly mergeAboveBytes: number;
@@ -38,6 +40,12 @@ export interface ClusterWatch {
   readonly refused?: ((name: string, reason: Error) => void) | undefined;
 }
 
+/** A process, as its operator sees it. */
+interface RunningHost {
+  status(): Readonly<Record<string, unknown>>;
+  stop(): Promise<void>;
+}
+
 export type SimulatedDatabase = Awaited<ReturnType<typeof connectOn>>;
 
 const procedures = new Map(Object.entries(workloadProcedures as Record<string, Procedure>));
@@ -47,6 +55,12 @@ const GEOMETRY = { pageBytes: 4096, segmentBytes: 64 * 4096 };
 const CONNECT_TIMEOUT_MS = 60_000;
 const SYNC_MS = 0.5;
 const READY_POLL_MS = 10;
+/** One way, inside a zone and between two; near is what the simulated network is by itself. */
+const DELAYS: Readonly<Record<Distance, Partial<Record<"sameAz" | "otherAz", Delay>>>> = {
+  near: {},
+  apart: { sameAz: { minMs: 0.3, meanMs: 1, maxMs: 20 }, otherAz: { minMs: 1, meanMs: 4, maxMs: 40 } },
+  far: { sameAz: { minMs: 1, meanMs: 6, maxMs: 80 }, otherAz: { minMs: 4, meanMs: 16, maxMs: 150 } },
+};
 /** The machine that all clients run on. */
 export const CLIENTS = "clients";
 
@@ -69,13 +83,16 @@ export class SimulatedCluster {
   private readonly planted: ReadonlySet<PlantedBug>;
   private readonly clientRandom: Random;
   /** What each process says of itself, by name: the present incarnation's. */
-  readonly hosts = new Map<string, { status(): Readonly<Record<string, unknown>> }>();
+  private readonly hosts = new Map<string, RunningHost>();
 
   constructor(shape: ClusterShape, watch: ClusterWatch = {}) {
     this.shape = shape;
     this.watch = watch;
     this.planted = new Set(shape.planted);
-    this.world = new World(shape.seed, watch.event === undefined ? {} : { onEvent: watch.event });
+    this.world = new World(shape.seed, {
+      network: DELAYS[shape.distance],
+      ...(watch.event === undefined ? {} : { onEvent: watch.event }),
+    });
     this.clientRandom = new Random(shape.seed);
     this.topology = simulatedTopology(shape.writers);
     for (const server of this.topology.servers) this.addServer(server);
@@ -108,6 +125,11 @@ export class SimulatedCluster {
       this.hosts.size === processes &&
       [...this.hosts.values()].every((host) => host.status()["ready"] === true);
     while (!isReady()) await this.world.run(this.world.nowMs + READY_POLL_MS);
+  }
+
+  /** Asks a process to end by itself, as an operator does; settled when it has. */
+  stopCleanly(name: string): Promise<void> {
+    return this.hosts.get(name)?.stop() ?? Promise.resolve();
   }
 
   get clients(): SimNode {
@@ -188,10 +210,8 @@ export class SimulatedCluster {
   }
 
   /** A start that fails is either said to `refused`, or a defect. */
-  private async booted(
-    name: string,
-    start: Promise<{ status(): Readonly<Record<string, unknown>> }>,
-  ): Promise<void> {
+  private async booted(name: string, start: Promise<RunningHost>): Promise<void> {
+    this.hosts.delete(name);
     try {
       this.hosts.set(name, await start);
     } catch (error) {

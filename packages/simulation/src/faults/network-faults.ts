@@ -77,6 +77,65 @@ const split: FaultKind = {
   end: (field, { targets }) => field.join([targets[0]!], [targets[1]!]),
 };
 
+/** Masters that reach two different quorums fence each other, and commit through the manifest meanwhile. */
+const dispute: FaultKind = {
+  name: "dispute",
+  about: "all database nodes lose each other while two segment servers are cut off",
+  draw: (random, targets) => ({
+    targets: random.shuffle([...targets.servers]).slice(0, 2),
+    forMs: logUniform(random, 2000, 9000),
+    amount: 0,
+  }),
+  describe: (fault) => `cut off ${names(fault)}, and all nodes from each other`,
+  begin: (field, fault) => eachDisputed(field, fault, (one, other) => field.part(one, other)),
+  end: (field, fault) => eachDisputed(field, fault, (one, other) => field.join(one, other)),
+};
+
+function eachDisputed(
+  field: Parameters<FaultKind["begin"]>[0],
+  { targets }: FaultShape,
+  act: (one: readonly string[], other: readonly string[]) => void,
+): void {
+  act(targets, field.others(targets));
+  const { nodes } = field;
+  nodes.forEach((node, i) => act([node], nodes.slice(i + 1)));
+}
+
+/**
+ * A switch fails half: one database node reaches two segment servers only, a second one only the other four. Then the first dies:
+ * a third finds two accepts, which may have been enough, and the second one's entries in their way. `targets`: both
+ * nodes, then the two servers.
+ */
+const crossed: FaultKind = {
+  name: "crossed",
+  about: "a node that reaches only two segment servers dies, while another reaches only the other four",
+  draw(random, targets) {
+    const [first, second] = random.shuffle([...targets.nodes]);
+    const servers = random.shuffle([...targets.servers]).slice(0, 2);
+    return {
+      targets: [first!, second ?? first!, ...servers],
+      forMs: logUniform(random, 200, 4000),
+      amount: logUniform(random, 5, 500),
+    };
+  },
+  describe: ({ targets: [first, second, ...servers], amount }) =>
+    `${first} reaches only ${servers.join(", ")}, ${second} only the others; ${first} dies after ${amount} ms`,
+  begin(field, { targets: [first, second, ...servers], amount }) {
+    field.part([first!], rest(field, servers));
+    if (second !== first) field.part([second!], servers);
+    field.world.at(field.world.nowMs + amount, () => field.stop(first!, "kill"));
+  },
+  end(field, { targets: [first, second, ...servers], forMs, amount }) {
+    field.join([first!], rest(field, servers));
+    if (second !== first) field.join([second!], servers);
+    // Longer away than the lines are cut, or it is up again before anybody has recovered its stream.
+    field.world.at(field.world.nowMs + Math.max(0, amount - forMs), () => field.start(first!));
+  },
+};
+
+const rest = (field: Parameters<FaultKind["begin"]>[0], servers: readonly string[]): string[] =>
+  field.servers.filter((name) => !servers.includes(name));
+
 /** After Zhou et al. 2021, section 4: a subset is stopped in one order and let go in another. `targets`: in the order of stopping. */
 const swizzle: FaultKind = {
   name: "swizzle",
@@ -184,6 +243,8 @@ export const NETWORK_FAULTS: readonly FaultKind[] = [
   isolateZone,
   oneWay,
   split,
+  dispute,
+  crossed,
   swizzle,
   breakLinks,
   delay,

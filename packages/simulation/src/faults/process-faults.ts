@@ -69,6 +69,14 @@ const killWriters: FaultKind = {
   draw: (random, targets) => ({ targets: targets.nodes, forMs: logUniform(random, 1, 2000), amount: 0 }),
 };
 
+const stop: FaultKind = {
+  ...kill,
+  name: "stop",
+  about: "a process is asked to end: a writer closes its stream first",
+  describe: (fault) => `stop ${names(fault)}`,
+  begin: (field, { targets }) => targets.forEach((name) => field.askToStop(name)),
+};
+
 const BOUNDARIES = ["before-persist", "after-persist", "before-send", "after-send"] as const;
 
 /** `amount`: boundary * 1000 + how many of them from now. */
@@ -93,6 +101,34 @@ const crashAt: FaultKind = {
     field.world.cancelCrashAt(name);
     // It went down by itself: this is the operator who starts it.
     if (!field.isUp(name)) field.bounce(name);
+  },
+};
+
+/**
+ * Two segment servers are out of reach, and a database node dies as it sends: who recovers its stream cannot know what those
+ * two have accepted. `targets`: the node first. `amount`: which send from half of the time on.
+ */
+const cornered: FaultKind = {
+  name: "cornered",
+  about: "two segment servers are cut off, and a database node dies between two sends",
+  draw: (random, targets) => ({
+    targets: [random.pick(targets.nodes), ...random.shuffle([...targets.servers]).slice(0, 2)],
+    forMs: logUniform(random, 500, 6000),
+    amount: 1 + random.int(12),
+  }),
+  describe: ({ targets: [node, ...servers], amount }) =>
+    `cut off ${servers.join(", ")}, then kill ${node} after send ${amount}`,
+  begin(field, { targets: [node, ...servers], forMs, amount }) {
+    field.part(servers);
+    field.world.at(field.world.nowMs + forMs / 2, () => {
+      if (field.isUp(node!))
+        field.world.crashAt(node!, { boundary: "after-send", count: amount, how: "kill" });
+    });
+  },
+  end(field, { targets: [node, ...servers] }) {
+    field.join(servers);
+    field.world.cancelCrashAt(node!);
+    if (!field.isUp(node!)) field.bounce(node!);
   },
 };
 
@@ -137,7 +173,9 @@ export const PROCESS_FAULTS: readonly FaultKind[] = [
   crashZone,
   crashAll,
   killWriters,
+  stop,
   crashAt,
+  cornered,
   pause,
   zombie,
   slow,
