@@ -14,6 +14,7 @@ import {
   REPLICAS,
   sameVersion,
   showVersion,
+  streamState,
   type Lsn,
   type PageUse,
   type StreamId,
@@ -235,7 +236,11 @@ function tooFewAccepts(
 export function canNeverCommit(facts: Facts, e: EntryFacts): boolean {
   const first = e.slices[0];
   if (first === undefined || e.ruling === "abort") return true;
-  if (facts.decisionKnownAt(first.pg, e.stream, e.lsn) >= OWNED_QUORUM) return true;
+  return facts.decisionKnownAt(first.pg, e.stream, e.lsn) >= OWNED_QUORUM || isDoomed(facts, e);
+}
+
+/** What is committed already forbids it. */
+function isDoomed(facts: Facts, e: EntryFacts): boolean {
   const superseder = facts.supersederOf(e.stream, e.lsn);
   if (superseder !== undefined && isCommitted(superseder)) return true;
   for (const slice of e.slices)
@@ -248,6 +253,15 @@ export function canNeverCommit(facts: Facts, e: EntryFacts): boolean {
     if (under !== undefined && !isCommitted(under) && canNeverCommit(facts, under)) return true;
   }
   return false;
+}
+
+/** A committed entry changed what this one checked, or checked what this one changes. */
+function hasRivalCheck(facts: Facts, e: EntryFacts): boolean {
+  return e.slices.some(
+    (slice) =>
+      slice.checks.some(({ page, base }) => facts.successor(page, base) !== undefined) ||
+      slice.deltas.some(({ page, base }) => [...facts.checkersOf(page, base)].some((c) => !isItself(e, c))),
+  );
 }
 
 export const commitConditions: readonly Condition[] = [
@@ -324,6 +338,32 @@ export const commitConditions: readonly Condition[] = [
       const e = committing(facts, step);
       if (e === undefined || !step.byClose || e.ruling !== undefined) return undefined;
       return tooFewAccepts(facts, e, (owned) => FENCE_QUORUM - (REPLICAS - quorumFor(owned)), "a recovery");
+    },
+  }),
+  condition({
+    name: "recovery-keeps",
+    rule: "7 step 2, I1",
+    says: "recovery aborts nothing that a write quorum has accepted, unless something else forbids it",
+    on: "ruled",
+    order: "true",
+    fails: (facts, { stream, lsn, decision, byClose }) => {
+      if (decision !== "abort" || !byClose) return undefined;
+      const e = facts.entry(stream, lsn);
+      if (e === undefined || e.slices.length === 0 || e.decision !== undefined) return undefined;
+      if (tooFewAccepts(facts, e, quorumFor, "a commit") !== undefined || isDoomed(facts, e))
+        return undefined;
+      return hasRivalCheck(facts, e) ? undefined : "a write quorum has accepted it";
+    },
+  }),
+  condition({
+    name: "manifest-commit-open",
+    rule: "6 manifest, I6",
+    says: "a commit goes through the manifest only while its stream is open there",
+    on: "ruled",
+    order: "any",
+    fails: (facts, { stream, decision, byClose }) => {
+      if (decision !== "commit" || byClose || facts.manifest === undefined) return undefined;
+      return streamState(facts.manifest, stream)?.state === "closed" ? "the stream is closed" : undefined;
     },
   }),
   condition({
