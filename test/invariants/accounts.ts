@@ -7,6 +7,7 @@ import { put, read, until, type Rows } from "./play.ts";
 
 const NAMES = ["alice", "bob", "carol", "dave"];
 const EACH = 100;
+const FILLER_BYTES = 1200;
 
 interface Move {
   readonly tx: ScriptTransaction;
@@ -19,6 +20,10 @@ interface Move {
 export class Accounts {
   /** What the accounts begin with. */
   static readonly opening: Rows = Object.fromEntries(NAMES.map((name) => [name, EACH]));
+  /** Rows between the accounts, so that each is on a page of its own. */
+  static readonly filling: Rows = Object.fromEntries(
+    NAMES.flatMap((name) => [1, 2, 3].map((i) => [`${name}-${i}`, "-".repeat(FILLER_BYTES)])),
+  );
 
   private readonly world: World;
   private readonly moves: Move[] = [];

@@ -12,12 +12,17 @@ import { Accounts } from "./accounts.ts";
 import { hold, start } from "./play.ts";
 
 const SCENES = 8;
+/** Rounds of delivery that fit between two moves of a scene; undefined: all there are. */
+const PACES = [1, 2, 3, undefined, undefined];
 
 /** One life. Returns what was found wrong. */
 export function contestedLife(seed: number, planted: readonly PlantedBug[] = []): string[] {
   const random = new Random(seed);
   const writers = 2 + random.int(2);
-  const world = start({ mode: "multi", writers, suspectAfterMs: 100, planted }, Accounts.opening);
+  const world = start(
+    { mode: "multi", writers, suspectAfterMs: 100, planted },
+    { ...Accounts.opening, ...Accounts.filling },
+  );
   const accounts = new Accounts(world);
   for (let i = 0; i < SCENES; i++) new Scene(world, random, accounts).play();
   return accounts.endings();
@@ -28,12 +33,15 @@ class Scene {
   private readonly random: Random;
   private readonly accounts: Accounts;
   private readonly nodes: readonly string[];
+  /** One round at a time, messages of all kinds are on their way when something happens. */
+  private readonly pace: number | undefined;
 
   constructor(world: World, random: Random, accounts: Accounts) {
     this.world = world;
     this.random = random;
     this.accounts = accounts;
     this.nodes = [...world.nodes.keys()];
+    this.pace = random.pick(PACES);
   }
 
   play(): void {
@@ -73,16 +81,16 @@ class Scene {
       }
       other = reached;
     }
-    this.world.run();
+    this.world.run(this.pace);
   }
 
   private write(): void {
     for (const node of this.random.shuffle([...this.nodes]))
       for (let n = this.random.int(3); n > 0; n--) {
         this.accounts.move(node, this.random);
-        if (this.random.chance(0.6)) this.world.run();
+        if (this.random.chance(0.6)) this.world.run(this.pace);
       }
-    this.world.run();
+    this.world.run(this.pace);
   }
 
   /** Some of what is held arrives, frame by frame. */
@@ -94,7 +102,7 @@ class Scene {
       if (held.length === 0) return;
       const { from, to } = this.random.pick(held);
       this.world.deliver(from, to);
-      if (this.random.chance(0.7)) this.world.run();
+      if (this.random.chance(0.7)) this.world.run(this.pace);
     }
   }
 
@@ -106,7 +114,7 @@ class Scene {
       world.clients.get(first!)!.forget();
       world.crash(first!);
     } else world.cut(first!, second!);
-    world.run();
+    world.run(this.pace);
   }
 
   private restartSegments(): void {
@@ -115,11 +123,12 @@ class Scene {
       world.crash(name, random.chance(0.5) ? { tear: true } : undefined);
     if (random.chance(0.5)) this.wait();
     for (const name of SEGMENTS) if (!world.isRunning(name)) world.restart(name);
-    world.run();
+    world.run(this.pace);
   }
 
   private wait(): void {
-    this.world.tick(10 * (1 + this.random.int(this.random.chance(0.4) ? 40 : 8)));
+    const ticks = 1 + this.random.int(this.random.chance(0.4) ? 40 : 8);
+    this.world.tick(10 * ticks, this.pace);
   }
 
   private clear(): void {
@@ -127,8 +136,8 @@ class Scene {
       for (const segment of this.random.shuffle([...SEGMENTS])) {
         hold(this.world, [node], [segment], false);
         hold(this.world, [segment], [node], false);
-        if (this.random.chance(0.3)) this.world.run();
+        if (this.random.chance(0.3)) this.world.run(this.pace);
       }
-    this.world.run();
+    this.world.run(this.pace);
   }
 }

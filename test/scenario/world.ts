@@ -104,22 +104,22 @@ export class World {
 
   // --- time and delivery -----------------------------------------------------------------------
 
-  /** Rounds until nothing is under way but on held directions. */
-  run(): void {
+  /** Rounds until nothing is under way but on held directions; or no more than `most`. */
+  run(most?: number): void {
     this.endTurns();
-    for (let round = 0; this.round(); round++)
+    for (let round = 0; round !== most && this.round(); round++)
       if (round > ROUNDS_MAX) throw new Error("the world does not come to rest");
   }
 
-  /** Virtual time passes, in steps of the nodes' tick; after each the world runs. */
-  tick(ms: number): void {
+  /** Virtual time passes, in steps of the nodes' tick; after each the world runs, for `most` rounds. */
+  tick(ms: number, most?: number): void {
     const end = this.now + ms;
     while (this.now < end) {
       this.now += NODE_TICK_MS;
       for (const node of this.nodes.values()) node.tick(this.now);
       if (this.now % SEGMENT_TICK_MS === 0)
         for (const segment of this.segments.values()) segment.tick(this.now);
-      this.run();
+      this.run(most);
     }
   }
 

@@ -29,6 +29,10 @@ export const PLANTED_BUGS = {
     rule: "4 vote 2, I2",
     breaks: "what builds on an entry is rejected with it on account of a page that it only checked",
   },
+  "own-change-overtakes-check": {
+    rule: "4 vote 2, 7 step 2, I2",
+    breaks: "an entry that checked a page is beaten by a later one of its own stream that changed it",
+  },
   "later-own-claim-ignored": {
     rule: "4 vote 4, I3",
     breaks: "a slice that was on hold is accepted beside a later one of its stream",
@@ -89,6 +93,10 @@ export const PLANTED_BUGS = {
   "durable-ahead-of-gap": { rule: "6, I1", breaks: "a later entry's quorum commits the entry before it" },
   "exclusive-ahead-of-gap": { rule: "6 single, I1", breaks: "one entry more than a quorum has is durable" },
   "commit-out-of-order": { rule: "6 commit", breaks: "an entry commits while an earlier one is undecided" },
+  "passes-open-aborts": {
+    rule: "6 told, I4",
+    breaks: "the durable point passes an abort that a recovery may still turn into a commit",
+  },
   "own-bases-ignored": { rule: "6 commit, I5", breaks: "an entry built on an aborted one goes on" },
   "never-yields": { rule: "6 abort, I7", breaks: "an entry in the way of a higher stream's waits for ever" },
   "decisions-not-carried": { rule: "6 decisions", breaks: "a decision is sent once" },

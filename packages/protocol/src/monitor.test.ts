@@ -28,8 +28,8 @@ describe("the monitor", () => {
       c.send(1, 2, { writes: [[7, v(1, 1)]] });
       c.vote(1, 2, 3);
       c.decide(1, 2, "abort", "yield");
-      c.durable(1, 2);
       c.learn(1, 2, [2], 6);
+      c.durable(1, 2);
       c.tell(1, 2, "abort");
       c.show("writer-2", 1, 2, point([1, 2]));
       c.commit(2, 1, { writes: [[7, v(1, 1)]], builtOn: point([1, 2]) });
@@ -41,7 +41,7 @@ describe("the monitor", () => {
     expect(conditionsOf(sound)).toEqual([]);
   });
 
-  test("durable point: no gap (I1), and four of six", () => {
+  test("durable point: no gap (I1), four of six, and no abort that may still be overruled", () => {
     const gap = (c: ToldCluster): void => {
       c.open(1);
       c.send(1, 1);
@@ -58,7 +58,15 @@ describe("the monitor", () => {
       c.decide(1, 1);
       c.durable(1, 1);
     };
-    expect(conditionsOf(three)).toEqual(["votes-decide", "durable-on-four"]);
+    expect(conditionsOf(three)).toEqual(["votes-decide", "told-is-stored", "durable-on-four"]);
+    const open = (c: ToldCluster): void => {
+      c.open(1);
+      c.send(1, 1);
+      c.vote(1, 1, 3);
+      c.decide(1, 1, "abort", "yield");
+      c.durable(1, 1);
+    };
+    expect(conditionsOf(open)).toEqual(["durable-is-final"]);
   });
 
   test("I4, I5: nothing is shown before the durable point, nor without what it was built on", () => {

@@ -14,6 +14,7 @@ import {
   type StreamId,
 } from "@sixfold/model";
 import { condition, type Condition } from "./condition.ts";
+import { canNeverCommit } from "./commit-conditions.ts";
 import { isCommitted, usesOf, type Facts } from "./facts.ts";
 import { exclusivityFault, registerFault, sameRevisionFault } from "./manifest-steps.ts";
 
@@ -159,6 +160,36 @@ export const streamConditions: readonly Condition[] = [
       if (through < facts.durablePoint(stream)) return "the durable point goes back";
       const first = facts.firstUndecided(stream);
       return first <= through ? `entry ${first} is undecided` : undefined;
+    },
+  }),
+  condition({
+    name: "durable-is-final",
+    rule: "1 durable point, 6 told, I4",
+    says: "the durable point passes an abort only once nothing can commit the entry any more",
+    on: "durable",
+    order: "true",
+    fails: (facts, { stream, through }) => {
+      for (const at of facts.sentAfter(stream, facts.durablePoint(stream))) {
+        if (at > through) break;
+        const e = facts.entry(stream, at);
+        if (e?.decision === "abort" && !canNeverCommit(facts, e)) return `entry ${at} may still be committed`;
+      }
+      return undefined;
+    },
+  }),
+  condition({
+    name: "told-is-stored",
+    rule: "I1",
+    says: "a client hears of a commit once four of six segments of each of its PGs have it",
+    on: "told",
+    order: "true",
+    fails: (facts, { stream, lsn: at, decision }) => {
+      if (decision !== "commit" || facts.isForgotten(stream, at)) return undefined;
+      for (const { pg } of facts.entry(stream, at)?.slices ?? []) {
+        const there = facts.storedAt(pg, stream, at);
+        if (there < OWNED_QUORUM) return `entry ${at} is on ${there} segments of PG ${pg}`;
+      }
+      return undefined;
     },
   }),
   condition({

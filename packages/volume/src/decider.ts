@@ -11,7 +11,7 @@
  * read proves less: a recovery may have committed this entry first, and the rival after it, without a
  * trace of this entry on that page. So then, and after a yield, when the abort is durable on four of six
  * segments of the entry's first PG, or an entry that supersedes it is *committed*: until then a
- * recovery may still commit it. The `told` effect says so.
+ * recovery may still commit it. The `told` effect says so, and only then the durable point passes the abort.
  */
 import {
   assert,
@@ -46,6 +46,8 @@ export class Decider implements VoteListener {
   /** Undecided entries that some segment lets wait. */
   readonly blocked = new Set<InFlightEntry>();
   readonly untold = new Map<Lsn, Untold>();
+  /** No entry before this one is undecided. */
+  private undecided = 0 as Lsn;
   /** Of undecided entries. */
   inFlightBytes = 0;
   /** Of those not yet sent. */
@@ -163,15 +165,22 @@ export class Decider implements VoteListener {
   /** Decides what can be decided in LSN order. Shared volumes. */
   advance(now: number): void {
     const before = this.log.through;
-    for (let e = this.inFlight.peek(); e !== undefined; e = this.inFlight.peek()) {
-      if (e.state === "aborted") this.passAborted(e, now);
-      else if (e.state === "committed") this.log.passed(e.lsn, false);
-      else if (e.state === "manifest" || (e.state === "sent" && this.hasQuorum(e))) this.commit(e, now);
-      else break;
-      this.inFlight.shift();
+    const { inFlight } = this;
+    if (this.undecided < inFlight.first) this.undecided = inFlight.first;
+    for (let e = inFlight.get(this.undecided); e !== undefined; e = inFlight.get(this.undecided)) {
+      if (e.state === "manifest" || (e.state === "sent" && this.hasQuorum(e))) this.commit(e);
+      else if (e.state !== "aborted" && e.state !== "committed") break;
+      this.undecided = (this.undecided + 1) as Lsn;
     }
-    if (this.planted.size > 0 && this.planted.has("commit-out-of-order")) this.commitBeyond(now);
+    if (this.planted.size > 0 && this.planted.has("commit-out-of-order")) this.commitBeyond();
+    for (let e = inFlight.peek(); e !== undefined && this.isFinal(e); e = inFlight.peek()) this.pass(e, now);
     this.announce(before);
+  }
+
+  /** Committed, or aborted for good. What a recovery may still commit must not be passed over: nobody would show it when it does (I4). */
+  private isFinal({ state, lsn }: InFlightEntry): boolean {
+    if (state !== "aborted") return state === "committed";
+    return !this.untold.has(lsn) || this.planted.has("passes-open-aborts");
   }
 
   private hasQuorum(e: InFlightEntry): boolean {
@@ -180,10 +189,10 @@ export class Decider implements VoteListener {
   }
 
   /** Planted: what has its quorum commits beside an earlier entry that has not. */
-  private commitBeyond(now: number): void {
+  private commitBeyond(): void {
     for (let at = this.inFlight.first; at < this.inFlight.next; at = (at + 1) as Lsn) {
       const e = this.inFlight.get(at)!;
-      if (e.state === "sent" && hasQuorum(e) && e.entry.ownBases.length === 0) this.commit(e, now);
+      if (e.state === "sent" && hasQuorum(e) && e.entry.ownBases.length === 0) this.commit(e);
     }
   }
 
@@ -196,9 +205,8 @@ export class Decider implements VoteListener {
         e !== undefined && (e.state === "sent" || e.state === "aborted"),
         "entries are sent before they are acked",
       );
-      if (e.state === "aborted") this.passAborted(e, now);
-      else this.commit(e, now);
-      this.inFlight.shift();
+      if (e.state === "sent") this.commit(e);
+      this.pass(e, now);
     }
     this.announce(before);
   }
@@ -210,7 +218,7 @@ export class Decider implements VoteListener {
     this.out.trace?.({ kind: "durable", stream: this.stream, through });
   }
 
-  private commit(e: InFlightEntry, now: number): void {
+  private commit(e: InFlightEntry): void {
     for (const base of e.entry.ownBases)
       assert(
         !this.log.isAborted(base) || this.planted.has("own-bases-ignored"),
@@ -221,22 +229,20 @@ export class Decider implements VoteListener {
     this.commits++;
     this.inFlightBytes -= e.bytes;
     if (this.blocked.size > 0) this.blocked.delete(e);
-    if (e === this.inFlight.peek()) this.log.passed(e.lsn, false);
-    for (const pg of e.pgs) {
-      pg.lastDecided = e.lsn;
-      pg.lastCommitted = e.lsn;
-      this.markDirty(pg, now);
-    }
     this.out.committed(this.stream, e.lsn, by);
     if (e.entry.supersedes !== 0) this.tell(e.entry.supersedes);
   }
 
-  private passAborted(e: InFlightEntry, now: number): void {
-    this.log.passed(e.lsn, true);
+  /** The durable point moves over the first entry in flight. */
+  private pass(e: InFlightEntry, now: number): void {
+    const isCommitted = e.state === "committed";
+    this.log.passed(e.lsn, !isCommitted);
     for (const pg of e.pgs) {
       pg.lastDecided = e.lsn;
+      if (isCommitted) pg.lastCommitted = e.lsn;
       this.markDirty(pg, now);
     }
+    this.inFlight.shift();
   }
 
   markDirty(pg: PgProgress, now: number): void {

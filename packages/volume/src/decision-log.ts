@@ -54,9 +54,9 @@ export class DecisionLog {
     if (n > 0 && (n >= 1024 || n === this.aborts.length)) this.aborts.splice(0, n);
   }
 
-  /** What a frame to this PG says. */
-  forPg(pg: PgProgress): Decisions {
-    const from = this.carries ? minLsn(pg.known, this.through) : pg.decidedSent;
+  /** What a frame to this PG says. `fedThrough`: followers have heard so much; the same frame goes to them. */
+  forPg(pg: PgProgress, fedThrough: Lsn): Decisions {
+    const from = this.carries ? minLsn(pg.known, fedThrough) : pg.decidedSent;
     const first = firstAfter(this.aborts, from);
     const aborts = first === this.aborts.length ? NONE : this.aborts.slice(first);
     this.earlyList ??= [...this.early].sort((a, b) => a - b);

@@ -28,6 +28,7 @@ export function settleLostStream(
   const unknown: Lsn[] = [];
   for (let e = inFlight.peek(); e !== undefined; e = inFlight.peek()) {
     inFlight.shift();
+    if (e.state === "committed") continue;
     let decision =
       closed !== undefined && e.lsn > closed.final
         ? "abort"

@@ -107,7 +107,7 @@ export class ManifestCommit {
     const run: InFlightEntry[] = [];
     for (let at = inFlight.first; at < inFlight.next && run.length < RUN_MAX; at = (at + 1) as Lsn) {
       const e = inFlight.get(at)!;
-      if (e.state === "aborted" || e.state === "manifest") continue;
+      if (e.state === "aborted" || e.state === "committed" || e.state === "manifest") continue;
       if (e.state !== "sent") break;
       if (hasQuorum(e)) continue;
       const { writer } = this;

@@ -266,7 +266,7 @@ export class StreamWriter {
         pg: pg.pg,
         stream: this.stream,
         exclusive: this.exclusive,
-        decisions: this.decider.log.forPg(pg),
+        decisions: this.decider.log.forPg(pg, this.fedThrough),
         lowWater: this.context.lowWater,
         builtOn: this.context.builtOn,
         slices,
