@@ -5,6 +5,7 @@
 import type { Consistency, Isolation, Mode, PlantedBug } from "@sixfold/model";
 import { Random } from "@sixfold/model";
 import { type TransactionStyle, WORKLOAD_NAMES, type WorkloadName } from "@sixfold/workload";
+import { type Distance, DISTANCES } from "./distance.ts";
 import { FAULT_NAMES, faultKind } from "./fault-catalogue.ts";
 import type { PlannedFault, Targets } from "./fault.ts";
 
@@ -64,13 +65,6 @@ export interface Plan {
 export const SIMULATED_WORKLOADS: readonly WorkloadName[] = WORKLOAD_NAMES.filter(
   (name) => !name.startsWith("ycsb"),
 );
-
-/**
- * How far apart machines are. Far ones have much in flight at any instant: what recoveries and the manifest's commits are for
- * happens often there.
- */
-export const DISTANCES = ["near", "apart", "far"] as const;
-export type Distance = (typeof DISTANCES)[number];
 
 const FAULTS_MOST = 9;
 const SAFETY_LEAST_MS = 1500;

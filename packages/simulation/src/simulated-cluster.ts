@@ -6,9 +6,9 @@ import { connectOn } from "@sixfold/client";
 import { Journal, localTopology, startNodeHost, startSegmentHost, type Topology } from "@sixfold/cluster";
 import type { Procedure } from "@sixfold/database";
 import { type Mode, nodeName, type PlantedBug, Random, type Traced, type NodeName } from "@sixfold/model";
-import { type Delay, fixedDelay, type SimNode, World } from "@sixfold/sim-ports";
+import { fixedDelay, type SimNode, World } from "@sixfold/sim-ports";
 import { procedures as workloadProcedures } from "@sixfold/workload";
-import type { Distance } from "./plan.ts";
+import { DELAYS, type Distance } from "./distance.ts";
 
 export interface ClusterShape {
   readonly seed: number;
@@ -55,12 +55,6 @@ const GEOMETRY = { pageBytes: 4096, segmentBytes: 64 * 4096 };
 const CONNECT_TIMEOUT_MS = 60_000;
 const SYNC_MS = 0.5;
 const READY_POLL_MS = 10;
-/** One way, inside a zone and between two; near is what the simulated network is by itself. */
-const DELAYS: Readonly<Record<Distance, Partial<Record<"sameAz" | "otherAz", Delay>>>> = {
-  near: {},
-  apart: { sameAz: { minMs: 0.3, meanMs: 1, maxMs: 20 }, otherAz: { minMs: 1, meanMs: 4, maxMs: 40 } },
-  far: { sameAz: { minMs: 1, meanMs: 6, maxMs: 80 }, otherAz: { minMs: 4, meanMs: 16, maxMs: 150 } },
-};
 /** The machine that all clients run on. */
 export const CLIENTS = "clients";
 
