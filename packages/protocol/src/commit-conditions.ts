@@ -20,7 +20,7 @@ import {
   type StreamId,
 } from "@sixfold/model";
 import { condition, type Condition } from "./condition.ts";
-import { isCommitted, type EntryFacts, type Facts } from "./facts.ts";
+import { isCommitted, isOwnAfter, type EntryFacts, type Facts } from "./facts.ts";
 
 /** A step that commits the entry named in it, for the first time. */
 interface Committing {
@@ -74,14 +74,14 @@ function baseNotCommitted(facts: Facts, step: Committing): string | undefined {
   return undefined;
 }
 
-/** A checked page has not been changed by an entry committed before. */
+/** A checked page has not been changed by an entry committed before, unless by a later one of its stream. */
 function checkOvertaken(facts: Facts, step: Committing): string | undefined {
   const e = committing(facts, step);
   if (e === undefined) return undefined;
   for (const slice of e.slices)
     for (const { page, base } of slice.checks) {
       const next = facts.successor(page, base);
-      if (next !== undefined && !isItself(e, next))
+      if (next !== undefined && !isOwnAfter(e, next))
         return `page ${page}, checked at ${showVersion(base)}: ${showVersion(next)} is committed`;
     }
   return undefined;
@@ -259,8 +259,10 @@ function isDoomed(facts: Facts, e: EntryFacts): boolean {
 function hasRivalCheck(facts: Facts, e: EntryFacts): boolean {
   return e.slices.some(
     (slice) =>
-      slice.checks.some(({ page, base }) => facts.successor(page, base) !== undefined) ||
-      slice.deltas.some(({ page, base }) => [...facts.checkersOf(page, base)].some((c) => !isItself(e, c))),
+      slice.checks.some(({ page, base }) => {
+        const next = facts.successor(page, base);
+        return next !== undefined && !isOwnAfter(e, next);
+      }) || slice.deltas.some(({ page, base }) => facts.checkersOf(page, base).some((c) => !isItself(e, c))),
   );
 }
 

@@ -39,6 +39,13 @@ export interface EntryFacts {
 
 export const isCommitted = (e: EntryFacts): boolean => e.decision === "commit" || e.ruling === "commit";
 
+/**
+ * The entry itself, or one that its stream sent later. Where that changed what the entry had checked, the check was decided before: commits go in
+ * LSN order, whoever hears of them first.
+ */
+export const isOwnAfter = (e: { readonly stream: StreamId; readonly lsn: Lsn }, v: PageVersion): boolean =>
+  v.stream === e.stream && v.lsn >= e.lsn;
+
 /** Every page that the slice changes or checks. */
 export const usesOf = (s: SentSliceFacts): readonly PageUse[] =>
   s.checks.length === 0 ? s.deltas : [...s.deltas, ...s.checks];

@@ -20,7 +20,7 @@ import {
   type StreamId,
 } from "@sixfold/model";
 import { condition, type Condition, type Step } from "./condition.ts";
-import { isCommitted, usesOf, type EntryFacts, type Facts } from "./facts.ts";
+import { isCommitted, isOwnAfter, usesOf, type EntryFacts, type Facts } from "./facts.ts";
 
 interface Vote {
   readonly pg: PgId;
@@ -109,9 +109,12 @@ function claimInTheWay(facts: Facts, step: Vote, process: NodeName): string | un
 function baseOvertaken(facts: Facts, step: Vote, process: NodeName): string | undefined {
   const found = accepted(facts, step, process);
   if (found === undefined) return undefined;
-  for (const { page, base } of usesOf(found.slice)) {
+  for (const use of usesOf(found.slice)) {
+    const { page, base } = use;
     const next = facts.successor(page, base);
     if (next === undefined || (next.stream === step.stream && next.lsn === step.lsn)) continue;
+    // Said again by a segment that was started anew; it was given before that.
+    if (isOwnAfter(found.e, next) && !found.slice.deltas.includes(use)) continue;
     const isHere = facts.storedThrough(process, step.pg, next.stream) >= next.lsn;
     if (isHere && facts.knownDecision(process, step.pg, next.stream, next.lsn) === "commit")
       return `page ${page}: ${showVersion(next)} is known to be committed on ${showVersion(base)}`;

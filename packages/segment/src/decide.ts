@@ -244,7 +244,7 @@ export class Decider {
       if (u.taken.phase !== "pending") continue;
       const root = rootOf(u.taken.log, chain, u.base);
       if (root === undefined) continue;
-      const winner = overtakenBy(this.state, chain, u.taken.slice, root);
+      const winner = overtakenBy(this.state, chain, u.taken.slice, root, u.writes);
       if (winner !== undefined && winner !== "hold")
         this.setVote(u.taken, { kind: "reject", page: chain.page, winner }, turn);
     }

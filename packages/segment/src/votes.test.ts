@@ -76,6 +76,20 @@ describe("votes", () => {
     expect(releasedBesideLater(["later-own-claim-ignored"])).toEqual(["accept", "accept", "accept"]);
   });
 
+  test("I2: a check is not overtaken by what its own stream changed after it: it was decided before, and may be committed", () => {
+    const checked = (planted: readonly "own-change-overtakes-check"[]) => {
+      const s = new BenchSegment({ planted });
+      s.append([slice({ stream: 1, lsn: 1, writes: [[Q, NONE]] })], { decisions: decided(0, 1) });
+      s.append([slice({ stream: 1, lsn: 2, writes: [[P, NONE]], checks: [[Q, v(1, 1)]] })]);
+      s.append([slice({ stream: 1, lsn: 3, writes: [[Q, v(1, 1)]] })]);
+      // Says that 1:3 is committed; the decisions of its writer are yet to come.
+      s.append([slice({ stream: 2, lsn: 1, writes: [[Q, v(1, 3)]] })]);
+      return [s.vote(1, 2), s.vote(2, 1)];
+    };
+    expect(checked([])).toEqual(["accept", "wait 1:2"]);
+    expect(checked(["own-change-overtakes-check"])[0]).toMatch("reject");
+  });
+
   const builtOnOvertaken = (planted: readonly "overtaken-check-dooms"[]) => {
     const s = new BenchSegment({ planted });
     s.append([slice({ stream: 1, lsn: 1, writes: [[Q, NONE]] })], { decisions: decided(0, 1) });

@@ -95,7 +95,7 @@ function pageWord(b: Ballots, taken: Taken, page: PageId, base: PageVersion, wri
   if (b.planted?.has("base-unchecked")) return blockerOf(b, chain, taken, writes);
   const root = rootOf(taken.log, chain, base);
   if (root === undefined) return HOLD as PageWord;
-  const overtaken = overtakenBy(b, chain, taken.slice, root);
+  const overtaken = overtakenBy(b, chain, taken.slice, root, writes);
   if (overtaken !== undefined)
     return overtaken === "hold" ? (HOLD as PageWord) : { kind: "reject", page, winner: overtaken };
   if (!isClaimed(taken.log, base) || !buildsOnOwn(b, chain, taken, page, base, writes))
@@ -127,12 +127,16 @@ export function rootOf(log: StreamLog, chain: PageChain, base: PageVersion): Pag
   return at;
 }
 
-/** The committed version that rules `root` out as the base of `judged`; "hold" while that cannot be told; undefined if it is the newest. */
+/**
+ * The committed version that rules `root` out as the base of `judged`, which changes the page (`writes`) or checks it; "hold" while that
+ * cannot be told; undefined if it is the newest.
+ */
 export function overtakenBy(
   b: Ballots,
   chain: PageChain,
   judged: PageVersion,
   root: PageVersion,
+  writes: boolean,
 ): PageVersion | "hold" | undefined {
   // What the damaged image was a version of is not known before it is mended.
   if (chain.isCorrupt) return "hold";
@@ -141,7 +145,12 @@ export function overtakenBy(
   // A committed delta beyond a gap: what is judged may be beaten by it, or be in the gap, and so committed itself (I2).
   if (sameVersion(root, chain.head)) return chain.detached.length === 0 ? undefined : "hold";
   const index = chain.indexOf(root);
-  if (index !== undefined) return nameOf(chain.changes[index + 1]!.taken.slice);
+  if (index !== undefined) {
+    const next = nameOf(chain.changes[index + 1]!.taken.slice);
+    // An own change behind an own check: commits go in LSN order, so the check was decided first, and nobody here knows how (I2).
+    const isLaterOwn = next.stream === judged.stream && next.lsn > judged.lsn;
+    return isLaterOwn && !writes && !b.planted?.has("own-change-overtakes-check") ? "hold" : next;
+  }
   if (chain.detached.some((c) => sameVersion(c.taken.slice, root))) return "hold";
   if (isNone(root) || chain.isMerged(root) || wasReceived(b, root))
     return nameOf(chain.changes[0]?.taken.slice ?? chain.stored);

@@ -58,6 +58,8 @@ interface SliceSpec {
   readonly pgs?: readonly number[];
   readonly base?: { readonly stream: number; readonly lsn: number };
   readonly page?: number;
+  /** Checked beside. */
+  readonly checks?: number;
   readonly ownBases?: readonly number[];
   readonly supersedes?: number;
 }
@@ -76,7 +78,7 @@ function slice(stream: number, o: SliceSpec = {}): Slice {
     ownBases: (o.ownBases ?? []).map(lsn),
     transaction: transactionId("t"),
     deltas: [{ page: pageId(o.page ?? 3), base, ops: new Uint8Array() }],
-    checks: [],
+    checks: o.checks === undefined ? [] : [{ page: pageId(o.checks), base: NONE }],
     bytes: new Uint8Array(),
   };
 }
@@ -290,6 +292,15 @@ describe("the rules, in their order", () => {
     expect(outcomeOf(1, manifest([rival]), seen(all), "recovery-without-conflict-check")).toBe("commit");
     const committed = [{ page: pageId(3), base: NONE, version: { stream: streamId(2), lsn: lsn(5) } }];
     expect(outcomeOf(1, manifest(), seen(all, {}, {}, { committed }))).toBe("abort");
+  });
+  test("4: what its own stream changed after it does not speak against a check (I2), what another changed does", () => {
+    const changedBy = (stream: number): FencedSegments => {
+      const version = { stream: streamId(stream), lsn: lsn(2) };
+      return seen(all, {}, { checks: 7 }, { committed: [{ page: pageId(7), base: NONE, version }] });
+    };
+    expect(outcomeOf(1, manifest(), changedBy(1))).toBe("commit");
+    expect(outcomeOf(1, manifest(), changedBy(1), "own-change-overtakes-check")).toBe("abort");
+    expect(outcomeOf(1, manifest(), changedBy(2))).toBe("abort");
   });
   test("5: an own base that is not committed", () => {
     const f = (first: Vote): FencedSegments =>

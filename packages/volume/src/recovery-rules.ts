@@ -99,7 +99,7 @@ export function judge(
       decision = "abort";
     else if (s.superseded && !planted.has("recovery-ignores-supersedes")) decision = "abort";
     else if (
-      conflicts(stream, s, others, facts.committed, committedHere) &&
+      conflicts(stream, s, others, facts.committed, committedHere, planted) &&
       !planted.has("recovery-without-conflict-check")
     )
       decision = "abort";
@@ -198,25 +198,37 @@ function ownBases(s: Suspect): readonly Lsn[] {
   return [];
 }
 
-/** Rule 4: somebody else's version follows the base of one of its pages. */
+/**
+ * Rule 4: another version follows the base of one of its pages. A later one of its own stream does not speak against a check: the check was
+ * decided before it.
+ */
 function conflicts(
   stream: StreamId,
   s: Suspect,
   outcomes: readonly Outcome[],
   committed: ReadonlyMap<PageId, readonly CommittedVersion[]>,
   committedHere: readonly CommittedVersion[],
+  planted: PlantedBugs,
 ): boolean {
-  const uses: PageUse[] = [];
-  for (const slice of s.slices.values()) uses.push(...slice.deltas, ...slice.checks);
-  if (outcomes.some((o) => conflictsWithOutcome(uses, o))) return true;
-  for (const use of uses) {
-    for (const v of committed.get(use.page) ?? []) {
-      const itself = v.version.stream === stream && v.version.lsn === s.lsn;
-      if (!itself && sameVersion(v.base, use.base)) return true;
-    }
-    for (const v of committedHere) if (v.page === use.page && sameVersion(v.base, use.base)) return true;
+  const changes: PageUse[] = [];
+  const checks: PageUse[] = [];
+  for (const slice of s.slices.values()) {
+    changes.push(...slice.deltas);
+    checks.push(...slice.checks);
   }
-  return false;
+  const uses = [...changes, ...checks];
+  if (outcomes.some((o) => conflictsWithOutcome(uses, o))) return true;
+  for (const use of uses)
+    if (committedHere.some((v) => v.page === use.page && sameVersion(v.base, use.base))) return true;
+  const isFollowed = (use: PageUse, isSpared: (at: Lsn) => boolean): boolean =>
+    (committed.get(use.page) ?? []).some(
+      ({ base, version: v }) => sameVersion(base, use.base) && !(v.stream === stream && isSpared(v.lsn)),
+    );
+  const sparesLater = !planted.has("own-change-overtakes-check");
+  return (
+    changes.some((use) => isFollowed(use, (at) => at === s.lsn)) ||
+    checks.some((use) => isFollowed(use, (at) => (sparesLater ? at >= s.lsn : at === s.lsn)))
+  );
 }
 
 /** Rule 6. An entry unseen in one of its PGs has no accepts there. */

@@ -4,7 +4,7 @@
  *     read the manifest ──> fence, segment by segment ──> judge, compare-and-set ──> tell the segments
  */
 import type { Stage } from "./stage.ts";
-import { ownBasesOf } from "./segment-rules.ts";
+import { isOwnChangeAfter, ownBasesOf } from "./segment-rules.ts";
 import { ACCEPT, HERE_AFTER_ACCEPT } from "./vote.ts";
 import {
   ABORT,
@@ -20,6 +20,7 @@ import {
   UNSEEN,
   UNSENT,
   type EntryLayout,
+  type Use,
 } from "./world.ts";
 import { conflictsListed, isDurable } from "./writer-actions.ts";
 
@@ -177,7 +178,7 @@ function isSuperseded(stage: Stage, r: number, e: EntryLayout): boolean {
   return answers.some((a) => isAnswered(stage, r, next, a));
 }
 
-/** "It conflicts with an entry committed in the manifest, at a fenced segment, or earlier in this list." */
+/** "It conflicts with an entry committed in the manifest, at a fenced segment, or earlier in this list." An own later change is none with a check. */
 function conflicts(stage: Stage, r: number, e: EntryLayout, judged: ReadonlyMap<number, number>): boolean {
   const { w } = stage;
   for (const other of w.entries) {
@@ -185,8 +186,12 @@ function conflicts(stage: Stage, r: number, e: EntryLayout, judged: ReadonlyMap<
     if (conflictsListed(stage, e, other)) return true;
     const committed = judged.get(other.index) === COMMIT || isAnswered(stage, r, other, KNOWN_COMMIT);
     if (!committed) continue;
-    for (const o of other.uses)
-      if (o.writes && e.uses.some((u) => u.page === o.page && w.base(u) === w.base(o))) return true;
+    for (const o of other.uses) {
+      if (!o.writes) continue;
+      const beats = (u: Use): boolean =>
+        u.page === o.page && w.base(u) === w.base(o) && !isOwnChangeAfter(w, e, u, other.index);
+      if (e.uses.some(beats)) return true;
+    }
   }
   return false;
 }

@@ -93,6 +93,7 @@ export const MODEL_BREAKS = [
   "recovery-ignores-supersedes",
   "recovery-without-own-bases",
   "overtaken-check-dooms",
+  "own-change-overtakes-check",
   "later-own-claim-ignored",
   "read-checks-not-sent",
 ] as const satisfies readonly PlantedBug[];

@@ -36,7 +36,7 @@ export interface SegmentVoice {
   stored(pg: number, i: number, e: number): void;
 }
 
-/** Where a root lies on the page's chain of committed versions. */
+/** Where a root lies on the page's chain of committed versions; `unknown` holds the slice and rejects nothing. */
 type Place = "newest" | "overtaken" | "unknown";
 
 export class SegmentRules {
@@ -233,7 +233,9 @@ export class SegmentRules {
       if (head === root) passed = true;
     }
     if (head === root) return this.hasDetached(pg, i, use.page) ? "unknown" : "newest";
-    return passed ? "overtaken" : "unknown";
+    return passed && !isOwnChangeAfter(w, e, use, this.onChain(pg, i, use.page, root)! - 1)
+      ? "overtaken"
+      : "unknown";
   }
 
   /** The committed version here that follows `base`, as index + 1. */
@@ -322,6 +324,15 @@ export class SegmentRules {
 export function baseOn(w: World, e: number, page: number): number {
   for (const u of w.entries[e]!.uses) if (u.page === page && u.writes) return w.base(u);
   return 0;
+}
+
+/**
+ * Is `other` a change that the entry's own stream made after the entry had checked the page? "Commits go strictly in LSN order", so the check
+ * was decided before it, and may have been committed.
+ */
+export function isOwnChangeAfter(w: World, e: EntryLayout, use: Use, other: number): boolean {
+  if (use.writes || w.has("own-change-overtakes-check")) return false;
+  return w.entries[other]!.stream === e.stream && w.entries[other]!.lsn > e.lsn;
 }
 
 /** Does `e` change a page that `base` changes, or one that it checks? */

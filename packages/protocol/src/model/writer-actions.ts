@@ -46,15 +46,14 @@ function send(stage: Stage, e: EntryLayout): void {
   if (e.retries >= 0 && w.status(e.retries) !== ABORTED) return;
   for (const before of w.ofStream[e.stream]!)
     if (before.lsn < e.lsn && before.retries < 0 && w.status(before.index) === UNSENT) return;
-  chooseBases(stage, e, 0);
+  chooseBases(stage, e, []);
 }
 
-/** Every combination of versions that the writer may have in its buffer pool. */
-function chooseBases(stage: Stage, e: EntryLayout, from: number): void {
+/** Every combination of versions that the writer may have in its buffer pool; `bases`: those chosen for its first pages. */
+function chooseBases(stage: Stage, e: EntryLayout, bases: readonly number[]): void {
   const { w } = stage;
-  const use = e.uses[from];
+  const use = e.uses[bases.length];
   if (use === undefined) {
-    const bases = e.uses.map((u) => w.base(u));
     stage.step(
       () =>
         `writer ${e.stream + 1} sends ${name(e)} on ${bases.map((b, i) => `page ${e.uses[i]!.page}: ${b === 0 ? "none" : name(w.entries[b - 1]!)}`).join(", ")}`,
@@ -68,11 +67,7 @@ function chooseBases(stage: Stage, e: EntryLayout, from: number): void {
     );
     return;
   }
-  for (const base of candidates(stage, e, use.page)) {
-    w.setBase(use, base);
-    chooseBases(stage, e, from + 1);
-  }
-  w.setBase(use, 0);
+  for (const base of candidates(stage, e, use.page)) chooseBases(stage, e, [...bases, base]);
 }
 
 /** The newest own version not aborted, if there is one that no foreign commit has followed; else any committed version not older than that. */

@@ -136,7 +136,7 @@ export class DumbSegment {
     for (const item of s.items) {
       if (by === "deltas" && !item.writes) continue;
       const root = this.root(s, item);
-      const winner = root === undefined ? undefined : this.winner(item.page, root);
+      const winner = root === undefined ? undefined : this.winner(s, item, root);
       if (winner !== undefined && winner !== "hold") return `reject ${winner}`;
     }
     return undefined;
@@ -161,11 +161,15 @@ export class DumbSegment {
   }
 
   /** The committed version that neither is `root` nor lies under it. */
-  private winner(page: number, root: string): string | undefined {
+  private winner(s: DumbSlice, { page, writes }: DumbItem, root: string): string | undefined {
     const chain = this.chain(page);
     const line = ["none", ...chain];
     const at = line.indexOf(root);
-    if (at >= 0 && at < line.length - 1) return line[at + 1];
+    if (at >= 0 && at < line.length - 1) {
+      const [stream, lsn] = line[at + 1]!.split(":").map(Number);
+      // What its own stream changed after it had checked.
+      return !writes && stream === s.stream && lsn! > s.lsn ? "hold" : line[at + 1];
+    }
     const apart = this.slices.filter(
       (s) =>
         this.facts.get(idOf(s)) === "commit" &&
@@ -189,7 +193,7 @@ export class DumbSegment {
   private itemWord(s: DumbSlice, item: DumbItem): string | undefined {
     const root = this.root(s, item);
     if (root === undefined) return "hold";
-    const winner = this.winner(item.page, root);
+    const winner = this.winner(s, item, root);
     if (winner !== undefined) return winner === "hold" ? "hold" : `reject ${winner}`;
     const ancestors = new Set<string>();
     for (
