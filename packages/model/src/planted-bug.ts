@@ -93,6 +93,10 @@ export const PLANTED_BUGS = {
   "durable-ahead-of-gap": { rule: "6, I1", breaks: "a later entry's quorum commits the entry before it" },
   "exclusive-ahead-of-gap": { rule: "6 single, I1", breaks: "one entry more than a quorum has is durable" },
   "commit-out-of-order": { rule: "6 commit", breaks: "an entry commits while an earlier one is undecided" },
+  "passes-open-aborts": {
+    rule: "6 told, I4",
+    breaks: "the durable point passes an abort that a recovery may still turn into a commit",
+  },
   "own-bases-ignored": { rule: "6 commit, I5", breaks: "an entry built on an aborted one goes on" },
   "never-yields": { rule: "6 abort, I7", breaks: "an entry in the way of a higher stream's waits for ever" },
   "decisions-not-carried": { rule: "6 decisions", breaks: "a decision is sent once" },
