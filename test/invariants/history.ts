@@ -2,6 +2,7 @@
  * What storage has written, read from the logs' bytes: the checkers' only source. It shares no rule with the machines.
  */
 import {
+  lsn as toLsn,
   showVersion,
   type Decision,
   type Decisions,
@@ -22,28 +23,36 @@ export interface LoggedEntry {
   readonly slices: Map<PgId, Slice>;
   /** By PG, the segment servers that have taken its slice. */
   readonly takenBy: Map<PgId, Set<string>>;
-  readonly decisions: Set<Decision>;
+  /** The last word of each log that has one. */
+  readonly decisions: Map<string, Decision>;
 }
 
 export class History {
   readonly entries = new Map<string, LoggedEntry>();
-  /** What logs hold of decisions, as they stand; applied to entries when all logs were read. */
-  private readonly said: { readonly stream: StreamId; readonly decisions: Decisions }[] = [];
+  /** What each log holds of decisions, as they stand; applied to entries when all logs were read. */
+  private readonly said: {
+    readonly by: string;
+    readonly stream: StreamId;
+    readonly decisions: Decisions;
+  }[] = [];
 
   constructor(world: World) {
     for (const segment of world.segments.values())
       this.readLog(segment.name, segment.disk.read().blocks.flat());
-    for (const { stream, decisions } of this.said) this.decide(stream, decisions);
+    for (const { by, stream, decisions } of this.said) this.decide(by, stream, decisions);
   }
 
   private readLog(name: string, records: readonly LogRecord[]): void {
     for (const record of records) {
       if (record.kind === "slices") for (const slice of record.slices) this.take(name, slice);
       else if (record.kind === "decisions" || record.kind === "close")
-        this.said.push({ stream: record.stream, decisions: record.decisions });
+        this.said.push({ by: name, stream: record.stream, decisions: record.decisions });
       else if (record.kind === "outcomes")
-        for (const { stream, lsn, decision } of record.outcomes)
-          this.entry(stream, lsn).decisions.add(decision);
+        for (const { stream, lsn, decision } of record.outcomes) {
+          const aborts = decision === "abort" ? [lsn] : [];
+          const decisions = { from: toLsn(lsn - 1), through: lsn, aborts, earlyAborts: [] };
+          this.said.push({ by: name, stream, decisions });
+        }
     }
   }
 
@@ -54,12 +63,13 @@ export class History {
     entry.takenBy.set(slice.pg, takers.add(name));
   }
 
-  private decide(stream: StreamId, { from, through, aborts, earlyAborts }: Decisions): void {
+  /** A log's last word counts: the abort of a writer that had lost its stream is overruled by the close. */
+  private decide(by: string, stream: StreamId, { from, through, aborts, earlyAborts }: Decisions): void {
     for (const entry of this.entries.values()) {
       if (entry.stream !== stream) continue;
       if (entry.lsn > from && entry.lsn <= through)
-        entry.decisions.add(aborts.includes(entry.lsn) ? "abort" : "commit");
-      if (earlyAborts.includes(entry.lsn)) entry.decisions.add("abort");
+        entry.decisions.set(by, aborts.includes(entry.lsn) ? "abort" : "commit");
+      if (earlyAborts.includes(entry.lsn)) entry.decisions.set(by, "abort");
     }
   }
 
@@ -69,7 +79,7 @@ export class History {
     if (entry === undefined)
       this.entries.set(
         key,
-        (entry = { stream, lsn, slices: new Map(), takenBy: new Map(), decisions: new Set() }),
+        (entry = { stream, lsn, slices: new Map(), takenBy: new Map(), decisions: new Map() }),
       );
     return entry;
   }
@@ -84,7 +94,7 @@ export function wrongWith(world: World): string[] {
 /** I2: no entry is committed by one segment's log and aborted by another's. */
 export function contradictions({ entries }: History): string[] {
   return [...entries]
-    .filter(([, entry]) => entry.decisions.size > 1)
+    .filter(([, entry]) => new Set(entry.decisions.values()).size > 1)
     .map(([name]) => `${name} is both committed and aborted`);
 }
 
@@ -93,7 +103,7 @@ export function brokenChains({ entries }: History): string[] {
   const found: string[] = [];
   const byPage = new Map<number, { base: PageVersion; version: PageVersion }[]>();
   for (const { stream, lsn, slices, decisions } of entries.values()) {
-    if (!decisions.has("commit")) continue;
+    if (![...decisions.values()].includes("commit")) continue;
     for (const slice of slices.values())
       for (const { page, base } of slice.deltas) {
         const versions = byPage.get(page) ?? [];
