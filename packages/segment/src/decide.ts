@@ -56,6 +56,15 @@ export class Decider {
     return true;
   }
 
+  /** Of a closed stream: what came last may have been all that was missing. */
+  closeGaps(log: StreamLog, turn: Turn): void {
+    const before = log.decided.through;
+    log.closeGaps();
+    if (log.decided.through === before) return;
+    if (log.exclusive) this.state.toIndex.add(log);
+    else this.advance(log, Number.POSITIVE_INFINITY, turn);
+  }
+
   /** One fact. `override`: it is the manifest's. */
   decideOne(log: StreamLog, at: Lsn, decision: Decision, turn: Turn, override = false): boolean {
     const before = log.decided.of(at);

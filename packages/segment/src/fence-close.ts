@@ -117,6 +117,7 @@ export function settleClosed(log: StreamLog, at: ClosedAt, decisions: Close["dec
   log.isFenced = true;
   log.closed = at;
   log.decided.close(decisions, at.final);
-  for (let i = log.indexAfter(at.final); i < log.slices.length; i++)
+  for (let i = log.indexAfter(at.tail); i < log.slices.length; i++)
     log.decided.set(log.slices[i]!.slice.lsn, "abort", true);
+  log.closeGaps();
 }

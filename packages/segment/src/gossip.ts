@@ -189,6 +189,7 @@ export class Gossip {
     const taken = takeDecided(state, log, m, c);
     if (m.closed !== undefined && log.closed === undefined)
       closeLog(state, decider, log, m.closed, nothingNew(m.decisions), turn);
+    else decider.closeGaps(log, turn);
     decider.revote(turn);
     return taken > 0 || log.decided.through > before ? { next: "more" } : {};
   }

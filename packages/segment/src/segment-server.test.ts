@@ -1,4 +1,4 @@
-import { lsn, nodeName, NONE, pageId, pgId, ReadPoint, streamId } from "@sixfold/model";
+import { lsn, nodeName, NONE, pageId, pgId, ReadPoint, streamId, type Slice } from "@sixfold/model";
 import { describe, expect, test } from "vitest";
 import {
   BenchSegment,
@@ -186,6 +186,19 @@ describe("fence and close", () => {
     whole.append(chainOf(1, 3));
     expect(whole.close(1, 2, 2, decided(0, 2))).toBe(true);
     expect(whole.append([slice({ stream: 2, lsn: 1, writes: [[1, v(1, 2)]] })]).at(-1)?.votes).toEqual([]);
+  });
+
+  test("a close that says nothing of entries without a slice here leaves no gap for ever, nor after a restart (I7)", () => {
+    const s = new BenchSegment({ settings: KEEP });
+    const written = (lsn: number, back: number): Slice =>
+      slice({ stream: 1, lsn, back, writes: [[1, back === 0 ? NONE : v(1, back)]] });
+    // 2 and 5 lie in another PG, where their decisions were known; 4 was given up, which nobody here has heard.
+    s.append([written(1, 0), written(3, 1), written(4, 3)], { decisions: decided(0, 1) });
+    expect(s.close(1, 5, 3, decided(2, 3))).toBe(true);
+    expect(s.append([slice({ stream: 2, lsn: 1, writes: [[1, v(1, 3)]] })]).at(-1)?.votes).toEqual([]);
+    s.crash();
+    expect(s.close(1, 5, 3, decided(5, 5))).toBe(true);
+    expect(s.read(1, point([1, 5]), [[1, 3]])).toMatchObject({ kind: "page", version: v(1, 3) });
   });
 
   test("outcomes of the manifest are facts, durable before they are confirmed", () => {

@@ -132,6 +132,7 @@ export class SegmentServer {
     for (const state of this.pgs.values()) {
       const decider = this.decider(state);
       for (const log of state.streams.values()) {
+        log.closeGaps();
         if (log.exclusive) state.toIndex.add(log);
         else for (let i = log.first; i < log.slices.length; i++) decider.apply(log.slices[i]!, turn);
       }

@@ -12,6 +12,7 @@ import {
   ACCEPT,
   assert,
   lsn,
+  minLsn,
   ZERO_LSN,
   type Decision,
   type Lsn,
@@ -183,9 +184,22 @@ export class StreamLog {
 
   /** Everything is here that the closed stream committed. */
   get isComplete(): boolean {
-    return (
-      this.closed !== undefined && this.scl >= this.closed.tail && this.decided.through >= this.closed.final
-    );
+    const { closed } = this;
+    return closed !== undefined && this.scl >= closed.tail && this.decided.through >= closed.tail;
+  }
+
+  /**
+   * Decisions on entries that have no slice in this PG may never come here, but once the stream is closed none is missed: the back-links show
+   * that up to the SCL there are no other slices of it in this PG.
+   */
+  closeGaps(): void {
+    const { closed, decided } = this;
+    if (closed === undefined || this.scl < closed.tail) return;
+    const upTo = minLsn(this.scl, closed.final);
+    if (upTo <= decided.through) return;
+    for (let i = this.indexAfter(decided.through); i < this.slices.length; i++)
+      if (decided.of(this.slices[i]!.slice.lsn) === undefined) return;
+    decided.add({ from: decided.through, through: upTo, aborts: [], earlyAborts: [] });
   }
 }
 

@@ -111,4 +111,15 @@ export const CORPUS: readonly OnceFailed[] = [
     choices: OF_ALL,
     wrong: "a slice that had been on hold was accepted beside a later one of its stream on the same base",
   },
+  {
+    seed: 138,
+    choices: {},
+    wrong:
+      "a closed stream had a gap for ever in a PG that lacked a slice of an entry, and what lay beyond it was given to no peer",
+  },
+  {
+    seed: 431,
+    choices: {},
+    wrong: "the same after a clean stop",
+  },
 ];
