@@ -12,13 +12,15 @@ import { Accounts } from "./accounts.ts";
 import { hold, start } from "./play.ts";
 
 const SCENES = 8;
+/** By then a segment that has not answered counts as silent, and a master that is not heard is suspected. */
+const SILENCE_MS = 350;
 /** Rounds of delivery that fit between two moves of a scene; undefined: all there are. */
 const PACES = [1, 2, 3, undefined, undefined];
 
 /** One life. Returns what was found wrong. */
 export function contestedLife(seed: number, planted: readonly PlantedBug[] = []): string[] {
   const random = new Random(seed);
-  const writers = 2 + random.int(2);
+  const writers = random.chance(0.3) ? 2 : 3;
   const world = start(
     { mode: "multi", writers, suspectAfterMs: 100, planted },
     { ...Accounts.opening, ...Accounts.filling },
@@ -46,6 +48,19 @@ class Scene {
 
   play(): void {
     const { random, world } = this;
+    if (this.nodes.length > 2 && random.chance(0.4)) this.crossed();
+    else this.mixed();
+    if (random.chance(0.5)) this.restartSegments();
+    this.leak();
+    this.wait();
+    this.clear();
+    for (const name of random.shuffle([...this.nodes])) if (!world.isRunning(name)) world.restart(name);
+    for (const a of this.nodes) for (const b of this.nodes) if (a < b) world.heal(a, b);
+    this.wait();
+  }
+
+  private mixed(): void {
+    const { random } = this;
     this.drawReaches();
     this.write();
     this.leak();
@@ -58,13 +73,44 @@ class Scene {
     this.leak();
     if (random.chance(0.7)) this.drawReaches();
     this.wait();
-    if (random.chance(0.5)) this.restartSegments();
-    this.leak();
+  }
+
+  /**
+   * One master reaches a few segments, a second the others; both write, and what can goes through the manifest. The first dies, and a third
+   * recovers its stream from whatever four answer first.
+   */
+  private crossed(): void {
+    const { random, world } = this;
+    const [first, second, third] = random.shuffle([...this.nodes]);
+    const few = random.shuffle([...SEGMENTS]).slice(0, random.pick([2, 2, 3, 4]));
+    const others = SEGMENTS.filter((segment) => !few.includes(segment));
+    // What it wrote last it owns: then four accepts commit, and two that answer a recovery may be half of them.
+    if (random.chance(0.6)) for (let i = 0; i < 5; i++) this.writeAt([first!]);
+    world.tick(50);
+    this.reach(first!, few);
+    this.reach(second!, random.chance(0.7) ? others : random.shuffle([...SEGMENTS]).slice(0, 4));
+    this.writeAt(random.chance(0.5) ? [first!, second!] : [second!, first!]);
+    if (random.chance(0.7)) world.tick(SILENCE_MS, this.pace);
+    if (random.chance(0.3)) this.writeAt([first!, second!]);
+    if (random.chance(0.7)) this.kill(first!);
+    else for (const other of [second!, third!]) world.cut(first!, other);
+    this.reach(third!, random.shuffle([...SEGMENTS]).slice(0, 4));
     this.wait();
-    this.clear();
-    for (const name of random.shuffle([...this.nodes])) if (!world.isRunning(name)) world.restart(name);
-    for (const a of this.nodes) for (const b of this.nodes) if (a < b) world.heal(a, b);
-    this.wait();
+    if (random.chance(0.5)) this.reach(second!, SEGMENTS);
+    world.tick(SILENCE_MS, this.pace);
+  }
+
+  private reach(node: string, reached: readonly string[]): void {
+    for (const segment of SEGMENTS) {
+      hold(this.world, [node], [segment], !reached.includes(segment));
+      hold(this.world, [segment], [node], !reached.includes(segment));
+    }
+    this.world.run(this.pace);
+  }
+
+  private kill(node: string): void {
+    this.world.clients.get(node)!.forget();
+    this.world.crash(node);
   }
 
   /** Which segments each master reaches, and which reach it. Two masters often have one half each. */
@@ -85,7 +131,11 @@ class Scene {
   }
 
   private write(): void {
-    for (const node of this.random.shuffle([...this.nodes]))
+    this.writeAt(this.random.shuffle([...this.nodes]));
+  }
+
+  private writeAt(nodes: readonly string[]): void {
+    for (const node of nodes)
       for (let n = this.random.int(3); n > 0; n--) {
         this.accounts.move(node, this.random);
         if (this.random.chance(0.6)) this.world.run(this.pace);
@@ -110,16 +160,14 @@ class Scene {
   private lose(): void {
     const { random, world } = this;
     const [first, second] = random.shuffle([...this.nodes]);
-    if (random.chance(0.5)) {
-      world.clients.get(first!)!.forget();
-      world.crash(first!);
-    } else world.cut(first!, second!);
+    if (random.chance(0.5)) this.kill(first!);
+    else world.cut(first!, second!);
     world.run(this.pace);
   }
 
   private restartSegments(): void {
     const { random, world } = this;
-    for (const name of random.shuffle([...SEGMENTS]).slice(0, 1 + random.int(2)))
+    for (const name of random.shuffle([...SEGMENTS]).slice(0, 1 + random.int(SEGMENTS.length)))
       world.crash(name, random.chance(0.5) ? { tear: true } : undefined);
     if (random.chance(0.5)) this.wait();
     for (const name of SEGMENTS) if (!world.isRunning(name)) world.restart(name);
