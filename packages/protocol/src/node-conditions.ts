@@ -166,8 +166,8 @@ function untrueCommit(facts: Facts, step: Learned, process: NodeName): string | 
   return forNews(facts, step, process, (at, decision) => {
     if (decision !== "commit" || facts.isForgotten(step.stream, at)) return undefined;
     const e = facts.entry(step.stream, at);
-    // Aborted, and no slice of it here that the range could commit: the segment is not owed the abort.
-    if (e?.decision === "abort" && !e.slices.some((s) => s.pg === step.pg)) return undefined;
+    // No slice of it here that the range could commit: the segment is not owed the abort.
+    if (e !== undefined && !e.slices.some((s) => s.pg === step.pg)) return undefined;
     return e !== undefined && isCommitted(e) ? undefined : `${step.stream}:${at} is not committed`;
   });
 }

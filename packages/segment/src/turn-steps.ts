@@ -39,12 +39,18 @@ export class TurnSteps {
     this.learned(log, { from: lsn(at - 1), through: at, aborts, earlyAborts: [] }, source);
   }
 
-  /** The manifest's close was taken in: what it lists, and what lies beyond its end. */
+  /** The manifest's close was taken in: what it lists, and what lies beyond the stream's tail here. */
   closed(log: StreamLog, at: ClosedAt, decisions: Decisions, wasFenced: boolean): void {
     const { pg, stream } = log;
-    const beyond: Lsn[] = [...decisions.earlyAborts];
-    for (let i = log.indexAfter(at.final); i < log.slices.length; i++) beyond.push(log.slices[i]!.slice.lsn);
-    this.learned(log, { ...decisions, earlyAborts: beyond }, "close");
+    const aborts = new Set(decisions.aborts);
+    const earlyAborts = new Set(decisions.earlyAborts);
+    for (let i = log.indexAfter(at.tail); i < log.slices.length; i++) {
+      const { lsn } = log.slices[i]!.slice;
+      (lsn > decisions.from && lsn <= decisions.through ? aborts : earlyAborts).add(lsn);
+    }
+    const sorted = (lsns: ReadonlySet<Lsn>): Lsn[] => [...lsns].sort((a, b) => a - b);
+    const known = { ...decisions, aborts: sorted(aborts), earlyAborts: sorted(earlyAborts) };
+    this.learned(log, known, "close");
     if (!wasFenced && log.isFenced) this.fences.push({ kind: "fenced", pg, stream });
   }
 
