@@ -89,11 +89,13 @@ class Scene {
     world.tick(50);
     this.reach(first!, few);
     this.reach(second!, random.chance(0.7) ? others : random.shuffle([...SEGMENTS]).slice(0, 4));
+    // Or each would give way to what it hears of the other.
+    if (random.chance(0.7)) hold(world, [first!, second!], [first!, second!]);
     this.writeAt(random.chance(0.5) ? [first!, second!] : [second!, first!]);
     if (random.chance(0.7)) world.tick(SILENCE_MS, this.pace);
     if (random.chance(0.3)) this.writeAt([first!, second!]);
-    if (random.chance(0.7)) this.kill(first!);
-    else for (const other of [second!, third!]) world.cut(first!, other);
+    if (random.chance(0.4)) this.kill(first!);
+    else world.cut(first!, third!);
     this.reach(third!, random.shuffle([...SEGMENTS]).slice(0, 4));
     this.wait();
     if (random.chance(0.5)) this.reach(second!, SEGMENTS);
@@ -180,6 +182,7 @@ class Scene {
   }
 
   private clear(): void {
+    hold(this.world, this.nodes, this.nodes, false);
     for (const node of this.random.shuffle([...this.nodes]))
       for (const segment of this.random.shuffle([...SEGMENTS])) {
         hold(this.world, [node], [segment], false);

@@ -1,4 +1,4 @@
-/** I6: after its fence no quorum takes anything from a stream's writer. With the fence ignored on purpose. */
+/** I6: after its fence no quorum takes anything from a stream's writer; I3: a recovery commits nothing beside what is committed. With the rules broken on purpose. */
 import { describe, expect, test } from "vitest";
 import { finalOf } from "../scenario/show-state.ts";
 import type { World } from "../scenario/world.ts";
@@ -33,6 +33,47 @@ function zombie(world: World): { takenBeyondTheEnd: string[]; heardCommitted: nu
       takenBeyondTheEnd.push(name);
   return { takenBeyondTheEnd, heardCommitted: inFlight.filter((tx) => tx.isCommitted).length };
 }
+
+/**
+ * A zone is cut off with a master that owns a row; its entry is on two segments. Another master commits on the same base at the other four,
+ * through the manifest, and all four know. A third one reaches the zone and half of the rest, and recovers the first's stream.
+ */
+function zoneAgainstManifest(world: World): { rivalCommitted: boolean } {
+  const zone = ["a1", "a2"];
+  const rest = ["b1", "b2", "c1", "c2"];
+  const part = (some: readonly string[], others: readonly string[]): void => {
+    hold(world, some, others);
+    hold(world, others, some);
+  };
+  part(zone, rest);
+  part(["writer-1"], [...rest, "writer-2"]);
+  part(["writer-2"], zone);
+  put(world, "writer-1", { alice: 1 });
+  const rival = put(world, "writer-2", { alice: 2 });
+  until(world, () => rival.end.kind !== "waiting", 2000);
+  world.tick(300);
+  part(["writer-3"], ["c1", "c2"]);
+  world.cut("writer-1", "writer-3");
+  until(world, () => finalOf(world, 1) !== undefined, 2000);
+  return { rivalCommitted: rival.isCommitted };
+}
+
+describe("I3: a recovery hears of committed rivals that only segments without the entry know", () => {
+  const options = { mode: "multi", writers: 3, suspectAfterMs: 100 } as const;
+
+  test("holds: those are asked for the entry's pages", () => {
+    const world = start(options, { alice: 0 });
+    expect(zoneAgainstManifest(world)).toEqual({ rivalCommitted: true });
+    expect(finalOf(world, 1)).toBeDefined();
+    expect(wrongWith(world)).toEqual([]);
+  });
+
+  test("planted break: they are not asked", () => {
+    const world = start({ ...options, planted: ["rivals-elsewhere-unasked"] }, { alice: 0 });
+    expect(zoneAgainstManifest(world)).toEqual({ rivalCommitted: true });
+    expect(wrongWith(world).join("\n")).toMatch(/are both built on/);
+  });
+});
 
 describe("I6: a stream has one author", () => {
   test("holds: a zombie's slices are taken nowhere, and it opens a new stream", () => {

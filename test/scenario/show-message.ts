@@ -61,7 +61,7 @@ export function showMessage(m: Message): string {
     case "votes":
       return `votes pg${m.pg} s${m.stream} ${showVotes(m.votes)}`;
     case "fence":
-      return `fence pg${m.pg} s${m.stream}`;
+      return `fence pg${m.pg} s${m.stream}${m.pages.length === 0 ? "" : ` pages ${m.pages.join(" ")}`}`;
     case "fenced":
       return showFenced(m);
     case "close":

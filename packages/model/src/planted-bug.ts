@@ -125,6 +125,10 @@ export const PLANTED_BUGS = {
   "recovery-bound-off-by-one": { rule: "7 step 2, I1", breaks: "5 - q may lack the accept, not 6 - q" },
   "recovery-without-own-bases": { rule: "7 step 2, I5", breaks: "an entry's own bases are not looked at" },
   "recovery-without-conflict-check": { rule: "7 step 2, I3", breaks: "committed rivals are not looked at" },
+  "rivals-elsewhere-unasked": {
+    rule: "7 step 2, I3",
+    breaks: "a segment that lacks an entry is not asked for its committed rivals",
+  },
   "recovery-without-compare-and-set": {
     rule: "7 step 3",
     breaks: "the close is written over a changed manifest",

@@ -20,13 +20,13 @@ export function fence(state: PgState, m: Fence, from: Link, turn: Turn): void {
       turn.record({ kind: "fence", pg: m.pg, stream: m.stream });
     turn.steps?.fenced(log);
   }
-  turn.after({ kind: "send", to: from, message: fencedAnswer(state, log, m.request) });
+  turn.after({ kind: "send", to: from, message: fencedAnswer(state, log, m) });
 }
 
-function fencedAnswer(state: PgState, log: StreamLog, request: number): Fenced {
+function fencedAnswer(state: PgState, log: StreamLog, { request, pages: asked }: Fence): Fenced {
   const { pg, stream, scl, decided } = log;
   const slices: FencedSlice[] = [];
-  const pages = new Set<PageId>();
+  const pages = new Set<PageId>(asked);
   for (let i = log.indexAfter(decided.through); i < log.slices.length; i++) {
     const taken = log.slices[i]!;
     slices.push({ slice: taken.slice, vote: statedVote(taken), decision: decided.of(taken.slice.lsn) });

@@ -8,6 +8,9 @@
  *        └───────────┴──── manifest changed ────┘      starts over: answers given before the read
  *                                                      may miss facts that left the manifest since
  *
+ * A committed rival of an entry may be known only where the entry itself never came (I3). So a segment that lacks an entry which
+ * another one has undecided is asked again, for what is committed on its pages; only then does its answer count.
+ *
  * Works with at most two segments of a PG out of reach (I7); with more it waits for them.
  */
 import {
@@ -23,6 +26,7 @@ import {
   type StreamId,
 } from "@sixfold/model";
 import type { Fenced } from "@sixfold/wire";
+import { FencedGroup } from "./fenced-group.ts";
 import { sortOutcomes } from "./manifest-commit.ts";
 import type { ManifestRegister } from "./manifest-register.ts";
 import type { Outbox } from "./outbox.ts";
@@ -35,7 +39,7 @@ type State =
       readonly kind: "fencing";
       readonly manifest: Manifest;
       readonly firstRequest: number;
-      readonly answers: Map<PgId, Map<NodeName, Fenced>>;
+      readonly pgs: ReadonlyMap<PgId, FencedGroup>;
       askedAt: number;
     }
   | { readonly kind: "writing" }
@@ -75,52 +79,66 @@ export class Recovery {
   }
 
   serverUp(server: NodeName): void {
-    if (this.state.kind === "fencing") this.fence(this.state.manifest, this.state.answers, server);
+    if (this.state.kind === "fencing") this.fence(this.state, server);
   }
 
   onFenced(from: NodeName, m: Fenced, now: number): void {
     const state = this.state;
     if (state.kind !== "fencing" || m.stream !== this.stream || m.request < state.firstRequest) return;
     if (state.manifest.pgs[m.pg]?.includes(from) !== true) return;
-    state.answers.get(m.pg)!.set(from, m);
+    const group = state.pgs.get(m.pg)!;
+    group.heard(from, m);
     const enough = this.planted.has("fence-of-three") ? FENCE_QUORUM - 1 : FENCE_QUORUM;
-    for (const answers of state.answers.values()) if (answers.size < enough) return;
-    this.judgeAndWrite(state.manifest, state.answers, now);
+    if (group.heardOf >= enough && group.whole.size < enough) this.ask(group, group.outdated());
+    const answers = new Map<PgId, ReadonlyMap<NodeName, Fenced>>();
+    for (const [pg, { whole }] of state.pgs) {
+      if (whole.size < enough) return;
+      answers.set(pg, whole);
+    }
+    this.judgeAndWrite(state.manifest, answers, now);
   }
 
   tick(now: number): void {
     const state = this.state;
     if (state.kind !== "fencing" || now - state.askedAt < this.settings.askAgainMs) return;
     state.askedAt = now;
-    this.fence(state.manifest, state.answers);
+    this.fence(state);
   }
 
   private readDone(manifest: Manifest | undefined, now: number): void {
     const known = manifest === undefined ? undefined : streamState(manifest, this.stream);
     if (known === undefined || known.state === "closed") return this.finish(known?.final, now);
-    const answers = new Map<PgId, Map<NodeName, Fenced>>();
-    manifest!.pgs.forEach((_, pg) => answers.set(pgId(pg), new Map()));
+    const asksForRivals = !known.exclusive && !this.planted.has("rivals-elsewhere-unasked");
+    const pgs = new Map<PgId, FencedGroup>();
+    manifest!.pgs.forEach((members, pg) =>
+      pgs.set(pgId(pg), new FencedGroup(pgId(pg), members, asksForRivals)),
+    );
     this.state = {
       kind: "fencing",
       manifest: manifest!,
       firstRequest: this.out.nextRequest(),
-      answers,
+      pgs,
       askedAt: now,
     };
-    this.fence(manifest!, answers);
+    this.fence(this.state);
     // A volume without a PG has no entries either.
-    if (answers.size === 0) this.judgeAndWrite(manifest!, answers, now);
+    if (pgs.size === 0) this.judgeAndWrite(manifest!, new Map(), now);
   }
 
-  private fence(
-    manifest: Manifest,
-    answers: ReadonlyMap<PgId, ReadonlyMap<NodeName, Fenced>>,
-    only?: NodeName,
-  ): void {
-    for (const [pg, answered] of answers)
-      for (const member of manifest.pgs[pg]!)
-        if (!answered.has(member) && (only === undefined || only === member))
-          this.out.send(member, { type: "fence", request: this.out.nextRequest(), pg, stream: this.stream });
+  private fence({ pgs }: Extract<State, { kind: "fencing" }>, only?: NodeName): void {
+    for (const group of pgs.values()) {
+      const missing = group.missing();
+      this.ask(group, only === undefined ? missing : missing.filter((member) => member === only));
+    }
+  }
+
+  private ask(group: FencedGroup, members: readonly NodeName[]): void {
+    for (const member of members) {
+      const request = this.out.nextRequest();
+      group.asked(member, request);
+      const { pg, pages } = group;
+      this.out.send(member, { type: "fence", request, pg, stream: this.stream, pages });
+    }
   }
 
   private judgeAndWrite(

@@ -97,7 +97,7 @@ const ofStream = { request, pg, stream };
 
 export const askVotes = message<AskVotes>("askVotes", { ...ofStream, lsns });
 export const votes = message<Votes>("votes", { ...ofStream, votes: sliceVotes });
-export const fence = message<Fence>("fence", ofStream);
+export const fence = message<Fence>("fence", { ...ofStream, pages: list(page, 1) });
 
 const fencedSlice = struct<FencedSlice>({ slice, vote, decision: maybe(decision) });
 const committedVersion = struct<{

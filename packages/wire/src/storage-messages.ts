@@ -126,6 +126,8 @@ export interface Fence {
   readonly request: number;
   readonly pg: PgId;
   readonly stream: StreamId;
+  /** Pages of entries that other segments have undecided: what is committed on them counts, whether their slices are here or not. Ascending. */
+  readonly pages: readonly PageId[];
 }
 
 /** An undecided or decided slice as a fenced segment knows it. */

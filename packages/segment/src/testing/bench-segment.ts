@@ -226,8 +226,9 @@ export class BenchSegment {
     return answer.answer;
   }
 
-  fence(stream: number): Extract<StorageMessage, { type: "fenced" }> {
-    const [answer] = this.say(9, { type: "fence", request: 1, pg: PG, stream: streamId(stream) });
+  fence(stream: number, pages: readonly number[] = []): Extract<StorageMessage, { type: "fenced" }> {
+    const asked = { pg: PG, stream: streamId(stream), pages: pages.map(pageId) };
+    const [answer] = this.say(9, { type: "fence", request: 1, ...asked });
     if (answer?.type !== "fenced") throw new Error("not fenced");
     return answer;
   }

@@ -22,7 +22,7 @@ import {
 import type { Ancestry } from "./ancestry.ts";
 import { FakeSeat } from "./fake-seat.ts";
 import { changes, claimsAgainst, newStream, type Pg, type StreamHere, type Taken } from "./fake-state.ts";
-import type { Ack, Append, Fenced, ForeignWait, SliceVote, StorageMessage } from "@sixfold/wire";
+import type { Ack, Append, Fence, Fenced, ForeignWait, SliceVote, StorageMessage } from "@sixfold/wire";
 
 export type Reply = { readonly to: string; readonly message: StorageMessage };
 
@@ -70,7 +70,7 @@ export class FakeSegment {
       }
       case "fence":
         if (this.breaks.noFence !== true) this.stream(m.pg, m.stream).fenced = true;
-        return this.reply(from, this.fencedAnswer(m.pg, m.stream, m.request));
+        return this.reply(from, this.fencedAnswer(m));
       case "close": {
         const here = this.stream(m.pg, m.stream);
         here.fenced = true;
@@ -195,7 +195,7 @@ export class FakeSegment {
     };
   }
 
-  private fencedAnswer(pg: PgId, stream: StreamId, request: number): Fenced {
+  private fencedAnswer({ pg, stream, request, pages: asked }: Fence): Fenced {
     const here = this.stream(pg, stream);
     const slices = [...here.slices.values()]
       .filter((t) => t.slice.lsn > here.decidedThrough)
@@ -208,7 +208,8 @@ export class FakeSegment {
           .map((t) => t.slice.lsn),
       ),
     );
-    const pages = new Set(slices.flatMap((t) => [...t.slice.deltas, ...t.slice.checks].map((d) => d.page)));
+    const used = slices.flatMap((t) => [...t.slice.deltas, ...t.slice.checks].map((d) => d.page));
+    const pages = new Set([...asked, ...used]);
     const committed = [...pages].flatMap((page) =>
       this.newestFirst(pg, page).map((version) => ({
         page,

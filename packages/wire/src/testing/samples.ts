@@ -141,7 +141,7 @@ export const messages: readonly Message[] = [
   },
   { type: "askVotes", ...ofStream, lsns: [lsn(300), lsn(304)] },
   { type: "votes", ...ofStream, votes },
-  { type: "fence", ...ofStream },
+  { type: "fence", ...ofStream, pages: [pageId(69), pageId(70)] },
   {
     type: "fenced",
     ...ofStream,
