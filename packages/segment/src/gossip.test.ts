@@ -1,5 +1,5 @@
 import { lsn, nodeName, NONE, pageId, pagesPerPg, pgId, streamId } from "@sixfold/model";
-import type { StorageMessage } from "@sixfold/wire";
+import type { MergedHere, StorageMessage } from "@sixfold/wire";
 import { describe, expect, test } from "vitest";
 import { encodePage } from "./page-image.ts";
 import { BenchSegment, chainOf, decided, GEOMETRY, KEEP, point, slice, v } from "./testing/bench-segment.ts";
@@ -193,5 +193,32 @@ describe("gossip", () => {
     expect(b.said).toContain("page-corrupt");
     expect(b.read(1, point([1, 3]), [[1, 3]])).toEqual(good);
     expect([good.kind, b.pages.get(pageId(1))]).toEqual(["page", a.pages.get(pageId(1))]);
+  });
+
+  test("a page is never mended into an older one: a peer that has merged less gives what it knows, one that knows less gives nothing (I1)", () => {
+    const lost = new BenchSegment({ settings: { scrubPagesPerTick: 0 } });
+    const unmerged = new BenchSegment({ settings: KEEP });
+    const behind = new BenchSegment();
+    lost.append(chainOf(1, 3), { decisions: decided(0, 3), lowWater: point([1, 3]) });
+    unmerged.append(chainOf(1, 3), { decisions: decided(0, 3), lowWater: point([1, 3]) });
+    behind.append(chainOf(1, 2), { decisions: decided(0, 2), lowWater: point([1, 2]) });
+    for (const s of [lost, behind]) s.tick();
+    const good = lost.read(1, point([1, 3]), [[1, 3]]);
+    lost.pages.get(pageId(1))![60]! ^= 1;
+    lost.crash();
+    const ring = new Ring([lost, unmerged]);
+    lost.read(1, point([1, 3]), [[1, 3]]);
+    ring.deliver();
+    expect(lost.read(1, point([1, 3]), [[1, 3]])).toEqual(good);
+    behind.server.peerUp({ link: 12, role: "segment", name: nodeName("segment-b1") }, behind.now);
+    const streams = (through: number): MergedHere["streams"] => [
+      { stream: streamId(1), through: lsn(through) },
+    ];
+    const answersTo = (through: number): number => {
+      const mends = { settledThrough: streamId(0), streams: streams(through) };
+      const asked = { request: 1, pg: pgId(0), from: pageId(1), limit: 1, mends };
+      return behind.say(12, { type: "pullPages", ...asked }).length;
+    };
+    expect([answersTo(2), answersTo(3)]).toEqual([1, 0]);
   });
 });

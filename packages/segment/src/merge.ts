@@ -180,32 +180,40 @@ function planPage(
   bound: ReadPoint,
   pageBytes: number,
 ): Planned | undefined {
-  const stored = state.pages.storedPage(chain.page);
-  if (stored === "corrupt") chain.isCorrupt = true;
-  if (stored === "corrupt" || chain.isCorrupt) return undefined;
   let n = 0;
   while (
     n < chain.changes.length &&
     (state.planted?.has("merge-all") || bound.includes(chain.changes[n]!.taken.slice))
   )
     n += 1;
-  const last = chain.changes[n - 1];
-  if (last === undefined) return undefined;
+  if (n === 0) return undefined;
+  const page = imageOf(state, chain, n, pageBytes);
+  return page === undefined || page === "corrupt"
+    ? undefined
+    : { state, chain, changes: n, page, isCopy: false };
+}
+
+/** The page with the first `changes` of its chain merged; undefined if there is nothing of it. */
+export function imageOf(
+  state: PgState,
+  chain: PageChain,
+  changes: number,
+  pageBytes: number,
+): StoredPage | "corrupt" | undefined {
+  const stored = state.pages.storedPage(chain.page);
+  if (stored === "corrupt") chain.isCorrupt = true;
+  if (stored === "corrupt" || chain.isCorrupt) return "corrupt";
+  const last = chain.changes[changes - 1];
+  if (last === undefined) return stored;
   const image = stored === undefined ? new Uint8Array(pageBytes) : stored.image;
   const merged = new Map(chain.merged);
-  for (let i = 0; i < n; i++) {
+  for (let i = 0; i < changes; i++) {
     const { taken, delta } = chain.changes[i]!;
     applyOps(image, delta.ops);
     merged.set(taken.slice.stream, taken.slice.lsn);
   }
   const { stream, lsn } = last.taken.slice;
-  return {
-    state,
-    chain,
-    changes: n,
-    page: { version: { stream, lsn }, base: last.delta.base, merged, image },
-    isCopy: false,
-  };
+  return { version: { stream, lsn }, base: last.delta.base, merged, image };
 }
 
 /** Merged or aborted, and no reader is before it. */

@@ -7,11 +7,15 @@
  *
  * A peer's stored pages only move forward, so when the last one has come, all of them hold at least M. Only then do
  * the positions jump to M, with a checkpoint in the log; a copy cut short has merely brought some pages forward, which
- * their own vectors say. A single damaged page is mended the same way, without a jump.
+ * their own vectors say.
+ *
+ * A single damaged page is mended without a jump. Its slices are gone here, so the copy must hold at least what was merged: the peer
+ * makes an image of all that it knows to be committed, and does not answer if that is less.
  */
-import { pageId, type Lsn, type NodeName, type PageId, type StreamId } from "@sixfold/model";
-import type { PulledPages, PullPages, StorageMessage } from "@sixfold/wire";
-import { decodePage, type StoredPage } from "./page-image.ts";
+import { pageId, ZERO_LSN, type Lsn, type NodeName, type PageId, type StreamId } from "@sixfold/model";
+import type { MergedHere, PulledPages, PullPages, StorageMessage } from "@sixfold/wire";
+import { imageOf } from "./merge.ts";
+import { decodePage, encodePage, type StoredPage } from "./page-image.ts";
 import type { PageChain } from "./page-chain.ts";
 import type { PgState } from "./pg-state.ts";
 import type { MergedPages } from "./segment-api.ts";
@@ -83,7 +87,10 @@ export class SegmentCopy {
         this.copies.delete(state);
         return undefined;
       }
-      if (chain.isCorrupt || isFurther(decoded, chain)) pages.push([chain, decoded]);
+      // A damaged page is mended by itself: what it held is not known here.
+      const isWanted =
+        copy.mends === undefined ? !chain.isCorrupt && isFurther(decoded, chain) : chain.isCorrupt;
+      if (isWanted) pages.push([chain, decoded]);
     }
     copy.storing = true;
     copy.from = m.next ?? pageId(-1);
@@ -111,8 +118,10 @@ export class SegmentCopy {
   private ask(state: PgState, copy: Copy, now: number, send: SendTo): void {
     copy.request = ++this.requests;
     copy.at = now;
-    const limit = copy.mends === undefined ? PAGES_A_PULL : 1;
-    if (!send(copy.peer, { type: "pullPages", request: copy.request, pg: state.pg, from: copy.from, limit }))
+    const mends = copy.mends === undefined ? undefined : mergedHere(state);
+    const limit = mends === undefined ? PAGES_A_PULL : 1;
+    const { request, from } = copy;
+    if (!send(copy.peer, { type: "pullPages", request, pg: state.pg, from, limit, mends }))
       this.copies.delete(state);
   }
 }
@@ -143,6 +152,48 @@ export function answerPullPages(
     next: last === undefined || last + 1 >= endPage ? undefined : pageId(last + 1),
     merged,
   };
+}
+
+function mergedHere(state: PgState): MergedHere {
+  const streams = [...state.streams.values()].filter((log) => log.mergedThrough > 0);
+  return {
+    settledThrough: state.settledThrough,
+    streams: streams.map(({ stream, mergedThrough }) => ({ stream, through: mergedThrough })),
+  };
+}
+
+/** Answers with all that is committed on one page, if that is no less than what the peer has lost; undefined otherwise. */
+export function answerMend(
+  state: PgState,
+  page: PageId,
+  request: number,
+  lost: MergedHere,
+  pageBytes: number,
+): PulledPages | { readonly type: "damaged"; readonly damaged: PageId } | undefined {
+  if (!holds(state, lost)) return undefined;
+  const chain = state.pages.at(page);
+  const stored =
+    chain.detached.length > 0 ? undefined : imageOf(state, chain, chain.changes.length, pageBytes);
+  state.pages.release(chain);
+  if (stored === "corrupt") return { type: "damaged", damaged: page };
+  if (stored === undefined) return undefined;
+  const pages = [{ page, stored: encodePage(stored) }];
+  return { type: "pulledPages", request, pg: state.pg, pages, next: undefined, merged: [] };
+}
+
+/** Has every slice that is lost been put on its pages here? */
+function holds(state: PgState, lost: MergedHere): boolean {
+  const through = new Map(lost.streams.map((s) => [s.stream, s.through]));
+  for (const { stream } of lost.streams)
+    if (!state.streams.has(stream) && stream > state.settledThrough) return false;
+  for (const log of state.streams.values()) {
+    const needed =
+      through.get(log.stream) ?? (log.stream <= lost.settledThrough ? log.closed?.tail : ZERO_LSN);
+    if (needed === undefined || log.scl < needed || log.decided.through < needed) return false;
+    const next = log.slices[log.cursor];
+    if (next !== undefined && next.slice.lsn <= needed) return false;
+  }
+  return true;
 }
 
 function isFurther(copied: StoredPage, chain: PageChain): boolean {

@@ -15,7 +15,7 @@ import type { ImageCache } from "./page-reader.ts";
 import type { Counters, PgState, Turn } from "./pg-state.ts";
 import type { Seat } from "./seat.ts";
 import type { Link, MergedPages, Peer, SegmentEffect, SegmentSettings } from "./segment-api.ts";
-import { answerPullPages, SegmentCopy, type SendTo } from "./segment-copy.ts";
+import { answerMend, answerPullPages, SegmentCopy, type SendTo } from "./segment-copy.ts";
 
 /** What upkeep shares with the server it belongs to. */
 export interface UpkeepOptions {
@@ -166,8 +166,13 @@ export class Upkeep {
   private answerPages(peer: Peer, m: PullPages, now: number): undefined {
     if (this.o.geometry.known === undefined) return;
     const state = this.o.pg(m.pg);
-    const end = this.o.geometry.firstPage(m.pg) + this.o.geometry.bounds().pagesPerPg;
-    const answer = answerPullPages(state, this.o.pages, m, end);
+    const { pagesPerPg: pages, pageBytes } = this.o.geometry.bounds();
+    const end = this.o.geometry.firstPage(m.pg) + pages;
+    const answer =
+      m.mends === undefined
+        ? answerPullPages(state, this.o.pages, m, end)
+        : answerMend(state, m.from, m.request, m.mends, pageBytes);
+    if (answer === undefined) return;
     if (answer.type === "pulledPages") this.o.effects.push({ kind: "send", to: peer.link, message: answer });
     else this.mendFound(state, answer.damaged, now);
   }

@@ -122,4 +122,10 @@ export const CORPUS: readonly OnceFailed[] = [
     choices: {},
     wrong: "the same after a clean stop",
   },
+  {
+    seed: 2489,
+    choices: {},
+    wrong:
+      "a damaged page was mended into an older one, and then rejected what was built on what it had held",
+  },
 ];

@@ -58,6 +58,7 @@ import type {
   Follow,
   Goodbye,
   Hello,
+  MergedHere,
   Outcomes,
   OutcomesKnown,
   Ping,
@@ -171,6 +172,12 @@ export const pullPages = message<PullPages>("pullPages", {
   pg,
   from: page,
   limit: integer("a number of pages", 1),
+  mends: maybe(
+    struct<MergedHere>({
+      settledThrough: integer<StreamId>("the last settled stream"),
+      streams: list(struct<MergedHere["streams"][number]>({ stream, through: position }), 2),
+    }),
+  ),
 });
 
 const storedPage = struct<PulledPages["pages"][number]>({

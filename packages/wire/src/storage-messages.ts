@@ -258,8 +258,17 @@ export interface PullPages {
   readonly request: number;
   readonly pg: PgId;
   readonly from: PageId;
-  /** Pages at most; 1 to mend one. */
+  /** Pages at most. */
   readonly limit: number;
+  /** To mend this one page: what its copy must hold, for the slices have been dropped here. Undefined: pages as they are stored. */
+  readonly mends: MergedHere | undefined;
+}
+
+/** Streams' slices that a segment has merged and may have dropped. */
+export interface MergedHere {
+  /** Of streams up to here that are not listed: all. */
+  readonly settledThrough: StreamId;
+  readonly streams: readonly { readonly stream: StreamId; readonly through: Lsn }[];
 }
 
 export interface PulledPages {

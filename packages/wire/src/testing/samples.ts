@@ -184,7 +184,15 @@ export const messages: readonly Message[] = [
     pg,
     streams: [{ stream: two, scl: lsn(300), decidedThrough: lsn(299), closed: false }],
   },
-  { type: "pullPages", request: 17, pg, from: pageId(64), limit: 100 },
+  { type: "pullPages", request: 17, pg, from: pageId(64), limit: 100, mends: undefined },
+  {
+    type: "pullPages",
+    request: 18,
+    pg,
+    from: pageId(66),
+    limit: 1,
+    mends: { settledThrough: streamId(1), streams: [{ stream: three, through: lsn(7) }] },
+  },
   {
     type: "pulledPages",
     request: 17,
