@@ -89,8 +89,12 @@ class Scene {
     world.tick(50);
     this.reach(first!, few);
     this.reach(second!, random.chance(0.7) ? others : random.shuffle([...SEGMENTS]).slice(0, 4));
-    // Or each would give way to what it hears of the other.
+    // Or each would give way to what it hears of the other; and so would segments.
     if (random.chance(0.7)) hold(world, [first!, second!], [first!, second!]);
+    if (random.chance(0.6)) {
+      hold(world, few, others);
+      hold(world, others, few);
+    }
     this.writeAt(random.chance(0.5) ? [first!, second!] : [second!, first!]);
     if (random.chance(0.7)) world.tick(SILENCE_MS, this.pace);
     if (random.chance(0.3)) this.writeAt([first!, second!]);
@@ -183,6 +187,7 @@ class Scene {
 
   private clear(): void {
     hold(this.world, this.nodes, this.nodes, false);
+    hold(this.world, SEGMENTS, SEGMENTS, false);
     for (const node of this.random.shuffle([...this.nodes]))
       for (const segment of this.random.shuffle([...SEGMENTS])) {
         hold(this.world, [node], [segment], false);

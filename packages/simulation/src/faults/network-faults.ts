@@ -102,7 +102,7 @@ function eachDisputed(
 }
 
 /**
- * A switch fails half: one database node reaches two segment servers only, a second one only the other four. Then the first dies:
+ * A switch fails half: one database node and two segment servers are cut off from the other four, which a second node reaches. Then the first dies:
  * a third finds two accepts, which may have been enough, and the second one's entries in their way. `targets`: both
  * nodes, then the two servers.
  */
@@ -121,12 +121,12 @@ const crossed: FaultKind = {
   describe: ({ targets: [first, second, ...servers], amount }) =>
     `${first} reaches only ${servers.join(", ")}, ${second} only the others; ${first} dies after ${amount} ms`,
   begin(field, { targets: [first, second, ...servers], amount }) {
-    field.part([first!], rest(field, servers));
+    field.part([...servers, first!], rest(field, servers));
     if (second !== first) field.part([second!], servers);
     field.world.at(field.world.nowMs + amount, () => field.stop(first!, "kill"));
   },
   end(field, { targets: [first, second, ...servers], forMs, amount }) {
-    field.join([first!], rest(field, servers));
+    field.join([...servers, first!], rest(field, servers));
     if (second !== first) field.join([second!], servers);
     // Longer away than the lines are cut, or it is up again before anybody has recovered its stream.
     field.world.at(field.world.nowMs + Math.max(0, amount - forMs), () => field.start(first!));
