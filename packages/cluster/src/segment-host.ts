@@ -105,6 +105,8 @@ class SegmentHost implements RunningSegment {
   private stopped = false;
   /** What follows the persist that was appended last, while it is under way. */
   private lastPersist: SegmentEffect[] | undefined;
+  /** No checkpoint before the log has this many bytes. */
+  private checkpointFrom = 0;
   /** Why the disk takes no more, once it does not. */
   private failure: Error | undefined;
 
@@ -338,8 +340,26 @@ class SegmentHost implements RunningSegment {
     });
   }
 
+  /**
+   * One append for each part: none is large, however large the checkpoint. That may even be larger than a file, and so go on to the next,
+   * which wants a checkpoint in turn: the next comes only once the log holds as much else again, or it would hold little else.
+   */
   private checkpoint(file: number): void {
-    this.log?.append(encodeRecords([this.machine.checkpoint(file)]), () => this.turn());
+    const { log } = this;
+    if (log === undefined || log.stats.bytes < this.checkpointFrom) return;
+    this.checkpointFrom = Number.POSITIVE_INFINITY;
+    const records = this.machine.checkpoint(file);
+    let bytes = 0;
+    let left = records.length;
+    for (const record of records) {
+      const chunks = encodeRecords([record]);
+      for (const chunk of chunks) bytes += chunk.byteLength;
+      log.append(chunks, () => {
+        if (--left > 0) return;
+        this.checkpointFrom = log.stats.bytes + bytes;
+        this.turn();
+      });
+    }
   }
 
   /**

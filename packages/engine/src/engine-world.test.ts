@@ -79,6 +79,28 @@ describe("the world around", () => {
     expect(world.answer(0, asked).kind).toBe("committed");
   });
 
+  test("an entry that yields on a page that it only read waits, too, before it is built again", () => {
+    const world = worldWithTable({ engines: 2 });
+    put(world, 0, "a", "1");
+    const member = world.members[0]!;
+    const tx = handle({ isolation: "serializable" });
+    expect(get(world, 0, "a", tx)).toBe("1");
+    const asked = world.ask(0, (e, r, now) => e.commit(r, { tx: { ...tx, began: true }, writes: [] }, now));
+    const entry = member.queue.pop()!;
+    expect(entry.deltas).toEqual([]);
+    const { page } = entry.checks[0]!;
+    const winner = { stream: 9 as never, lsn: 4 as never };
+    const cause = { phase: "storage-vote", yielded: true, winner, page } as const;
+    member.engine.decided(entry.lsn, "abort", cause, world.now);
+    // The winner is undecided, and may be for as long as a recovery takes: nothing is sent until it is here, or a while has passed.
+    expect(member.engine.effects).toEqual([]);
+    member.engine.tick(world.now + 60);
+    expect(member.engine.effects.map((effect) => effect.kind)).toEqual(["submit"]);
+    world.drain(member);
+    world.settle();
+    expect(world.answer(0, asked).kind).toBe("committed");
+  });
+
   test("a rebuilt entry supersedes the old, and waits for the winner's delta", () => {
     const world = worldWithTable();
     const member = world.members[0]!;

@@ -139,10 +139,7 @@ export class EntryBuilder implements PageReader {
   /** Begins or goes on changing a page. */
   edit(frame: Frame): PageEdit {
     if (frame.edit !== undefined) return frame.edit;
-    if (this.held.size > 0 && this.held.has(frame.page)) {
-      this.wants.held = frame.page;
-      throw UNWIND;
-    }
+    this.mayStartOn(frame);
     let edit = this.edits[this.used];
     if (edit === undefined) this.edits.push((edit = new FrameEdit(this.meter)));
     this.used++;
@@ -164,9 +161,20 @@ export class EntryBuilder implements PageReader {
     if (frame.edit === undefined) this.dependOn(frame.version.stream, frame.version.lsn);
   }
 
-  /** A leaf was read: a check, if serializable. */
+  /** Unwinds while nothing new may be started on the page. */
+  private mayStartOn(frame: Frame): void {
+    if (this.held.size === 0 || !this.held.has(frame.page)) return;
+    this.wants.held = frame.page;
+    throw UNWIND;
+  }
+
+  /**
+   * A leaf was read: a check, if serializable. A check claims the page as a change does: it would meet the same entry in the way, and
+   * stand in the way of the one whose turn it is.
+   */
   readLeaf(frame: Frame): void {
     if (this.serializable) {
+      if (frame.edit === undefined) this.mayStartOn(frame);
       this.reads.add(frame);
       this.relyOn(frame);
     }

@@ -9,7 +9,11 @@
  * said what was acked. A checkpoint states every fact but the slices, and replaces the facts read before it. SCLs are not
  * stated: they follow from the slices that are really there, whatever block was torn off.
  *
- * The state is JSON: written once per log file, read once per start.
+ * The state is JSON: written once per log file, read once per start. It grows with what is undecided, and an append must fit into a log
+ * file: a large one is cut into parts, appended one directly behind the other.
+ *
+ *     ... records | part 0 | part 1 | part 2 | records ...      whole: counts where its last part stands
+ *     ... records | part 0 | part 1 |  (crash)  | records ...   torn: does not count, and what it would have replaced stays
  */
 import { ACCEPT, lsn, pgId, streamId, type Lsn, type PgId, type StreamId, type Vote } from "@sixfold/model";
 import type { LogRecord } from "@sixfold/wire";
@@ -49,7 +53,14 @@ const unpack = (_: string, value: unknown): unknown => {
   return new Map(value["#map"] as [unknown, unknown][]);
 };
 
-export function writeCheckpoint(pgs: ReadonlyMap<PgId, PgState>, seat: Seat): LogRecord {
+/** Bytes of state in one record. */
+const PART_BYTES = 64 << 10;
+/** A part begins with this byte, its number and how many there are; a state that is one record, with the brace of its JSON. */
+const PART = 1;
+const PART_HEADER_BYTES = 9;
+
+/** Every fact but the slices, as records to append one directly behind the other; each at most some 64 KiB. */
+export function writeCheckpoint(pgs: ReadonlyMap<PgId, PgState>, seat: Seat): LogRecord[] {
   const state: CheckpointState = {
     form: 1,
     pgs: [...pgs.values()].map((p) => ({
@@ -60,7 +71,60 @@ export function writeCheckpoint(pgs: ReadonlyMap<PgId, PgState>, seat: Seat): Lo
     promised: seat.promised,
     ...(seat.accepted === undefined ? {} : { accepted: seat.accepted }),
   };
-  return { kind: "checkpoint", state: new TextEncoder().encode(JSON.stringify(state, pack)) };
+  const bytes = new TextEncoder().encode(JSON.stringify(state, pack));
+  if (bytes.length <= PART_BYTES) return [{ kind: "checkpoint", state: bytes }];
+  const parts = Math.ceil(bytes.length / PART_BYTES);
+  return Array.from({ length: parts }, (_, i) => ({
+    kind: "checkpoint",
+    state: partOf(bytes.subarray(i * PART_BYTES, (i + 1) * PART_BYTES), i, parts),
+  }));
+}
+
+function partOf(bytes: Uint8Array, part: number, parts: number): Uint8Array {
+  const out = new Uint8Array(PART_HEADER_BYTES + bytes.length);
+  const view = new DataView(out.buffer);
+  view.setUint8(0, PART);
+  view.setUint32(1, part, true);
+  view.setUint32(5, parts, true);
+  out.set(bytes, PART_HEADER_BYTES);
+  return out;
+}
+
+/** Puts the parts of a checkpoint together again. */
+export class CheckpointParts {
+  private parts: Uint8Array[] = [];
+
+  /** The whole state, if its last part is here now. Parts whose beginning is not here (its file has been trimmed) are passed over. */
+  take(state: Uint8Array): Uint8Array | undefined {
+    if (state[0] !== PART) {
+      this.drop();
+      return state;
+    }
+    const view = new DataView(state.buffer, state.byteOffset, PART_HEADER_BYTES);
+    const part = view.getUint32(1, true);
+    if (part === 0) this.drop();
+    if (part !== this.parts.length) return undefined;
+    this.parts.push(state.subarray(PART_HEADER_BYTES));
+    if (this.parts.length < view.getUint32(5, true)) return undefined;
+    const whole = joined(this.parts);
+    this.drop();
+    return whole;
+  }
+
+  /** Another record stands where the next part should: the log was cut there, and went on. */
+  drop(): void {
+    if (this.parts.length > 0) this.parts = [];
+  }
+}
+
+function joined(chunks: readonly Uint8Array[]): Uint8Array {
+  const out = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    out.set(chunk, at);
+    at += chunk.length;
+  }
+  return out;
 }
 
 function saveStream(log: StreamLog): StreamState {
@@ -85,11 +149,13 @@ function saveStream(log: StreamLog): StreamState {
 export interface RecoveryInto {
   readonly pgs: ReadonlyMap<PgId, PgState>;
   readonly seat: Seat;
+  readonly parts: CheckpointParts;
   pg(pg: PgId): PgState;
 }
 
 /** Takes in one record. Records of trimmed files may be missing before the first checkpoint; what refers to them is passed over. */
 export function replay(into: RecoveryInto, record: LogRecord, file: number): void {
+  if (record.kind !== "checkpoint") into.parts.drop();
   switch (record.kind) {
     case "slices":
       replaySlices(into.pg(record.pg), record, file);
@@ -120,9 +186,11 @@ export function replay(into: RecoveryInto, record: LogRecord, file: number): voi
       into.seat.promised = record.promised;
       into.seat.accepted = record.accepted;
       return;
-    case "checkpoint":
-      readCheckpoint(into, record.state);
+    case "checkpoint": {
+      const whole = into.parts.take(record.state);
+      if (whole !== undefined) readCheckpoint(into, whole);
       return;
+    }
   }
 }
 

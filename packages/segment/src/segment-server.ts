@@ -20,7 +20,7 @@ import type {
   StorageMessage,
 } from "@sixfold/wire";
 import { checkSlices, takeAppend } from "./append.ts";
-import { replay, writeCheckpoint } from "./checkpoint.ts";
+import { CheckpointParts, replay, writeCheckpoint } from "./checkpoint.ts";
 import { Decider } from "./decide.ts";
 import { close, fence } from "./fence-close.ts";
 import { KnownGeometry } from "./known-geometry.ts";
@@ -88,6 +88,8 @@ export class SegmentServer {
   };
   private file = 1;
   private trimBefore: number | undefined;
+  /** Of a checkpoint that recovery has read the beginning of. */
+  private readonly parts = new CheckpointParts();
   private isFull = false;
 
   constructor(options: SegmentOptions) {
@@ -119,7 +121,8 @@ export class SegmentServer {
 
   /** At start, before `ready`: the log's records in order, with the file they stand in. */
   recover(records: Iterable<LogRecord>, file = 1): void {
-    const into = { pgs: this.pgs, seat: this.seat, pg: (pg: PgId) => this.pg(pg) };
+    const { pgs, seat, parts } = this;
+    const into = { pgs, seat, parts, pg: (pg: PgId) => this.pg(pg) };
     for (const record of records) replay(into, record, file);
     this.file = Math.max(this.file, file);
   }
@@ -150,8 +153,11 @@ export class SegmentServer {
         for (const event of restatedSteps(state)) this.effects.push({ kind: "trace", event });
   }
 
-  /** The log has gone on to `file`. The record returned must be appended after everything already given to the log. */
-  checkpoint(file: number): LogRecord {
+  /**
+   * The log has gone on to `file`. The records returned must be appended after everything already given to the log, one directly behind
+   * the other; they need not be one append.
+   */
+  checkpoint(file: number): LogRecord[] {
     this.file = Math.max(this.file, file);
     let needed = file;
     if (!this.planted.has("log-trimmed-early"))

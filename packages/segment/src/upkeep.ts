@@ -200,7 +200,8 @@ export class Upkeep {
       turn.steps?.copied(log, through);
     }
     decider.revote(turn);
-    this.o.effects.push({ kind: "persist", records: [writeCheckpoint(this.o.pgs, this.o.seat)], then: [] });
+    for (const record of writeCheckpoint(this.o.pgs, this.o.seat))
+      this.o.effects.push({ kind: "persist", records: [record], then: [] });
     this.o.effects.push({ kind: "log", level: "info", event: "segment-copied", fields: { pg: state.pg } });
     this.pull(state, now);
   }

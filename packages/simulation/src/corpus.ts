@@ -128,4 +128,10 @@ export const CORPUS: readonly OnceFailed[] = [
     wrong:
       "a damaged page was mended into an older one, and then rejected what was built on what it had held",
   },
+  {
+    seed: 2086,
+    choices: {},
+    wrong:
+      "who only read yielded and came again as fast as the network answers; thousands of aborts made a checkpoint larger than a log file",
+  },
 ];

@@ -10,7 +10,7 @@
  *     5 fence       pg | stream
  *     6 close       pg | stream | final | tail | decisions
  *     7 seat        promised ballot | u8 | (ballot, manifest) if 1
- *     8 checkpoint  the state's own bytes
+ *     8 checkpoint  the state's own bytes, or those of one part of it
  *
  * Slices are written as the frames brought them: the chunk list refers to their bytes, and only what lies
  * between them is made here. Kinds are never renumbered.

@@ -59,5 +59,5 @@ export type LogRecord =
       readonly promised: Ballot;
       readonly accepted: { readonly ballot: Ballot; readonly value: Manifest } | undefined;
     }
-  /** Everything but slices, whole: first record of each log file, so that older files matter only for slices not yet merged. */
+  /** Everything but slices, whole or one part of it: among the first records of a log file, so that older files matter only for slices not yet merged. */
   | { readonly kind: "checkpoint"; readonly state: Uint8Array };

@@ -210,7 +210,7 @@ export class StorageWorld {
         const before = member.queue[member.queue.length - 1];
         assert(before === undefined || entry.lsn > before.lsn, "LSNs ascend");
         assert(entry.supersedes < entry.lsn, "an entry supersedes an older one");
-        assert(entry.deltas.length > 0, "an entry changes something");
+        assert(entry.deltas.length + entry.checks.length > 0, "an entry changes or checks something");
         for (const [i, d] of entry.deltas.entries()) {
           assert(checkOps(d.ops, this.pageBytes) === undefined, "deltas are well formed");
           assert(i === 0 || entry.deltas[i - 1]!.page < d.page, "deltas ascend by page");

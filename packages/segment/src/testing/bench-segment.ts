@@ -249,7 +249,7 @@ export class BenchSegment {
 
   rotate(): void {
     this.file += 1;
-    this.write([this.server.checkpoint(this.file)], []);
+    for (const record of this.server.checkpoint(this.file)) this.write([record], []);
   }
 
   sync(): void {
