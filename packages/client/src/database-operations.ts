@@ -136,7 +136,7 @@ export class DatabaseOperations<P extends object = AnyProcedures> implements Ope
     return retrying(this.core, this.defaults.policy, async (deadlineMs) => {
       const to = await this.submission(undefined, deadlineMs);
       const tx: TransactionRef = { id: freshId(this.core, to.node), begin: to.options };
-      // Lost but committed: it changed something.
+      // Lost but committed: it changed something. One that did not is called aborted, and is asked for again.
       return (await submit(to, { op, tx, table }, table.length))?.changed ?? true;
     });
   }

@@ -285,6 +285,19 @@ describe("lost connections", () => {
     },
   );
 
+  test("a create that changed nothing, and whose answer is lost, is asked for again and says so", async () => {
+    const db = await connected();
+    const ids: string[] = [];
+    a.twist = b.twist = (body) => {
+      if (body.op !== "createTable") return undefined;
+      const isFirst = ids.push(body.tx.id) === 1;
+      // The node says "aborted" of what changed nothing.
+      return isFirst ? "cut" : { op: "createTable", changed: false, session: new Uint8Array(0) };
+    };
+    expect(await clock.run(db.createTable("t"))).toBe(false);
+    expect(new Set(ids).size).toBe(2);
+  });
+
   test("an outcome that is not known yet is asked for until it is", async () => {
     const db = await connected();
     let polls = 0;

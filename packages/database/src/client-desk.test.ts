@@ -1,5 +1,5 @@
 import { Engine } from "@sixfold/engine";
-import { LIMITS, transactionId, type SixfoldError } from "@sixfold/model";
+import { LIMITS, lsn, NONE, streamId, transactionId, type SixfoldError } from "@sixfold/model";
 import { describe, expect, test } from "vitest";
 import { ClientDesk, type DeskIo } from "./client-desk.ts";
 import { TransactionLog } from "./transaction-log.ts";
@@ -31,6 +31,20 @@ function world() {
   const desk = new ClientDesk(io, new TransactionLog(100), WAIT_LIMIT_MS);
   desk.linkOpened(LINK);
   return { engine, rounds, clock, desk };
+}
+
+/** Storage that has no pages yet, and takes every entry. */
+function serve(engine: Engine, desk: ClientDesk, now: number): void {
+  for (let effect = engine.effects.shift(); effect !== undefined; effect = engine.effects.shift())
+    if (effect.kind === "reply") desk.replied(effect.request, effect.result);
+    else if (effect.kind === "submit") engine.decided(effect.entry.lsn, "commit", undefined, now);
+    else if (effect.kind === "load") {
+      const { pages, readPoint } = effect;
+      engine.pagesLoaded(
+        pages.map((page) => ({ page, readPoint, version: NONE, image: undefined })),
+        now,
+      );
+    }
 }
 
 describe("the clients' desk", () => {
@@ -69,5 +83,26 @@ describe("the clients' desk", () => {
     const { result } = answers[0]![1][0]!;
     expect("session" in result && result.session.length > 0).toBe(true);
     expect(desk.takeAnswers()).toEqual([]);
+  });
+
+  test("a create or drop that changes nothing has no outcome but aborted: a lost answer is no change", () => {
+    const { engine, clock, desk } = world();
+    engine.open(streamId(1), true, lsn(1), clock.now);
+    let requests = 0;
+    const said = (op: "createTable" | "dropTable"): unknown[] => {
+      const id = transactionId(`1-${++requests}`);
+      const tx = { id, begin: { isolation: "snapshot", consistency: "session" } } as const;
+      desk.receive(LINK, [{ request: 1, body: { op, tx, table: "t" } }], clock.now);
+      serve(engine, desk, clock.now);
+      desk.receive(LINK, [{ request: 2, body: { op: "outcome", id } }], clock.now);
+      return desk.takeAnswers()[0]![1].map(({ result }) => {
+        if (result.op === op) return result.changed;
+        return result.op === "outcome" ? result.outcome : result;
+      });
+    };
+    expect(said("createTable")).toEqual([true, "committed"]);
+    expect(said("createTable")).toEqual([false, "aborted"]);
+    expect(said("dropTable")).toEqual([true, "committed"]);
+    expect(said("dropTable")).toEqual([false, "aborted"]);
   });
 });

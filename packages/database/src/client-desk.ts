@@ -11,6 +11,7 @@
  */
 import type { EngineFace, EngineResult, ReadView, TxHandle } from "@sixfold/engine";
 import {
+  isNone,
   NO_BUGS,
   SixfoldError,
   type PlantedBugs,
@@ -387,7 +388,10 @@ export class ClientDesk {
       return;
     }
     this.open.delete(id);
-    if (result.kind === "committed" || result.kind === "called") this.log.ended(id, "committed");
+    // Whoever lost the answer to a create or drop must not take it for a change: storage would say "aborted", too.
+    if (op !== "commit" && result.kind === "committed" && isNone(result.version))
+      this.log.ended(id, "aborted");
+    else if (result.kind === "committed" || result.kind === "called") this.log.ended(id, "committed");
     else if (result.kind === "rolled-back") this.log.ended(id, "aborted");
     else if (result.kind === "failed")
       this.log.ended(id, result.error.outcome === "unknown" ? undefined : "aborted");
@@ -406,7 +410,7 @@ export class ClientDesk {
         };
       case "committed":
         if (op === "createTable" || op === "dropTable")
-          return { op, changed: result.version.stream !== 0, session };
+          return { op, changed: !isNone(result.version), session };
         return { op: "commit", session, attempts: result.attempts };
       case "called":
         return { op: "call", value: result.value as Uint8Array, session, attempts: result.attempts };
