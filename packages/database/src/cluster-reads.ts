@@ -1,8 +1,8 @@
 /**
  * `consistency: "cluster"`: everything committed anywhere before the transaction began (DESIGN section 8).
  *
- * One round asks each open stream's writer for its durable point and, in parallel, three of six
- * manifest seats whether a stream was opened or fenced meanwhile (a fenced writer must not serve
+ * One round asks each open stream's writer how far others must show it (its last commit that was told, or its durable point
+ * if that is further) and, in parallel, three of six manifest seats whether a stream was opened or fenced meanwhile (a fenced writer must not serve
  * stale reads as fresh). All transactions that begin while a round is under way share the next
  * one, never the present one: it may have begun before their predecessors committed.
  */

@@ -281,6 +281,7 @@ export class DatabaseNode {
       case "append":
         return this.onAppend(effect.to, effect.feed, effect.message);
       case "decided":
+        if (effect.decision === "commit") this.neighbours.committed(effect.lsn);
         return this.engine.decided(effect.lsn, effect.decision, effect.cause, now);
       case "told":
         if (this.untold.delete(effect.lsn)) this.engine.abortDurable(effect.lsn, now);

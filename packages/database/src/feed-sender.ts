@@ -15,6 +15,8 @@ export class FeedSender {
   private undecided: Append[] = [];
   private head = 0;
   private durable: Lsn = lsn(0);
+  /** The last commit that a client may have been told of. It may lie beyond `durable`: an abort before it can hold that up. */
+  private told: Lsn = lsn(0);
   /** Per PG the last LSN at or below `durable` with a slice there, as far as whole frames are behind it. */
   private readonly tails = new Map<PgId, Lsn>();
 
@@ -24,6 +26,16 @@ export class FeedSender {
 
   get durablePoint(): Lsn {
     return this.durable;
+  }
+
+  /** How far others must show the stream to show every commit that clients were told of. */
+  get committedPoint(): Lsn {
+    return this.told > this.durable ? this.told : this.durable;
+  }
+
+  /** Commits come in LSN order. */
+  committed(at: Lsn): void {
+    this.told = at;
   }
 
   /** A frame is on its way to storage. */

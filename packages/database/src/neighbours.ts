@@ -124,6 +124,11 @@ export class Neighbours {
     this.sender?.advance(durable);
   }
 
+  /** An own entry is committed, and its client may hear so before the durable point has passed it. */
+  committed(at: Lsn): void {
+    this.sender?.committed(at);
+  }
+
   // --- links ----------------------------------------------------------------------------------------
 
   peerUp(peer: NodeName): void {
@@ -267,12 +272,13 @@ export class Neighbours {
   private tellDurable(follower: NodeName, request: number): void {
     const { manifest } = this.io;
     if (this.sender === undefined || manifest === undefined) return;
-    const { stream, durablePoint } = this.sender;
+    // Not the durable point, which waits at an abort that may be overruled, while commits beyond it are told (DESIGN section 8).
+    const { stream, committedPoint } = this.sender;
     this.toFollower(follower, {
       type: "durable",
       request,
       stream,
-      durable: durablePoint,
+      durable: committedPoint,
       epoch: manifest.epoch,
     });
   }

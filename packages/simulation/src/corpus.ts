@@ -123,6 +123,16 @@ export const CORPUS: readonly OnceFailed[] = [
     wrong: "the same after a clean stop",
   },
   {
+    seed: 2113504770,
+    choices: {},
+    wrong: "a cluster read missed a commit that lay beyond an abort at which the durable point waited",
+  },
+  {
+    seed: 3055,
+    choices: {},
+    wrong: "a table that was there already was said to be created, when the answer was lost",
+  },
+  {
     seed: 2489,
     choices: {},
     wrong:

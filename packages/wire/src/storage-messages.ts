@@ -378,7 +378,7 @@ export interface FeedStart {
   readonly tails: ReadonlyMap<PgId, Lsn>;
 }
 
-/** `cluster` reads, and closing gaps: what is the durable point of your stream? Answered only by its unfenced writer. */
+/** `cluster` reads, and closing gaps: how far must your stream be shown? Answered only by its unfenced writer. */
 export interface AskDurable {
   readonly type: "askDurable";
   readonly request: number;
@@ -388,6 +388,7 @@ export interface Durable {
   readonly type: "durable";
   readonly request: number;
   readonly stream: StreamId;
+  /** The durable point, or the last commit that a client may have been told of, if that lies beyond it. */
   readonly durable: Lsn;
   readonly epoch: Epoch;
 }
