@@ -193,6 +193,17 @@ describe("the world around", () => {
     expect(engine.oldestReadPoint().toString()).toBe(engine.applied.toString());
   });
 
+  test.each([1, 2, 3])("claims that lose are built again, and not joined by ever more, seed %i", (seed) => {
+    const world = worldWithTable({ seed, engines: 2, yields: 0.8 });
+    for (let n = 0; n < 60; n++) {
+      const writes = [{ table: "t", key: bytes(`row ${n % 12}`), value: new Uint8Array(20_000) }];
+      world.ask(n % 2, (e, r, now) => e.commit(r, { tx: handle(), writes }, now));
+      if (n % 6 === 5) world.settleFor(10);
+    }
+    world.settle();
+    expect(extentCount(world.newest(pageId(0)).image)).toBeLessThan(8);
+  });
+
   test("a new incarnation adopts the extents of the old", () => {
     const world = worldWithTable();
     put(world, 0, "a", "1");

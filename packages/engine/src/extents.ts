@@ -92,7 +92,9 @@ export class Extents {
     if (!this.active.includes(extent)) this.active.push(extent);
   }
 
+  /** The claim was taken back. */
   disown(extents: readonly number[]): void {
+    this.claimed -= extents.length;
     this.active = this.active.filter((e) => !extents.includes(e));
   }
 

@@ -15,8 +15,8 @@ export const OWN_WORK = transactionId("");
 export class Upkeep {
   private readonly state: EngineState;
   private format: Job | undefined = undefined;
-  /** The claim that is not built yet. Built ones may lose and be built again on their own. */
-  private claim: Job | undefined = undefined;
+  /** Claims that are not decided. One that lost is built again on its own, and others wait for it: no further one is begun meanwhile. */
+  private readonly claims = new Set<Job>();
   private reaper: Job | undefined = undefined;
 
   constructor(state: EngineState) {
@@ -29,13 +29,18 @@ export class Upkeep {
   }
 
   close(): void {
-    this.claim = this.reaper = this.format = undefined;
+    this.reaper = this.format = undefined;
+    this.claims.clear();
   }
 
   /** A claim, if one is due. To be run at once. */
   next(): Job | undefined {
     const { state } = this;
-    if (state.stream === 0 || this.claim !== undefined) return undefined;
+    if (state.stream === 0) return undefined;
+    for (const claim of this.claims) {
+      if (claim.state === "done") this.claims.delete(claim);
+      else if (claim.state !== "in-flight") return undefined;
+    }
     let pages = state.pagesToClaim;
     state.pagesToClaim = 0;
     if (pages === 0 && state.extents.takeAllocated()) {
@@ -43,8 +48,9 @@ export class Upkeep {
       if (state.extents.isLow(state.builder)) pages = 1;
     }
     if (pages === 0) return undefined;
-    this.claim = this.job({ kind: "claim", pages, extents: [] });
-    return this.claim;
+    const claim = this.job({ kind: "claim", pages, extents: [] });
+    this.claims.add(claim);
+    return claim;
   }
 
   /** Frees dropped tables, if that is not under way. */
@@ -56,10 +62,8 @@ export class Upkeep {
     const { state } = this;
     const { work } = job;
     if (work.kind === "format") runFormat(state, job);
-    else if (work.kind === "claim") {
-      runClaim(state, job as Job & { work: typeof work });
-      if (this.claim === job) this.claim = undefined;
-    } else if (work.kind === "reap") {
+    else if (work.kind === "claim") runClaim(state, job as Job & { work: typeof work });
+    else if (work.kind === "reap") {
       const more = runReap(state, job);
       if (this.reaper === job) this.reaper = undefined;
       if (more) this.reap();
@@ -72,9 +76,10 @@ export class Upkeep {
     if (state.stream === 0) return;
     if (this.format?.state === "done" && state.waitingForFormat.length > 0)
       this.format = this.start({ kind: "format" });
-    if (this.claim?.state !== "done") return;
-    this.claim = undefined;
-    state.wakeList(state.waitingForPages);
+    let hasFailed = false;
+    for (const claim of this.claims)
+      if (claim.state === "done") hasFailed = this.claims.delete(claim) || hasFailed;
+    if (hasFailed) state.wakeList(state.waitingForPages);
   }
 
   private start(work: Work): Job {

@@ -120,6 +120,8 @@ export function runClaim(state: EngineState, job: JobOf<"claim">): void {
   job.work.extents = extents;
   submit(state, job, undefined);
   state.extents.claimBuilt(extents);
+  // Who still lacks pages says so again.
+  state.pagesToClaim = 0;
   state.wakeList(state.waitingForPages);
 }
 

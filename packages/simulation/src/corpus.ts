@@ -144,4 +144,9 @@ export const CORPUS: readonly OnceFailed[] = [
     wrong:
       "who only read yielded and came again as fast as the network answers; thousands of aborts made a checkpoint larger than a log file",
   },
+  {
+    seed: 84,
+    choices: {},
+    wrong: "claims of extents that lost were built again and joined by ever more, until nothing else was done",
+  },
 ];
