@@ -8,6 +8,7 @@ import { put, read, until, type Rows } from "./play.ts";
 const NAMES = ["alice", "bob", "carol", "dave"];
 const EACH = 100;
 const FILLER_BYTES = 1200;
+const RECEIPT_BYTES = 800;
 
 interface Move {
   readonly tx: ScriptTransaction;
@@ -26,19 +27,32 @@ export class Accounts {
   );
 
   private readonly world: World;
+  /** Some moves are serializable and look at the other accounts, and receipts are long. */
+  private readonly looks: boolean;
   private readonly moves: Move[] = [];
 
-  constructor(world: World) {
+  constructor(world: World, looks = false) {
     this.world = world;
+    this.looks = looks;
   }
 
   /** A move by a random client of the node. */
   move(node: string, random: Random): void {
     const [from, to, amount] = [random.pick(NAMES), random.pick(NAMES), 1 + random.int(9)];
     if (from === to || !this.world.isRunning(node)) return;
-    const receipt = `move-${this.moves.length}`;
-    const tx = this.world.clients.get(node)!.call(undefined, "transfer", [from, to, amount, receipt]);
+    const receipt = this.receipt(random);
+    const seen = this.looks && random.chance(0.4) ? NAMES.filter((name) => name !== from && name !== to) : [];
+    const args = [from, to, amount, receipt, ...seen];
+    const isolation = seen.length > 0 ? "serializable" : "snapshot";
+    const tx = this.world.clients.get(node)!.call(undefined, "transfer", args, { isolation });
     this.moves.push({ tx, from, to, amount, receipt });
+  }
+
+  /** Long keys make pages split, at their end as receipts come in order; shorter ones still fit where a longer one did not. */
+  private receipt(random: Random): string {
+    const number = this.moves.length;
+    if (!this.looks) return `move-${number}`;
+    return `move-${String(number).padStart(4, "0")}${"-".repeat(random.int(RECEIPT_BYTES))}`;
   }
 
   /** Lets everything heal; then every node must write and read again, and what it shows must be what clients heard. What is wrong. */

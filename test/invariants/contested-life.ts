@@ -22,10 +22,10 @@ export function contestedLife(seed: number, planted: readonly PlantedBug[] = [])
   const random = new Random(seed);
   const writers = random.chance(0.3) ? 2 : 3;
   const world = start(
-    { mode: "multi", writers, suspectAfterMs: 100, planted },
+    { mode: "multi", writers, suspectAfterMs: 100, poolPages: random.pick([8, 1000]), planted },
     { ...Accounts.opening, ...Accounts.filling },
   );
-  const accounts = new Accounts(world);
+  const accounts = new Accounts(world, true);
   for (let i = 0; i < SCENES; i++) new Scene(world, random, accounts).play();
   return accounts.endings();
 }
@@ -48,7 +48,8 @@ class Scene {
 
   play(): void {
     const { random, world } = this;
-    if (this.nodes.length > 2 && random.chance(0.4)) this.crossed();
+    if (random.chance(0.15)) this.duel();
+    else if (this.nodes.length > 2 && random.chance(0.4)) this.crossed();
     else this.mixed();
     if (random.chance(0.5)) this.restartSegments();
     this.leak();
@@ -104,6 +105,24 @@ class Scene {
     this.wait();
     if (random.chance(0.5)) this.reach(second!, SEGMENTS);
     world.tick(SILENCE_MS, this.pace);
+  }
+
+  /** All masters recover one another at once, through seats that lose power between promising and accepting. */
+  private duel(): void {
+    const { random, world } = this;
+    this.write();
+    for (const a of this.nodes) for (const b of this.nodes) if (a < b) world.cut(a, b);
+    world.tick(100, 1);
+    for (let i = 0; i < 8; i++) {
+      world.tick(10 * (1 + random.int(3)), 1);
+      this.powerLoss(random.shuffle([...SEGMENTS]).slice(0, 1 + random.int(SEGMENTS.length)));
+    }
+  }
+
+  private powerLoss(names: readonly string[]): void {
+    for (const name of names) this.world.crash(name, { tear: true });
+    for (const name of names) this.world.restart(name);
+    this.world.run(1);
   }
 
   private reach(node: string, reached: readonly string[]): void {

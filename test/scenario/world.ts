@@ -43,6 +43,7 @@ export interface WorldOptions {
   readonly conflicts?: Conflicts;
   readonly geometry?: Geometry;
   readonly suspectAfterMs?: number;
+  readonly poolPages?: number;
   /** Rules that every process breaks on purpose. */
   readonly planted?: readonly PlantedBug[];
 }
@@ -247,7 +248,7 @@ export class World {
     });
     client.heard = (line) => this.trace.reply(line);
     this.clients.set(name, client);
-    const { mode, conflicts, geometry, suspectAfterMs } = options;
+    const { mode, conflicts, geometry, suspectAfterMs, poolPages } = options;
     const process = new NodeProcess(
       {
         name: nodeName(name),
@@ -263,7 +264,7 @@ export class World {
         })),
         nodes: nodesOf(options),
         procedures: PROCEDURES,
-        poolPages: 1000,
+        poolPages: poolPages ?? 1000,
         injectConflicts: 0,
         seed: 1,
         settings: { suspectAfterMs: suspectAfterMs ?? 3000 },
@@ -339,8 +340,16 @@ const PROCEDURES: ReadonlyMap<string, Procedure> = new Map<string, Procedure>([
   ["add", add],
 ]);
 
-/** With a receipt, a row of that name tells afterwards whether it was done. */
-function transfer(tx: ProcedureTx, from: string, to: string, amount: number, receipt?: string): number {
+/** With a receipt, a row of that name tells afterwards whether it was done. `seen`: rows that are only read. */
+function transfer(
+  tx: ProcedureTx,
+  from: string,
+  to: string,
+  amount: number,
+  receipt?: string,
+  ...seen: readonly string[]
+): number {
+  for (const name of seen) tx.get("accounts", name);
   const left = (tx.get<number>("accounts", from) ?? 0) - amount;
   tx.put("accounts", from, left);
   tx.put("accounts", to, (tx.get<number>("accounts", to) ?? 0) + amount);

@@ -2,6 +2,7 @@
  * The examples of docs/isolation.md: what weaker options allow, and what cures it. Deterministic: the network between the two masters
  * is as slow as the example needs.
  */
+import type { PlantedBug } from "@sixfold/model";
 import { SimulatedCluster, type SimulatedDatabase } from "@sixfold/simulation";
 import { fixedDelay } from "@sixfold/sim-ports";
 import { expect, test } from "vitest";
@@ -15,7 +16,6 @@ const SHAPE = {
   logFileBytes: 1 << 20,
   mergeAboveBytes: 1 << 20,
   retainBytesMax: 1 << 20,
-  planted: [],
 } as const;
 
 interface Stage {
@@ -25,8 +25,8 @@ interface Stage {
   readonly b: SimulatedDatabase;
 }
 
-async function stage(): Promise<Stage> {
-  const cluster = new SimulatedCluster(SHAPE);
+async function stage(planted: readonly PlantedBug[] = []): Promise<Stage> {
+  const cluster = new SimulatedCluster({ ...SHAPE, planted });
   await cluster.ready();
   const a = await cluster.settled(cluster.connect(0));
   const b = await cluster.settled(cluster.connect(1));
@@ -67,6 +67,10 @@ test("write skew: allowed under snapshot, each reads what the other changes", as
 
 test("the cure for write skew: serializable; the loser runs again and sees the winner", async () => {
   expect((await goOffCall(await stage(), "serializable")).sort((x, y) => x! - y!)).toEqual([0, 1]);
+});
+
+test("planted break: what was read is not in the entry, and serializable has the skew as well", async () => {
+  expect(await goOffCall(await stage(["read-checks-not-sent"]), "serializable")).toEqual([0, 0]);
 });
 
 /** Two commits at two masters whose news of each other is late, and a reader beside each. */
