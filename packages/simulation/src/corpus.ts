@@ -147,6 +147,7 @@ export const CORPUS: readonly OnceFailed[] = [
   {
     seed: 84,
     choices: {},
-    wrong: "claims of extents that lost were built again and joined by ever more, until nothing else was done",
+    wrong:
+      "claims of extents that lost were built again and joined by ever more, until nothing else was done",
   },
 ];
