@@ -75,6 +75,60 @@ describe("I3: a recovery hears of committed rivals that only segments without th
   });
 });
 
+/**
+ * The other way round: the third one has committed the zone's entry when the second's commit reaches the manifest; it had read it before
+ * (`late`), or has not yet.
+ */
+function manifestAgainstZone(world: World, late: boolean): { rival: string; both: string[] } {
+  const [zone, rest] = [
+    ["a1", "a2"],
+    ["b1", "b2", "c1", "c2"],
+  ] as const;
+  const part = (some: readonly string[], others: readonly string[]): void => {
+    hold(world, some, others);
+    hold(world, others, some);
+  };
+  part(zone, rest);
+  part(["writer-1"], [...rest, "writer-2"]);
+  part(["writer-2"], zone);
+  put(world, "writer-1", { alice: 1 });
+  const rival = put(world, "writer-2", { alice: 2 });
+  if (late) {
+    let asked = false;
+    world.tamper = (from, _to, message) => {
+      if (from === "writer-2" && message.type === "askVotes" && !asked) {
+        asked = true;
+        hold(world, rest, ["writer-2"]);
+      }
+      return message;
+    };
+    until(world, () => asked, 2000);
+  }
+  part(["writer-3"], ["c1", "c2"]);
+  world.cut("writer-1", "writer-3");
+  until(world, () => finalOf(world, 1) !== undefined, 2000);
+  world.tamper = undefined;
+  hold(world, rest, ["writer-2"], false);
+  world.tick(600);
+  return { rival: rival.end.kind, both: wrongWith(world).filter((line) => line.includes("both built on")) };
+}
+
+describe("I3: a commit through the manifest looks at what was committed there", () => {
+  const options = { mode: "multi", writers: 3, suspectAfterMs: 100 } as const;
+
+  test.each([false, true])("holds, read before: %s", (late) => {
+    expect(manifestAgainstZone(start(options, { alice: 0 }), late).both).toEqual([]);
+  });
+
+  test.each([
+    ["manifest-commit-without-conflict-check", false],
+    ["manifest-commit-without-compare-and-set", true],
+  ] as const)("planted break: %s", (bug, late) => {
+    const world = start({ ...options, planted: [bug] }, { alice: 0 });
+    expect(manifestAgainstZone(world, late).both).not.toEqual([]);
+  });
+});
+
 describe("I6: a stream has one author", () => {
   test("holds: a zombie's slices are taken nowhere, and it opens a new stream", () => {
     const world = start({ mode: "multi", writers: 2, suspectAfterMs: 200 }, { alice: 0, bob: 0 });

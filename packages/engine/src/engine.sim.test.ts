@@ -2,6 +2,7 @@
  * Engines over one storage that votes by base check: random transfers keep the total (I3, I4, I5, I9).
  * Each property has a planted break that must be noticed.
  */
+import type { PlantedBug } from "@sixfold/model";
 import { describe, expect, test } from "vitest";
 import type { CommitRequest, ForeignEntry } from "./engine-api.ts";
 import { Engine } from "./engine.ts";
@@ -152,6 +153,20 @@ describe("planted breaks are noticed", () => {
       }
     }
     expect(problems({ make: (o) => new Blind(o), acausal: true })).not.toBe("");
+  });
+
+  const withBug =
+    (bug: PlantedBug) =>
+    (o: ConstructorParameters<typeof Engine>[0]): Engine =>
+      new Engine({ ...o, planted: new Set([bug]) });
+
+  test("I3: the page's version is not looked at", () => {
+    expect(problems({ make: withBug("foreign-base-unchecked"), acausal: true, engines: 3 })).not.toBe("");
+  });
+
+  test("pages with undecided changes are evicted", () => {
+    const small = { engines: 3, poolPages: 8, padding: 900, steps: 8000 };
+    expect(problems({ make: withBug("evicts-undecided"), ...small })).not.toBe("");
   });
 
   test("an entry that does not name its own bases", () => {

@@ -3,9 +3,10 @@
  * value is the rule's, the right one the bug's.
  */
 import { describe, expect, test } from "vitest";
-import { nodeName, NONE, pageId, type PlantedBug } from "@sixfold/model";
+import { lsn, nodeName, NONE, pageId, type PlantedBug } from "@sixfold/model";
 import type { StorageMessage } from "@sixfold/wire";
-import { BenchSegment, decided, KEEP, MANIFEST, point, slice, v } from "./testing/bench-segment.ts";
+import { encodePage } from "./page-image.ts";
+import { BenchSegment, decided, GEOMETRY, KEEP, MANIFEST, point, slice, v } from "./testing/bench-segment.ts";
 
 const P = 1;
 const first = (stream: number) => slice({ stream, lsn: 1, writes: [[P, NONE]] });
@@ -168,6 +169,36 @@ describe("planted bugs of a segment", () => {
   });
 
   const ballot = (round: number) => ({ round, proposer: "n" });
+  test("copy-half-counts", () => {
+    const script: Script = (s) => {
+      peer(s);
+      hear(s, { decisions: decided(9, 9), mergedThrough: lsn(9) });
+      const pull = s.heard.splice(0).find(({ message }) => message.type === "pullPages")?.message;
+      if (pull?.type !== "pullPages") return "no copy";
+      const stored = encodePage({
+        version: v(1, 8),
+        base: NONE,
+        merged: new Map([[first(1).stream, 8]]),
+        image: new Uint8Array(GEOMETRY.pageBytes),
+      });
+      s.server.receive(
+        12,
+        {
+          type: "pulledPages",
+          request: pull.request,
+          pg: pull.pg,
+          pages: [{ page: pageId(1), stored }],
+          next: pageId(2),
+          merged: [{ stream: first(1).stream, through: lsn(9), tail: lsn(9) }],
+        },
+        s.now,
+      );
+      s.drain();
+      return s.read(2, point([1, 9]), [[1, 9]]).kind;
+    };
+    expect(bothWays("copy-half-counts", KEEP, script)).toEqual(["behind", "empty"]);
+  });
+
   test("seat-forgets-promise", () => {
     const script: Script = (s) => {
       s.say(1, { type: "manifestPrepare", request: 1, ballot: ballot(5) });
