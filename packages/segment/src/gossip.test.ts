@@ -208,6 +208,9 @@ describe("gossip", () => {
     lost.crash();
     const ring = new Ring([lost, unmerged]);
     lost.read(1, point([1, 3]), [[1, 3]]);
+    // Its slices are merged, and still in its log.
+    const asked = lost.heard.map(({ message }) => message).filter((m) => m.type === "pullPages");
+    expect(asked.map(({ mends }) => mends?.streams)).toEqual([[{ stream: 1, through: 3 }]]);
     ring.deliver();
     expect(lost.read(1, point([1, 3]), [[1, 3]])).toEqual(good);
     behind.server.peerUp({ link: 12, role: "segment", name: nodeName("segment-b1") }, behind.now);
@@ -216,8 +219,8 @@ describe("gossip", () => {
     ];
     const answersTo = (through: number): number => {
       const mends = { settledThrough: streamId(0), streams: streams(through) };
-      const asked = { request: 1, pg: pgId(0), from: pageId(1), limit: 1, mends };
-      return behind.say(12, { type: "pullPages", ...asked }).length;
+      const question = { request: 1, pg: pgId(0), from: pageId(1), limit: 1, mends };
+      return behind.say(12, { type: "pullPages", ...question }).length;
     };
     expect([answersTo(2), answersTo(3)]).toEqual([1, 0]);
   });

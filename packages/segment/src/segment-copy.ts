@@ -154,12 +154,16 @@ export function answerPullPages(
   };
 }
 
+/** Whatever has been put on its pages: it may be merged, dropped already or not. */
 function mergedHere(state: PgState): MergedHere {
-  const streams = [...state.streams.values()].filter((log) => log.mergedThrough > 0);
-  return {
-    settledThrough: state.settledThrough,
-    streams: streams.map(({ stream, mergedThrough }) => ({ stream, through: mergedThrough })),
-  };
+  const streams = [];
+  for (const log of state.streams.values()) {
+    let last = log.slices.length - 1;
+    while (last >= log.first && log.slices[last]!.phase !== "committed") last--;
+    const through = last >= log.first ? log.slices[last]!.slice.lsn : log.mergedThrough;
+    if (through > 0) streams.push({ stream: log.stream, through });
+  }
+  return { settledThrough: state.settledThrough, streams };
 }
 
 /** Answers with all that is committed on one page, if that is no less than what the peer has lost; undefined otherwise. */
@@ -190,8 +194,8 @@ function holds(state: PgState, lost: MergedHere): boolean {
     const needed =
       through.get(log.stream) ?? (log.stream <= lost.settledThrough ? log.closed?.tail : ZERO_LSN);
     if (needed === undefined || log.scl < needed || log.decided.through < needed) return false;
-    const next = log.slices[log.cursor];
-    if (next !== undefined && next.slice.lsn <= needed) return false;
+    for (let i = log.cursor; i < log.slices.length && log.slices[i]!.slice.lsn <= needed; i++)
+      if (log.slices[i]!.phase !== "committed" && log.slices[i]!.phase !== "aborted") return false;
   }
   return true;
 }

@@ -150,4 +150,9 @@ export const CORPUS: readonly OnceFailed[] = [
     wrong:
       "claims of extents that lost were built again and joined by ever more, until nothing else was done",
   },
+  {
+    seed: 5890,
+    choices: {},
+    wrong: "a damaged page was mended into one that lacked what was merged here and still in the log",
+  },
 ];

@@ -264,7 +264,7 @@ export interface PullPages {
   readonly mends: MergedHere | undefined;
 }
 
-/** Streams' slices that a segment has merged and may have dropped. */
+/** Streams' slices that a segment has put on their pages, and may have merged and dropped. */
 export interface MergedHere {
   /** Of streams up to here that are not listed: all. */
   readonly settledThrough: StreamId;
