@@ -129,6 +129,42 @@ describe("I3: a commit through the manifest looks at what was committed there", 
   });
 });
 
+/** A master that is recovered between its look at the manifest and its commit there. Says what the monitor has to say of that. */
+function closedMeanwhile(world: World): string[] {
+  const segments = [...world.segments.keys()];
+  hold(world, ["writer-2"], ["a1", "a2"]);
+  put(world, "writer-1", { alice: 1 });
+  let asked = false;
+  world.tamper = (from, _to, message) => {
+    if (from === "writer-2" && message.type === "askVotes" && !asked) {
+      asked = true;
+      hold(world, segments, ["writer-2"]);
+    }
+    return message;
+  };
+  put(world, "writer-2", { alice: 2 });
+  until(world, () => asked, 2000);
+  world.cut("writer-1", "writer-2");
+  until(world, () => finalOf(world, 2) !== undefined, 2000);
+  world.tamper = undefined;
+  hold(world, segments, ["writer-2"], false);
+  world.tick(600);
+  return wrongWith(world).filter((line) => line.startsWith("manifest-commit-open"));
+}
+
+describe("I6: a closed stream commits nothing through the manifest", () => {
+  const options = { mode: "multi", writers: 2, suspectAfterMs: 100 } as const;
+
+  test("holds", () => {
+    expect(closedMeanwhile(start(options, { alice: 0 }))).toEqual([]);
+  });
+
+  test("planted break: it does", () => {
+    const world = start({ ...options, planted: ["manifest-commit-closed-unchecked"] }, { alice: 0 });
+    expect(closedMeanwhile(world)).not.toEqual([]);
+  });
+});
+
 describe("I6: a stream has one author", () => {
   test("holds: a zombie's slices are taken nowhere, and it opens a new stream", () => {
     const world = start({ mode: "multi", writers: 2, suspectAfterMs: 200 }, { alice: 0, bob: 0 });
