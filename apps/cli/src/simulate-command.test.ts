@@ -27,7 +27,9 @@ describe("simulate", () => {
   test("one seed is described before it runs, and --verbose tells what happens", async () => {
     const platform = new TestPlatform();
     expect(await platform.run("simulate", "--seed", "3", "--verbose", ...QUIET)).toBe(0);
-    expect(platform.stdout).toMatch(/^seeds 3\n {2}single, 1 writer, machines \w+, \d+ ms with faults\n {2}workload cycle/);
+    expect(platform.stdout).toMatch(
+      /^seeds 3\n {2}single, 1 writer, machines \w+, \d+ ms with faults\n {2}workload cycle/,
+    );
     expect(platform.stdout).toMatch(/\n1 runs, 0 failed; \d+ commits in/);
     expect(platform.stderr).toMatch(/3: [\d.]+ writer-1 info stream-opened/);
   }, 60_000);
