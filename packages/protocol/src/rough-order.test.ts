@@ -123,6 +123,30 @@ describe("events that come roughly in order", () => {
     expect(late(SEGMENTS.slice(2), ruled(2), byManifest)).toEqual(["manifest-commit-accepted"]);
   });
 
+  test("what a writer says of its own is judged at once, whatever else of the entry must wait", () => {
+    const own = { stream: streamId(2), lsn: lsn(1) };
+    const foreign = { stream: streamId(1), lsn: lsn(1) };
+    const aborted = {
+      kind: "decided",
+      stream: own.stream,
+      lsn: own.lsn,
+      decision: "abort",
+      by: "yield",
+    } as const;
+    const { slices, ...rest } = sent(2, 2, own) as Extract<TraceEvent, { kind: "sent" }>;
+    const deltas = [...slices[0]!.deltas, { page: pageId(4), base: foreign }];
+    const onBoth: TraceEvent = { ...rest, slices: [{ ...slices[0]!, ownBases: [own.lsn], deltas }] };
+    const story = (...steps: TraceEvent[]): string[] =>
+      found((say) => {
+        say("writer-1", opened(1), { ...sent(1, 1, NONE) });
+        say("writer-2", opened(2), sent(2, 1, NONE), ...steps);
+        say("writer-1", decided(1, 1));
+        for (const segment of SEGMENTS) say(segment, accepted(1, 1));
+      });
+    expect(story(onBoth, aborted)).toEqual([]);
+    expect(story(aborted, onBoth)).toEqual(["built-on-own"]);
+  });
+
   test("what a writer may have done before it died and not told is not asked for; the same of one that lives is", () => {
     const version = { stream: streamId(1), lsn: lsn(2) };
     const rest = (died: boolean): string[] =>

@@ -13,9 +13,9 @@ import {
   type SentSliceFacts,
   type StreamId,
 } from "@sixfold/model";
-import { condition, type Condition } from "./condition.ts";
+import { condition, type Condition, type Step } from "./condition.ts";
 import { canNeverCommit } from "./commit-conditions.ts";
-import { isCommitted, usesOf, type Facts } from "./facts.ts";
+import { isCommitted, usesOf, type EntryFacts, type Facts } from "./facts.ts";
 import { exclusivityFault, registerFault, sameRevisionFault } from "./manifest-steps.ts";
 
 function notTheAuthor(facts: Facts, stream: StreamId, process: NodeName): string | undefined {
@@ -23,20 +23,33 @@ function notTheAuthor(facts: Facts, stream: StreamId, process: NodeName): string
   return writer === undefined || writer === process ? undefined : `stream ${stream} is ${writer}'s`;
 }
 
-/** An own base must be named unless it is committed, must not be later, nor aborted; a foreign one must be committed. */
-function badBase(facts: Facts, stream: StreamId, at: Lsn, slice: SentSliceFacts): string | undefined {
-  for (const { page, base } of usesOf(slice)) {
-    if (isNone(base) || facts.isForgotten(base.stream, base.lsn)) continue;
-    const under = facts.entry(base.stream, base.lsn);
-    const name = `page ${page}: its base ${showVersion(base)}`;
-    if (under === undefined) return `${name} was never sent`;
-    if (isCommitted(under)) continue;
-    if (base.stream !== stream) return `${name} is not committed`;
-    if (base.lsn >= at) return `${name} is later`;
-    if (under.decision === "abort") return `${name} is aborted`;
-    if (!slice.ownBases.includes(base.lsn)) return `${name} is undecided, and not named among its own bases`;
-  }
+type Sent = Extract<Step, { kind: "sent" }>;
+
+/** What is wrong with the bases that are not committed: of the entry's own stream, or of others. */
+function badBase(facts: Facts, { stream, lsn: at, slices }: Sent, own: boolean): string | undefined {
+  for (const slice of slices)
+    for (const { page, base } of usesOf(slice)) {
+      if ((base.stream === stream) !== own || isNone(base) || facts.isForgotten(base.stream, base.lsn))
+        continue;
+      const under = facts.entry(base.stream, base.lsn);
+      if (under !== undefined && isCommitted(under)) continue;
+      const fault = own ? badOwnBase(under, base.lsn, at, slice) : "is not committed";
+      if (fault !== undefined) return `page ${page}: its base ${showVersion(base)} ${fault}`;
+    }
   return undefined;
+}
+
+/** It must be earlier, neither committed nor aborted, and named. */
+function badOwnBase(
+  under: EntryFacts | undefined,
+  base: Lsn,
+  at: Lsn,
+  slice: SentSliceFacts,
+): string | undefined {
+  if (under === undefined) return "was never sent";
+  if (base >= at) return "is later";
+  if (under.decision === "abort") return "is aborted";
+  return slice.ownBases.includes(base) ? undefined : "is undecided, and not named among its own bases";
 }
 
 /** Four of six are owed to whom owns everything it touches. A page never written may be of an extent of its own, which only the writer knows. */
@@ -109,17 +122,19 @@ export const streamConditions: readonly Condition[] = [
   }),
   condition({
     name: "built-on-committed",
-    rule: "4 vote, 6 own base",
-    says: "an entry is built on committed versions, and on undecided ones of its own stream that it names",
+    rule: "4 vote",
+    says: "of other streams' versions an entry is built on committed ones only",
     on: "sent",
     order: "true",
-    fails: (facts, { stream, lsn: at, slices }) => {
-      for (const slice of slices) {
-        const fault = badBase(facts, stream, at, slice);
-        if (fault !== undefined) return fault;
-      }
-      return undefined;
-    },
+    fails: (facts, step) => badBase(facts, step, false),
+  }),
+  condition({
+    name: "built-on-own",
+    rule: "6 own base",
+    says: "of its own stream's versions an entry is built on committed ones, and on undecided ones that it names",
+    on: "sent",
+    order: "any",
+    fails: (facts, step) => badBase(facts, step, true),
   }),
   condition({
     name: "owned-is-owned",
