@@ -45,6 +45,7 @@ class Seats {
   private ballot: Ballot = { round: 0, proposer: "" };
 
   answer(m: StorageMessage): StorageMessage | undefined {
+    if (m.type === "readPage") return { ...m, type: "pageRead", answer: { kind: "empty" } };
     if (m.type === "manifestPrepare") {
       this.rounds.add(m.ballot.round);
       const accepted = { ballot: this.ballot, value: this.manifest };
@@ -152,4 +153,24 @@ test("a writer that was one too many opens its stream once another has gone", ()
   node.tick(2000);
   converse(node, seats, 2000);
   expect(node.status()).toMatchObject({ state: "writing", stream: LIMITS.writers + 1 });
+});
+
+test("what can be built in the turn of a stop is handed over before its stream takes nothing more", () => {
+  const seats = new Seats();
+  const node = start("multi");
+  const read: StorageMessage[] = [];
+  const answer = seats.answer.bind(seats);
+  seats.answer = (m) => {
+    const answered = answer(m);
+    if (answered?.type !== "pageRead") return answered;
+    read.push(answered);
+    return undefined;
+  };
+  // What the first entry needs, which formats the volume.
+  converse(node, seats, 0, () => read.length === 3);
+  for (const page of read) node.serverMessage(SERVERS[0]!.name, page, 0);
+  node.stop(0);
+  node.flush(0);
+  expect(node.effects).toContainEqual(expect.objectContaining({ kind: "append" }));
+  expect(node.status()).toMatchObject({ state: "stopping" });
 });

@@ -185,8 +185,11 @@ export class DatabaseNode {
   /** Clean stop: decides what is in flight, closes the own stream, then says `stopped`. */
   stop(now: number): void {
     this.now = now;
+    this.settle(now);
     const writing = this.state.state === "writing";
     this.state = { state: "stopping" };
+    // A stream that is being closed takes nothing more.
+    this.engine.pause();
     this.announce();
     if (writing) this.volume.closeOwn(now);
     else this.stopped();
@@ -226,7 +229,6 @@ export class DatabaseNode {
       // Before the engine's: of an entry built while the stream was being lost the volume must not hear any more.
       this.drainVolume(now);
       this.neighbours.apply();
-      // A stream that is being closed takes nothing more.
       if (this.neighbours.isClosed && this.state.state !== "stopping") this.engine.resume(now);
       else this.engine.pause();
       this.desk.advance(now);
