@@ -29,6 +29,10 @@ const targets = {
   compare: { compile: true, run: [cli, "compare"] },
   bench: { compile: true, run: [cli, "bench"] },
   model: { compile: true, run: ["packages/protocol/dist/model/run.js"] },
+  planted: {
+    compile: false,
+    run: ["--import", "tsx", "--conditions", "source", "test/planted/write-table.ts"],
+  },
 };
 
 /** No tool that is started from here reports on its user. */

@@ -1,6 +1,9 @@
 /** The table of planted bugs in docs/testing.md: written by the hunt, read by the test. */
 import { isPlantedBug, type PlantedBug, type PlantedRule } from "@sixfold/model";
-import type { Catch } from "./catch.ts";
+import type { Caught } from "./hunt.ts";
+
+export const ROOT = new URL("../../", import.meta.url);
+export const DOCUMENT = new URL("docs/testing.md", ROOT);
 
 const HEAD =
   "| bug | rule | what it breaks | hunted in | workload | noticed by | seeds |\n| --- | --- | --- | --- | --- | --- | --- |";
@@ -11,7 +14,7 @@ export function rowOf(
   bug: PlantedBug,
   { rule, breaks }: PlantedRule,
   place: string,
-  { workload, by, seeds }: Catch & { readonly seeds: number },
+  { workload, by, seeds }: Caught,
 ): string {
   return `| ${bug} | ${rule} | ${breaks} | \`${place}\` | ${workload} | ${by.join(", ")} | ${seeds} |`;
 }
