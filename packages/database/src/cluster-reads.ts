@@ -7,6 +7,7 @@
  * one, never the present one: it may have begun before their predecessors committed.
  */
 import { NO_BUGS, type Lsn, type PlantedBugs, type ReadPoint, type StreamId } from "@sixfold/model";
+import { SharedRounds } from "./shared-rounds.ts";
 
 export interface ClusterRoundIo {
   /** Open foreign streams, each with the number of the question put to it; one without a feed gets a number that no answer has. */
@@ -21,31 +22,27 @@ interface Round {
   manifestChecked: boolean;
   /** The manifest has changed since: the round is in vain. */
   isStale: boolean;
-  readonly waiters: (() => void)[];
 }
 
 export class ClusterReads {
   private readonly io: ClusterRoundIo;
   private readonly planted: PlantedBugs;
-  private current: Round | undefined;
-  private next: (() => void)[] = [];
+  private readonly rounds: SharedRounds<Round, () => void>;
 
   constructor(io: ClusterRoundIo, planted: PlantedBugs = NO_BUGS) {
     this.io = io;
     this.planted = planted;
+    this.rounds = new SharedRounds(() => this.startRound(), planted.has("cluster-read-joins-round"));
   }
 
   /** Runs `then` once this node shows everything that was committed anywhere when `begin` was called. */
   begin(then: () => void): void {
-    if (this.planted.has("cluster-read-joins-round") && this.current !== undefined)
-      return void this.current.waiters.push(then);
-    this.next.push(then);
-    if (this.current === undefined) this.startRound();
+    this.rounds.join(then);
   }
 
   /** An answer. One to a question of before the round says nothing of it. */
   durable(stream: StreamId, durable: Lsn, request: number): void {
-    const round = this.current;
+    const round = this.rounds.current;
     const question = round?.unanswered.get(stream);
     if (round === undefined || question === undefined || request < question) return;
     round.unanswered.delete(stream);
@@ -57,42 +54,37 @@ export class ClusterReads {
    * or with the next tick: at once it would find the same, as fast as the seats answer.
    */
   manifestChecked(unchanged: boolean): void {
-    if (this.current === undefined) return;
-    if (unchanged) this.current.manifestChecked = true;
-    else this.current.isStale = true;
+    const round = this.rounds.current;
+    if (round === undefined) return;
+    if (unchanged) round.manifestChecked = true;
+    else round.isStale = true;
   }
 
   tick(): void {
-    if (this.current?.isStale === true) this.restart();
+    if (this.rounds.current?.isStale === true) this.restart();
   }
 
   /** Streams were opened or closed, or a writer is out of reach: ask anew. */
   restart(): void {
-    if (this.current === undefined) return;
-    this.next = [...this.current.waiters, ...this.next];
-    this.startRound();
+    this.rounds.restart();
   }
 
   /** Call when answers came or the applied vector moved. */
   advance(applied: ReadPoint): void {
-    const round = this.current;
+    const round = this.rounds.current;
     if (round === undefined || !round.manifestChecked || round.unanswered.size > 0) return;
     for (const [stream, target] of round.targets) if (applied.get(stream) < target) return;
-    this.current = undefined;
-    for (const run of round.waiters) run();
-    if (this.next.length > 0) this.startRound();
+    this.rounds.finish((run) => run());
   }
 
-  private startRound(): void {
-    const waiters = this.next;
-    this.next = [];
-    this.current = {
+  private startRound(): Round {
+    const round = {
       unanswered: new Map(this.planted.has("cluster-read-asks-nobody") ? [] : this.io.askAll()),
       targets: new Map(),
       manifestChecked: this.planted.has("cluster-read-unchecked-manifest"),
       isStale: false,
-      waiters,
     };
     this.io.checkManifest();
+    return round;
   }
 }

@@ -14,6 +14,7 @@
  */
 import type { ReadView } from "@sixfold/engine";
 import { NO_BUGS, type PlantedBugs, type ReadPoint } from "@sixfold/model";
+import { SharedRounds } from "./shared-rounds.ts";
 
 export interface SnapshotIo {
   readonly engine: {
@@ -31,7 +32,6 @@ export interface SnapshotIo {
 export type BeginAt = (view: ReadView | undefined) => void;
 
 interface Question {
-  readonly waiters: BeginAt[];
   readonly base: ReadView;
   /** The first of the question's numbers: the answer to any of them will do. */
   readonly first: number;
@@ -44,58 +44,52 @@ const ASK_AGAIN_MS = 100;
 export class ClusterSnapshots {
   private readonly io: SnapshotIo;
   private readonly unordered: boolean;
-  private readonly joinsRound: boolean;
-  private current: Question | undefined;
-  private next: BeginAt[] = [];
+  private readonly questions: SharedRounds<Question, BeginAt>;
 
   constructor(io: SnapshotIo, planted: PlantedBugs = NO_BUGS) {
     this.io = io;
     this.unordered = planted.has("cluster-snapshot-unordered");
-    this.joinsRound = planted.has("cluster-read-joins-round");
+    this.questions = new SharedRounds(() => this.ask(), planted.has("cluster-read-joins-round"));
   }
 
   /** Runs `then` with a view of everything committed anywhere before now, ordered with all others. */
   begin(then: BeginAt): void {
-    if (this.joinsRound && this.current !== undefined) return void this.current.waiters.push(then);
-    this.next.push(then);
-    if (this.current === undefined) this.ask();
+    this.questions.join(then);
   }
 
   answered(request: number, point: ReadPoint): void {
-    const { current } = this;
+    const { current } = this.questions;
     if (current !== undefined && request >= current.first) current.point ??= point;
   }
 
   /** There may be another sequencer now, or a new link to it. */
   askAgain(): void {
-    if (this.current === undefined || this.current.point !== undefined) return;
+    const { current } = this.questions;
+    if (current === undefined || current.point !== undefined) return;
     this.io.askSequencer();
-    this.current.askedAt = undefined;
+    current.askedAt = undefined;
   }
 
   tick(now: number): void {
-    if (this.current === undefined) return;
-    this.current.askedAt ??= now;
-    if (now - this.current.askedAt >= ASK_AGAIN_MS) this.askAgain();
+    const { current } = this.questions;
+    if (current === undefined) return;
+    current.askedAt ??= now;
+    if (now - current.askedAt >= ASK_AGAIN_MS) this.askAgain();
   }
 
   /** Call when answers came or the applied vector moved. */
   advance(): void {
-    const { current } = this;
+    const { current } = this.questions;
     if (current?.point === undefined || !this.io.shows(current.point)) return;
-    this.current = undefined;
     const { engine } = this.io;
     const view = engine.viewAbove(current.base, current.point);
     engine.closeView(current.base);
-    for (const begin of current.waiters) begin(this.unordered ? undefined : view);
+    this.questions.finish((begin) => begin(this.unordered ? undefined : view));
     engine.closeView(view);
-    if (this.current === undefined && this.next.length > 0) this.ask();
   }
 
-  private ask(): void {
-    const waiters = this.next;
-    this.next = [];
+  private ask(): Question {
     const base = this.io.engine.openView();
-    this.current = { waiters, base, first: this.io.askSequencer(), point: undefined, askedAt: undefined };
+    return { base, first: this.io.askSequencer(), point: undefined, askedAt: undefined };
   }
 }

@@ -23,6 +23,7 @@
  * open, each node is its own sequencer, and an exclusive one leaves out step 3.
  */
 import { NO_BUGS, type PlantedBugs, type ReadPoint } from "@sixfold/model";
+import { SharedRounds } from "./shared-rounds.ts";
 
 export interface SequencerIo {
   readonly applied: ReadPoint;
@@ -37,7 +38,6 @@ export interface SequencerIo {
 }
 
 interface Round {
-  readonly waiters: ((point: ReadPoint) => void)[];
   isFresh: boolean;
   point: ReadPoint | undefined;
   /** The manifest has changed since: the round is in vain. */
@@ -46,68 +46,58 @@ interface Round {
 
 export class SnapshotSequencer {
   private readonly io: SequencerIo;
-  private readonly joinsRound: boolean;
   private readonly unchecked: boolean;
-  private current: Round | undefined;
-  private next: ((point: ReadPoint) => void)[] = [];
+  private readonly rounds: SharedRounds<Round, (point: ReadPoint) => void>;
 
   constructor(io: SequencerIo, planted: PlantedBugs = NO_BUGS) {
     this.io = io;
-    this.joinsRound = planted.has("cluster-read-joins-round");
     this.unchecked = planted.has("cluster-read-unchecked-manifest");
+    this.rounds = new SharedRounds(() => this.begin(), planted.has("cluster-read-joins-round"));
   }
 
   /** Answers with a read point that shows everything committed before now, by the next round. */
   ask(answer: (point: ReadPoint) => void): void {
-    if (this.joinsRound && this.current !== undefined) return void this.current.waiters.push(answer);
-    this.next.push(answer);
-    if (this.current === undefined) this.startRound();
+    this.rounds.join(answer);
   }
 
   manifestChecked(unchanged: boolean): void {
-    const round = this.current;
+    const round = this.rounds.current;
     if (round?.point === undefined) return;
-    if (unchanged) this.finish(round, round.point);
+    if (unchanged) this.finish(round.point);
     else round.isStale = true;
   }
 
   /** A stale round starts over with the newer manifest, or, should that not come, from time to time. */
   tick(): void {
-    if (this.current?.isStale === true) this.restart();
+    if (this.rounds.current?.isStale === true) this.restart();
   }
 
   /** Streams were opened or closed. */
   restart(): void {
-    if (this.current === undefined) return;
-    this.next = [...this.current.waiters, ...this.next];
-    this.startRound();
+    this.rounds.restart();
   }
 
   /** Another node is the sequencer now: who waits here will ask it. */
   abandon(): void {
-    this.current = undefined;
-    this.next = [];
+    this.rounds.abandon();
   }
 
   /** Call when the applied vector has moved, or has become closed. */
   advance(): void {
-    const round = this.current;
+    const round = this.rounds.current;
     if (round === undefined || !round.isFresh || round.point !== undefined || !this.io.isClosed) return;
     round.point = this.io.applied.clone();
-    if (this.io.isExclusive || this.unchecked) this.finish(round, round.point);
+    if (this.io.isExclusive || this.unchecked) this.finish(round.point);
     else this.io.checkManifest();
   }
 
-  private startRound(): void {
-    const round: Round = { waiters: this.next, isFresh: false, point: undefined, isStale: false };
-    this.next = [];
-    this.current = round;
+  private begin(): Round {
+    const round: Round = { isFresh: false, point: undefined, isStale: false };
     this.io.freshen(() => void (round.isFresh = true));
+    return round;
   }
 
-  private finish(round: Round, point: ReadPoint): void {
-    this.current = undefined;
-    for (const answer of round.waiters) answer(point);
-    if (this.current === undefined && this.next.length > 0) this.startRound();
+  private finish(point: ReadPoint): void {
+    this.rounds.finish((answer) => answer(point));
   }
 }
