@@ -115,13 +115,16 @@ export class DumbSegment {
     return base !== "none" && streamOf(base) === s.stream;
   }
 
-  private doomed(s: DumbSlice): string | undefined {
-    const bases = [
+  private ownBasesOf(s: DumbSlice): number[] {
+    return [
       ...s.ownBases,
       ...s.items.filter((i) => this.isOwn(s, i.base)).map((i) => Number(i.base.split(":")[1])),
     ];
+  }
+
+  private doomed(s: DumbSlice): string | undefined {
     let word: string | undefined;
-    for (const lsn of bases) {
+    for (const lsn of this.ownBasesOf(s)) {
       const fact = this.facts.get(`${s.stream}:${lsn}`);
       const under = this.own(s, lsn);
       const vote = fact === "abort" ? `void ${lsn}` : fact === "commit" ? undefined : under?.vote;
@@ -154,10 +157,15 @@ export class DumbSegment {
     return base;
   }
 
-  /** Beaten only by what it builds on: a machine that remembers one reason of several for its base may not know it. */
-  isBeatenByBases(id: string): boolean {
-    const s = this.slices.find((x) => idOf(x) === id);
-    return s !== undefined && this.loses(s) === undefined;
+  /**
+   * Undecided own bases, where nothing else speaks against the slice: a machine that remembers one reason of several for a base may
+   * not know that it takes the slice along.
+   */
+  basesThatBeat(id: string): string[] {
+    const s = this.slices.find((x) => idOf(x) === id)!;
+    const bases = this.ownBasesOf(s).map((lsn) => `${s.stream}:${lsn}`);
+    if (this.loses(s) !== undefined || bases.some((base) => this.facts.get(base) === "abort")) return [];
+    return bases.filter((base) => !this.facts.has(base));
   }
 
   /** The committed version that neither is `root` nor lies under it. */
