@@ -9,7 +9,7 @@
 import { Random, type PlantedBug } from "@sixfold/model";
 import { SEGMENTS, type World } from "../scenario/world.ts";
 import { Accounts } from "./accounts.ts";
-import { hold, start } from "./play.ts";
+import { hold, part, start } from "./play.ts";
 
 const SCENES = 8;
 /** By then a segment that has not answered counts as silent, and a master that is not heard is suspected. */
@@ -93,8 +93,7 @@ class Scene {
     // Or each would give way to what it hears of the other; and so would segments.
     if (random.chance(0.7)) hold(world, [first!, second!], [first!, second!]);
     if (random.chance(0.6)) {
-      hold(world, few, others);
-      hold(world, others, few);
+      part(world, few, others);
     }
     this.writeAt(random.chance(0.5) ? [first!, second!] : [second!, first!]);
     if (random.chance(0.7)) world.tick(SILENCE_MS, this.pace);
@@ -127,8 +126,7 @@ class Scene {
 
   private reach(node: string, reached: readonly string[]): void {
     for (const segment of SEGMENTS) {
-      hold(this.world, [node], [segment], !reached.includes(segment));
-      hold(this.world, [segment], [node], !reached.includes(segment));
+      part(this.world, [node], [segment], !reached.includes(segment));
     }
     this.world.run(this.pace);
   }
@@ -209,8 +207,7 @@ class Scene {
     hold(this.world, SEGMENTS, SEGMENTS, false);
     for (const node of this.random.shuffle([...this.nodes]))
       for (const segment of this.random.shuffle([...SEGMENTS])) {
-        hold(this.world, [node], [segment], false);
-        hold(this.world, [segment], [node], false);
+        part(this.world, [node], [segment], false);
         if (this.random.chance(0.3)) this.world.run(this.pace);
       }
     this.world.run(this.pace);

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { finalOf } from "../scenario/show-state.ts";
 import type { World } from "../scenario/world.ts";
 import { History, wrongWith } from "./history.ts";
-import { hold, put, start, stateOf, until } from "./play.ts";
+import { hold, part, put, start, stateOf, until } from "./play.ts";
 
 const ZOMBIE = "writer-2";
 
@@ -34,25 +34,22 @@ function zombie(world: World): { takenBeyondTheEnd: string[]; heardCommitted: nu
   return { takenBeyondTheEnd, heardCommitted: inFlight.filter((tx) => tx.isCommitted).length };
 }
 
+const ZONE = ["a1", "a2"];
+const REST = ["b1", "b2", "c1", "c2"];
+
 /**
  * A zone is cut off with a master that owns a row; its entry is on two segments. Another master commits on the same base at the other four,
  * through the manifest, and all four know. A third one reaches the zone and half of the rest, and recovers the first's stream.
  */
 function zoneAgainstManifest(world: World): { rivalCommitted: boolean } {
-  const zone = ["a1", "a2"];
-  const rest = ["b1", "b2", "c1", "c2"];
-  const part = (some: readonly string[], others: readonly string[]): void => {
-    hold(world, some, others);
-    hold(world, others, some);
-  };
-  part(zone, rest);
-  part(["writer-1"], [...rest, "writer-2"]);
-  part(["writer-2"], zone);
+  part(world, ZONE, REST);
+  part(world, ["writer-1"], [...REST, "writer-2"]);
+  part(world, ["writer-2"], ZONE);
   put(world, "writer-1", { alice: 1 });
   const rival = put(world, "writer-2", { alice: 2 });
   until(world, () => rival.end.kind !== "waiting", 2000);
   world.tick(300);
-  part(["writer-3"], ["c1", "c2"]);
+  part(world, ["writer-3"], ["c1", "c2"]);
   world.cut("writer-1", "writer-3");
   until(world, () => finalOf(world, 1) !== undefined, 2000);
   return { rivalCommitted: rival.isCommitted };
@@ -80,17 +77,9 @@ describe("I3: a recovery hears of committed rivals that only segments without th
  * (`late`), or has not yet.
  */
 function manifestAgainstZone(world: World, late: boolean): { rival: string; both: string[] } {
-  const [zone, rest] = [
-    ["a1", "a2"],
-    ["b1", "b2", "c1", "c2"],
-  ] as const;
-  const part = (some: readonly string[], others: readonly string[]): void => {
-    hold(world, some, others);
-    hold(world, others, some);
-  };
-  part(zone, rest);
-  part(["writer-1"], [...rest, "writer-2"]);
-  part(["writer-2"], zone);
+  part(world, ZONE, REST);
+  part(world, ["writer-1"], [...REST, "writer-2"]);
+  part(world, ["writer-2"], ZONE);
   put(world, "writer-1", { alice: 1 });
   const rival = put(world, "writer-2", { alice: 2 });
   if (late) {
@@ -98,17 +87,17 @@ function manifestAgainstZone(world: World, late: boolean): { rival: string; both
     world.tamper = (from, _to, message) => {
       if (from === "writer-2" && message.type === "askVotes" && !asked) {
         asked = true;
-        hold(world, rest, ["writer-2"]);
+        hold(world, REST, ["writer-2"]);
       }
       return message;
     };
     until(world, () => asked, 2000);
   }
-  part(["writer-3"], ["c1", "c2"]);
+  part(world, ["writer-3"], ["c1", "c2"]);
   world.cut("writer-1", "writer-3");
   until(world, () => finalOf(world, 1) !== undefined, 2000);
   world.tamper = undefined;
-  hold(world, rest, ["writer-2"], false);
+  hold(world, REST, ["writer-2"], false);
   world.tick(600);
   return { rival: rival.end.kind, both: wrongWith(world).filter((line) => line.includes("both built on")) };
 }

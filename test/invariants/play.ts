@@ -66,12 +66,15 @@ export function hold(world: World, from: readonly string[], to: readonly string[
   for (const a of from) for (const b of to) if (a !== b) world.setHeld(a, b, isHeld);
 }
 
+/** What goes either way between them is held back. */
+export function part(world: World, some: readonly string[], others: readonly string[], held = true): void {
+  hold(world, some, others, held);
+  hold(world, others, some, held);
+}
+
 /** No message passes between these and anybody else, nor is any lost. */
 export function silence(world: World, names: readonly string[], isSilent = true): void {
-  for (const name of names) {
-    hold(world, [name], world.others(name), isSilent);
-    hold(world, world.others(name), [name], isSilent);
-  }
+  for (const name of names) part(world, [name], world.others(name), isSilent);
 }
 
 export function stateOf(world: World, node: string): string {
