@@ -212,7 +212,8 @@ class Run {
       if (history === undefined) continue;
       const report = check(history);
       this.histories.push(...countAnomalies(history, report));
-      if (report.violations.length > 0) this.violate("history", formatReport(report));
+      // A search that was cut short has shown nothing.
+      if (report.violations.length > 0 || !report.complete) this.violate("history", formatReport(report));
     }
   }
 
