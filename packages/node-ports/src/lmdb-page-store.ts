@@ -22,17 +22,12 @@ export class LmdbPageStore implements PageStore {
 
   /** Opens or makes the store in `directory`, which holds nothing else. */
   static open(directory: string): LmdbPageStore {
-    const options: RootDatabaseOptionsWithPath & { noReadAhead: boolean } = {
-      path: directory,
-      // A dot in the last part of a path would make lmdb-js take it for a file.
-      noSubdir: false,
-      keyEncoding: "uint32",
-      encoding: "binary",
-      overlappingSync: false,
-      // Pages are read once and kept in caches above; read-ahead would only push others out.
-      noReadAhead: true,
-    };
-    return new LmdbPageStore(open<Uint8Array, number>(options));
+    return new LmdbPageStore(open<Uint8Array, number>(optionsFor(directory)));
+  }
+
+  /** Only for reading; nothing in `directory` changes but LMDB's lock file, which may be made. */
+  static openReadOnly(directory: string): LmdbPageStore {
+    return new LmdbPageStore(open<Uint8Array, number>({ ...optionsFor(directory), readOnly: true }));
   }
 
   get(page: number): Uint8Array | undefined {
@@ -71,4 +66,17 @@ export class LmdbPageStore implements PageStore {
       (error: unknown) => done(asDiskError(error)),
     );
   }
+}
+
+function optionsFor(directory: string): RootDatabaseOptionsWithPath & { readonly noReadAhead: boolean } {
+  return {
+    path: directory,
+    // A dot in the last part of a path would make lmdb-js take it for a file.
+    noSubdir: false,
+    keyEncoding: "uint32",
+    encoding: "binary",
+    overlappingSync: false,
+    // Pages are read once and kept in caches above; read-ahead would only push others out.
+    noReadAhead: true,
+  };
 }

@@ -19,14 +19,19 @@ export class NodeHost implements Host {
   }
 
   openDisk(name: string): Promise<Disk> {
-    return FileDisk.open(path.join(this.#directory, `${name}.disk`));
+    return FileDisk.open(diskDirectory(this.#directory, name));
   }
 
   async openPageStore(name: string): Promise<PageStore> {
-    return LmdbPageStore.open(path.join(this.#directory, `${name}.pages`));
+    return LmdbPageStore.open(pageStoreDirectory(this.#directory, name));
   }
 
   entropy(): number {
     return webcrypto.getRandomValues(new Uint32Array(1))[0]!;
   }
 }
+
+/** Where a host keeps its disk `name`. */
+export const diskDirectory = (host: string, name: string): string => path.join(host, `${name}.disk`);
+/** Where a host keeps its page store `name`. */
+export const pageStoreDirectory = (host: string, name: string): string => path.join(host, `${name}.pages`);

@@ -1,0 +1,107 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { NodeHost } from "./node-host.ts";
+import { StoredHost, storedHosts } from "./stored-host.ts";
+
+const PAGES = 300;
+/** LMDB's own page, not ours. */
+const BLOCK = 4096;
+
+let dir: string;
+let host: StoredHost;
+let data: string;
+
+beforeEach(async () => {
+  dir = mkdtempSync(path.join(tmpdir(), "sixfold-stored-"));
+  const live = new NodeHost("segment-a1", path.join(dir, "segment-a1"));
+  const disk = await live.openDisk("log");
+  await disk.create("00000001.log", 8192);
+  await new Promise<void>((done) => disk.write("00000001.log", 512, [Uint8Array.of(1, 2, 3)], () => done()));
+  await disk.close();
+  const pages = await live.openPageStore("pages");
+  const batch = Array.from({ length: PAGES }, (_, i) => [i, new Uint8Array(8200).fill(i)] as const);
+  await new Promise<void>((done) => pages.put(batch, () => done()));
+  await pages.close();
+  host = new StoredHost(path.join(dir, "segment-a1"));
+  data = path.join(dir, "segment-a1", "pages.pages", "data.mdb");
+});
+afterEach(() => rmSync(dir, { recursive: true, force: true }));
+
+/** Names, sizes and times of everything. */
+function snapshot(): string[] {
+  const files = readdirSync(dir, { recursive: true, encoding: "utf8" }).sort();
+  return files.map((name) => {
+    const { size, mtimeMs, ctimeMs } = statSync(path.join(dir, name));
+    return `${name} ${size} ${mtimeMs} ${ctimeMs}`;
+  });
+}
+
+/** Where LMDB has its tree: pages that say of themselves that they are branches or leaves. */
+function treeBlocks(bytes: Buffer): number[] {
+  const found: number[] = [];
+  for (let at = 2 * BLOCK; at < bytes.length; at += BLOCK) {
+    const kind = bytes.readUInt16LE(at + 18);
+    if (Number(bytes.readBigUInt64LE(at)) * BLOCK === at && (kind === 1 || kind === 2)) found.push(at);
+  }
+  return found;
+}
+
+describe("a stopped host's data", () => {
+  test("is read as it was written, and nothing of it is touched", async () => {
+    const before = snapshot();
+    expect(await storedHosts(dir, "log")).toEqual(["segment-a1"]);
+    const disk = (await host.openDisk("log"))!;
+    expect(await disk.list()).toEqual([{ name: "00000001.log", bytes: 8192 }]);
+    expect([...(await disk.read("00000001.log", 511, 5))]).toEqual([0, 1, 2, 3, 0]);
+    expect(await host.surveyPageStore("pages")).toBeUndefined();
+    const pages = (await host.openPageStore("pages"))!;
+    expect(pages.count()).toBe(PAGES);
+    expect(pages.pages(298, 10)).toEqual([298, 299]);
+    expect(new Uint8Array(pages.get(7)!)).toEqual(new Uint8Array(8200).fill(7));
+    await pages.close();
+    expect(snapshot()).toEqual(before);
+  });
+
+  test("is never written", async () => {
+    const disk = (await host.openDisk("log"))!;
+    await expect(disk.create("00000002.log", 10)).rejects.toThrow("only read");
+    await expect(disk.remove("00000001.log")).rejects.toThrow("only read");
+    const error = await new Promise((done) => disk.write("00000001.log", 0, [Uint8Array.of(1)], done));
+    expect(String(error)).toContain("only read");
+  });
+
+  test("that is not there is no data", async () => {
+    expect(await storedHosts(path.join(dir, "nowhere"), "log")).toEqual([]);
+    expect(await host.openDisk("other")).toBeUndefined();
+    expect(await host.openPageStore("other")).toBeUndefined();
+    expect(await host.diskUse("other", "other")).toEqual({ log: 0, pages: 0 });
+    expect((await host.diskUse("log", "pages")).pages).toBeGreaterThan(PAGES * 8200);
+  });
+});
+
+describe("a survey", () => {
+  test("names a page store whose tree is damaged, whatever that does to the process that reads it", async () => {
+    const whole = readFileSync(data);
+    const blocks = treeBlocks(whole);
+    expect(blocks.length).toBeGreaterThan(1);
+    for (const at of blocks) {
+      const bytes = Buffer.from(whole);
+      // All that a page says of itself and of where its nodes lie.
+      bytes.fill(0xa5, at + 8, at + 64);
+      writeFileSync(data, bytes);
+      expect(await host.surveyPageStore("pages"), `block at ${at}`).toEqual(expect.any(String));
+    }
+  });
+
+  test("names one that was cut off, is empty, or is gone", async () => {
+    const whole = readFileSync(data);
+    writeFileSync(data, whole.subarray(0, whole.length / 2));
+    expect(await host.surveyPageStore("pages")).toEqual(expect.any(String));
+    writeFileSync(data, "");
+    expect(await host.surveyPageStore("pages")).toEqual(expect.any(String));
+    rmSync(data);
+    expect(await host.surveyPageStore("pages")).toMatch(/No such file/);
+  });
+});
