@@ -162,7 +162,9 @@ export function showRecords(records: readonly LogRecord[]): string {
         case "close":
           return `${r.kind} pg${r.pg} s${r.stream}`;
         case "outcomes":
-          return `outcomes pg${r.pg}`;
+        case "newcomer":
+        case "left":
+          return `${r.kind} pg${r.pg}`;
         case "seat":
         case "checkpoint":
           return r.kind;

@@ -42,6 +42,10 @@ function showRecord(r: LogRecord): string | undefined {
       return `pg${r.pg} s${r.stream} fence`;
     case "close":
       return `pg${r.pg} s${r.stream} close final ${r.final} tail ${r.tail}${showDecisions(r.decisions)}`;
+    case "newcomer":
+      return `pg${r.pg} newcomer${r.isWhole ? ", whole" : ""}`;
+    case "left":
+      return `pg${r.pg} left`;
     case "seat":
     case "checkpoint":
       return undefined;

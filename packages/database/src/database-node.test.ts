@@ -34,7 +34,10 @@ class Seats {
     mode: "multi",
     geometry: GEOMETRY,
     servers: SERVERS,
+    seats: SERVERS.map((s) => s.name),
+    nextSeats: [],
     pgs: [SERVERS.map((s) => s.name)],
+    changes: [],
     nextStream: streamId(2),
     streams: [],
     settledThrough: streamId(0),
@@ -120,7 +123,7 @@ describe("a writer of a volume that was last used in another mode", () => {
     const node = start("single");
     // The change of mode is on its way.
     converse(node, seats, 0, () => seats.rounds.size === 2);
-    seats.change([{ ...STREAM, state: "open" }]);
+    seats.change([{ ...STREAM, state: "open", epoch: epoch(1) }]);
     for (const { name } of SERVERS) node.serverDown(name, 0);
     for (const { name } of SERVERS) node.serverUp(name, 0);
     converse(node, seats, 0);
@@ -142,6 +145,7 @@ test("a writer that was one too many opens its stream once another has gone", ()
   const others = Array.from({ length: LIMITS.writers }, (_, i) => ({
     ...STREAM,
     state: "open" as const,
+    epoch: epoch(1),
     id: streamId(i + 1),
   }));
   seats.change(others);

@@ -28,7 +28,7 @@ function manifest(closed: ReadonlyMap<number, number> = new Map(), settledThroug
     .map((id): StreamState => {
       const node = NODES.get(id)!;
       const final = closed.get(id);
-      if (final === undefined) return { state: "open", id, node, exclusive: false };
+      if (final === undefined) return { state: "open", id, node, exclusive: false, epoch: epoch(1) };
       return { state: "closed", id, node, exclusive: false, final: lsn(final), tails: new Map() };
     });
   const geometry = { pageBytes: 8192, segmentBytes: 1 << 20 };
@@ -39,7 +39,10 @@ function manifest(closed: ReadonlyMap<number, number> = new Map(), settledThroug
     mode: "multi",
     geometry,
     servers: [],
+    seats: [],
+    nextSeats: [],
     pgs: [],
+    changes: [],
     nextStream: streamId(4),
     streams,
     settledThrough: streamId(settledThrough),

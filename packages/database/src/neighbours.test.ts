@@ -29,9 +29,12 @@ const MANIFEST: Manifest = {
   mode: "multi",
   geometry: { pageBytes: 4096, segmentBytes: 64 * 4096 },
   servers: [],
+  seats: [],
+  nextSeats: [],
   pgs: [[]],
+  changes: [],
   nextStream: streamId(2),
-  streams: [{ id: STREAM, node: WRITER, exclusive: false, state: "open" }],
+  streams: [{ id: STREAM, node: WRITER, exclusive: false, state: "open", epoch: epoch(1) }],
   settledThrough: streamId(0),
   outcomes: [],
 };

@@ -6,6 +6,7 @@ export * from "./geometry.ts";
 export * from "./ids.ts";
 export * from "./limits.ts";
 export * from "./manifest.ts";
+export * from "./membership.ts";
 export * from "./planted-bug.ts";
 export * from "./quorum.ts";
 export * from "./random.ts";

@@ -26,6 +26,8 @@ export interface OpenStream {
   readonly node: NodeName;
   /** Opened in an exclusive (single-master) volume: a slice taken counts as accepted. */
   readonly exclusive: boolean;
+  /** Its writer knows of this epoch, and has decided all entries of earlier ones, durably on four of each set of their PGs. */
+  readonly epoch: Epoch;
 }
 
 export interface ClosedStream {
@@ -50,6 +52,14 @@ export interface Outcome extends EntryId {
   readonly checks: readonly { readonly page: PageId; readonly base: PageVersion }[];
 }
 
+/** A PG on the way from its six members to six others (see `membership`). */
+export interface MemberChange {
+  readonly pg: PgId;
+  readonly to: readonly NodeName[];
+  /** The epoch that began it: entries of it and later ones need their quorum in both sets. */
+  readonly since: Epoch;
+}
+
 export interface Manifest {
   readonly volume: string;
   /** Counts changes of this record; grows by one with each compare-and-set. */
@@ -57,9 +67,16 @@ export interface Manifest {
   readonly epoch: Epoch;
   readonly mode: Mode;
   readonly geometry: Geometry;
+  /** All segment servers: those that keep segments, and spare ones. */
   readonly servers: readonly SegmentServerInfo[];
+  /** The six segment servers that hold this record. */
+  readonly seats: readonly NodeName[];
+  /** Those that are to hold it; empty unless that is under way. */
+  readonly nextSeats: readonly NodeName[];
   /** Per PG, by its number, the names of its six segment servers. */
   readonly pgs: readonly (readonly NodeName[])[];
+  /** By PG. */
+  readonly changes: readonly MemberChange[];
   /** The id the next stream gets. */
   readonly nextStream: StreamId;
   /** Streams later than `settledThrough`, by id ascending. */

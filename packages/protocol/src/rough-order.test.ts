@@ -57,9 +57,14 @@ const ruled = (revision: number): TraceEvent => ({
     mode: "multi",
     geometry: { pageBytes: 8192, segmentBytes: 1 << 26 },
     servers: [],
+    seats: [],
+    nextSeats: [],
     pgs: [],
+    changes: [],
     nextStream: streamId(2),
-    streams: [{ state: "open", id: streamId(1), node: nodeName("writer-1"), exclusive: false }],
+    streams: [
+      { state: "open", id: streamId(1), node: nodeName("writer-1"), exclusive: false, epoch: epoch(1) },
+    ],
     settledThrough: streamId(0),
     outcomes: [
       {

@@ -74,7 +74,8 @@ export class StreamOpener {
         if (openStreams(m).length >= LIMITS.writers) return undefined;
         const id = m.nextStream;
         this.proposed.add(id);
-        const opened = { state: "open" as const, id, node: this.node, exclusive: m.mode === "single" };
+        const exclusive = m.mode === "single";
+        const opened = { state: "open" as const, id, node: this.node, exclusive, epoch: m.epoch };
         return { ...m, nextStream: streamId(id + 1), streams: [...m.streams, opened] };
       },
       ({ manifest }, at) => {

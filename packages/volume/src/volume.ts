@@ -16,6 +16,7 @@ import {
   NO_BUGS,
   openStreams,
   pgOf,
+  placeSegments,
   Random,
   streamId,
   streamState,
@@ -164,19 +165,24 @@ export class Volume implements VolumeFace {
 
   create(initial: InitialManifest, now: number): void {
     assert(checkGeometry(initial.geometry) === undefined, "the geometry was checked where it was asked for");
-    const members = this.options.servers.map((s) => s.name);
+    const { servers, volume } = this.options;
+    const members = placeSegments(servers, new Map());
+    assert(members !== undefined, "a volume has two servers in each of three zones");
     this.register.change(
       (m) =>
         m !== undefined
           ? undefined
           : {
-              volume: this.options.volume,
+              volume,
               revision: 0,
               epoch: epoch(1),
               mode: initial.mode,
               geometry: initial.geometry,
-              servers: this.options.servers,
+              servers,
+              seats: members,
+              nextSeats: [],
               pgs: [members],
+              changes: [],
               nextStream: streamId(1),
               streams: [],
               settledThrough: streamId(0),

@@ -11,6 +11,8 @@
  *     6 close       pg | stream | final | tail | decisions
  *     7 seat        promised ballot | u8 | (ballot, manifest) if 1
  *     8 checkpoint  the state's own bytes, or those of one part of it
+ *     9 newcomer    pg | u8 1 once it is whole
+ *    10 left        pg
  *
  * Slices are written as the frames brought them: the chunk list refers to their bytes, and only what lies
  * between them is made here. Kinds are never renumbered.
@@ -43,6 +45,8 @@ const KIND = {
   close: 6,
   seat: 7,
   checkpoint: 8,
+  newcomer: 9,
+  left: 10,
 } as const;
 const HEADER_BYTES = 5;
 
@@ -117,6 +121,13 @@ function writeRecord(w: ByteWriter, record: LogRecord): readonly Uint8Array[] {
     case "seat":
       seat.write(w, record);
       return NOTHING;
+    case "newcomer":
+      pg.write(w, record.pg);
+      w.bool(record.isWhole);
+      return NOTHING;
+    case "left":
+      pg.write(w, record.pg);
+      return NOTHING;
     case "checkpoint":
       return [record.state];
     default:
@@ -146,6 +157,8 @@ function readRecord(r: ByteReader, kind: number): LogRecord {
   if (kind === KIND.checkpoint) return { kind: "checkpoint", state: r.raw(r.remaining) };
   const inPg = pg.read(r);
   if (kind === KIND.outcomes) return { kind: "outcomes", pg: inPg, outcomes: outcomes.read(r) };
+  if (kind === KIND.newcomer) return { kind: "newcomer", pg: inPg, isWhole: r.bool() };
+  if (kind === KIND.left) return { kind: "left", pg: inPg };
   const of = stream.read(r);
   switch (kind) {
     case KIND.slices: {

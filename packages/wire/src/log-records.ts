@@ -59,5 +59,9 @@ export type LogRecord =
       readonly promised: Ballot;
       readonly accepted: { readonly ballot: Ballot; readonly value: Manifest } | undefined;
     }
+  /** This segment came to its PG when that had entries already, and has copied them all (`isWhole`) or not yet. */
+  | { readonly kind: "newcomer"; readonly pg: PgId; readonly isWhole: boolean }
+  /** The PG is kept by others now. */
+  | { readonly kind: "left"; readonly pg: PgId }
   /** Everything but slices, whole or one part of it: among the first records of a log file, so that older files matter only for slices not yet merged. */
   | { readonly kind: "checkpoint"; readonly state: Uint8Array };

@@ -6,6 +6,7 @@ import {
   type ClosedStream,
   type Geometry,
   type Manifest,
+  type MemberChange,
   type OpenStream,
   type Outcome,
   type SegmentServerInfo,
@@ -46,6 +47,7 @@ import type {
   ManifestPeeked,
   ManifestPrepare,
   ManifestPromise,
+  ManifestTold,
 } from "./storage-messages.ts";
 import { badFrame } from "./wire-error.ts";
 
@@ -60,7 +62,12 @@ const server = struct<SegmentServerInfo>({
   url: text("a URL", URL_BYTES_MAX),
 });
 
-const openStream = struct<Omit<OpenStream, "state">>({ id: stream, node: nodeName, exclusive: bool });
+const openStream = struct<Omit<OpenStream, "state">>({
+  id: stream,
+  node: nodeName,
+  exclusive: bool,
+  epoch,
+});
 const closedStream = struct<Omit<ClosedStream, "state">>({
   id: stream,
   node: nodeName,
@@ -95,6 +102,8 @@ const outcome = struct<Outcome>({
   checks: pagesAndBases,
 });
 
+const memberChange = struct<MemberChange>({ pg, to: list(nodeName), since: epoch });
+
 export const manifest: Codec<Manifest> = struct<Manifest>({
   volume: text("a volume name", NAME_BYTES_MAX),
   revision: integer("a revision"),
@@ -102,7 +111,10 @@ export const manifest: Codec<Manifest> = struct<Manifest>({
   mode: word("mode", ["single", "multi"] as const),
   geometry,
   servers: list(server, 3),
+  seats: list(nodeName),
+  nextSeats: list(nodeName),
   pgs: list(list(nodeName)),
+  changes: ascending(memberChange, (c) => c.pg, "changes of members"),
   nextStream: stream,
   streams: ascending(streamState, (s) => s.id, "streams"),
   settledThrough: integer("the last settled stream"),
@@ -136,3 +148,4 @@ export const manifestPeeked = message<ManifestPeeked>("manifestPeeked", {
   promised: maybe(ballot),
   value: maybe(manifest),
 });
+export const manifestTold = message<ManifestTold>("manifestTold", { value: manifest });

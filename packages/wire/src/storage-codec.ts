@@ -43,12 +43,14 @@ import {
   writeSlices,
 } from "./noun-codecs.ts";
 import type {
+  AskCopied,
   AskDurable,
   AskSnapshot,
   AskStatus,
   AskVotes,
   Close,
   Closed,
+  Copied,
   Durable,
   Fence,
   Fenced,
@@ -209,6 +211,9 @@ export const transactionFound = message<TransactionFound>("transactionFound", {
   mergedThrough: position,
   scl: position,
 });
+
+export const askCopied = message<AskCopied>("askCopied", { request, pg });
+export const copied = message<Copied>("copied", { request, pg, isWhole: bool });
 
 export const follow = message<Follow>("follow", { node: nodeName });
 export const feedStart = message<FeedStart>("feedStart", {

@@ -364,6 +364,26 @@ export interface ManifestPeeked {
   readonly value: Manifest | undefined;
 }
 
+/** The chosen manifest, to every segment server, seat or not: who keeps what. Said before anything that rests on it. */
+export interface ManifestTold {
+  readonly type: "manifestTold";
+  readonly value: Manifest;
+}
+
+/** Has the newcomer everything of this PG that was decided before it came? */
+export interface AskCopied {
+  readonly type: "askCopied";
+  readonly request: number;
+  readonly pg: PgId;
+}
+
+export interface Copied {
+  readonly type: "copied";
+  readonly request: number;
+  readonly pg: PgId;
+  readonly isWhole: boolean;
+}
+
 /** A node asks another for its feed. The answer is `feedStart`, then every `append` from then on, undecided ones first. */
 export interface Follow {
   readonly type: "follow";
@@ -448,6 +468,9 @@ export type StorageMessage =
   | ManifestAccepted
   | ManifestPeek
   | ManifestPeeked
+  | ManifestTold
+  | AskCopied
+  | Copied
   | Follow
   | FeedStart
   | AskDurable

@@ -111,7 +111,10 @@ describe("a trace event on its way to the supervisor", () => {
       mode: "multi",
       geometry: { pageBytes: 8192, segmentBytes: 1 << 26 },
       servers: [],
+      seats: [],
+      nextSeats: [],
       pgs: [[]],
+      changes: [],
       nextStream: streamId(3),
       streams: [
         {

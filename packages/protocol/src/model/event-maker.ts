@@ -90,13 +90,16 @@ export class EventMaker {
       mode: "multi",
       geometry: GEOMETRY,
       servers: [],
+      seats: [],
+      nextSeats: [],
       pgs: [],
+      changes: [],
       nextStream: streamId(w.ofStream.length + 1),
       streams: w.ofStream.map((of, s) => {
         const exclusive = w.scenario.streams[s]!.exclusive === true;
         const id = streamId(s + 1);
         const node = writerName(s);
-        if (!w.isClosed(s)) return { state: "open", id, node, exclusive };
+        if (!w.isClosed(s)) return { state: "open", id, node, exclusive, epoch: epoch(1) };
         let final = lsn(0);
         for (const e of of) if (w.isCommitted(e.index) || w.listed(e.index) === COMMIT) final = lsn(e.lsn);
         return { state: "closed", id, node, exclusive, final, tails: new Map() };

@@ -54,7 +54,7 @@ export class ToldCluster {
 
   open(stream: number, exclusive = false): void {
     const id = streamId(stream);
-    this.streams.set(id, { state: "open", id, node: this.writer(stream), exclusive });
+    this.streams.set(id, { state: "open", id, node: this.writer(stream), exclusive, epoch: epoch(1) });
     this.manifest(stream);
     this.say(this.writer(stream), { kind: "opened", stream: id, exclusive });
   }
@@ -77,7 +77,10 @@ export class ToldCluster {
       mode: "multi",
       geometry: { pageBytes: 8192, segmentBytes: 1 << 20 },
       servers: [],
+      seats: [],
+      nextSeats: [],
       pgs: [[]],
+      changes: [],
       nextStream: streamId(this.streams.size + 1),
       streams: [...this.streams.values()],
       settledThrough: streamId(0),

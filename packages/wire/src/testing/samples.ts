@@ -81,7 +81,16 @@ export const manifest: Manifest = {
   mode: "multi",
   geometry: { pageBytes: 8192, segmentBytes: 1 << 20 },
   servers: [{ name: nodeName("segment-a1"), az: "a", url: "ws://127.0.0.1:7420" }],
+  seats: ["a1", "a2", "b1", "b2", "c1", "c2"].map((n) => nodeName(`segment-${n}`)),
+  nextSeats: ["a3", "a2", "b1", "b2", "c1", "c2"].map((n) => nodeName(`segment-${n}`)),
   pgs: [["a1", "a2", "b1", "b2", "c1", "c2"].map((n) => nodeName(`segment-${n}`))],
+  changes: [
+    {
+      pg: pgId(0),
+      to: ["a3", "a2", "b1", "b2", "c1", "c2"].map((n) => nodeName(`segment-${n}`)),
+      since: epoch(4),
+    },
+  ],
   nextStream: streamId(4),
   streams: [
     {
@@ -92,7 +101,7 @@ export const manifest: Manifest = {
       final: lsn(99),
       tails: new Map([[pg, lsn(98)]]),
     },
-    { state: "open", id: three, node: nodeName("writer-2"), exclusive: false },
+    { state: "open", id: three, node: nodeName("writer-2"), exclusive: false, epoch: epoch(2) },
   ],
   settledThrough: one,
   outcomes: [
@@ -227,6 +236,9 @@ export const messages: readonly Message[] = [
   { type: "manifestAccepted", request: 17, granted: false, promised: ballot },
   { type: "manifestPeek", request: 17 },
   { type: "manifestPeeked", request: 17, promised: undefined, value: manifest },
+  { type: "manifestTold", value: manifest },
+  { type: "askCopied", request: 17, pg },
+  { type: "copied", request: 17, pg, isWhole: true },
   { type: "follow", node: nodeName("writer-1") },
   { type: "feedStart", stream: two, durable: lsn(300), tails: new Map([[pg, lsn(300)]]) },
   { type: "askDurable", request: 17 },
@@ -336,5 +348,7 @@ export const records: readonly LogRecord[] = [
   { kind: "close", pg, stream: two, final: lsn(301), tail: lsn(300), decisions },
   { kind: "seat", promised: ballot, accepted: { ballot, value: manifest } },
   { kind: "seat", promised: ballot, accepted: undefined },
+  { kind: "newcomer", pg, isWhole: false },
+  { kind: "left", pg },
   { kind: "checkpoint", state: bytes(9, 8, 7) },
 ];
