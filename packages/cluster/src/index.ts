@@ -4,6 +4,8 @@ export { DEFAULT_LIVENESS, type LivenessSettings } from "./heartbeats.ts";
 export { Journal, type Level, type LogSink } from "./journal.ts";
 export { startCluster } from "./local-cluster.ts";
 export { startNodeHost, type NodeHostOptions, type RunningNode } from "./node-host.ts";
+export { checkData, type CheckOptions } from "./offline/check-data.ts";
+export type * from "./offline/data-report.ts";
 export { reportToSupervisor, type StepReporter } from "./monitor/step-reporter.ts";
 export { loadProcedures } from "./procedure-modules.ts";
 export { startRawLog, type RawLog, type RawLogOptions } from "./raw-log.ts";

@@ -5,7 +5,7 @@
  *     <data>/<process>/      a segment server's log and pages
  *     <data>/logs/           what the processes said
  */
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import {
@@ -29,6 +29,7 @@ import type {
 import { startInProcess } from "./in-process.ts";
 import { ProtocolWatch } from "./monitor/protocol-watch.ts";
 import { nodeArguments, segmentArguments } from "./process-arguments.ts";
+import { lockDirectory } from "./process-lock.ts";
 import { freePorts, untilFree } from "./process-ports.ts";
 import { Processes } from "./processes.ts";
 import { localTopology, portsFrom, type Topology } from "./topology.ts";
@@ -215,26 +216,4 @@ function clusterFile(options: ClusterOptions): ClusterFile {
   const made: ClusterFile = { volume: "volume", geometry };
   writeFileSync(file, `${JSON.stringify(made, null, 2)}\n`);
   return made;
-}
-
-/** One cluster a directory: refuses one that a living process holds. `isOrphaned`: who held it before did not let go of it. */
-function lockDirectory(dataDir: string): { readonly unlock: () => void; readonly isOrphaned: boolean } {
-  const file = path.join(dataDir, "cluster.pid");
-  const isOrphaned = existsSync(file);
-  if (isOrphaned) {
-    const pid = Number.parseInt(readFileSync(file, "utf8"), 10);
-    if (pid !== process.pid && isAlive(pid))
-      throw new SixfoldError("bad-request", `a cluster already runs on ${dataDir} (process ${pid})`);
-  }
-  writeFileSync(file, `${process.pid}\n`);
-  return { unlock: () => rmSync(file, { force: true }), isOrphaned };
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -39,6 +39,8 @@ export interface VolumeReport {
   readonly reachable: number;
   /** Pages the extents call allocated, headers included. */
   readonly allocated: number;
+  /** Pages of claimed extents that are not allocated. */
+  readonly free: number;
   /** What is wrong, at most a hundred lines. */
   readonly problems: readonly string[];
 }
@@ -70,7 +72,8 @@ class VolumeCheck {
 
   run(): VolumeReport {
     const header = this.read(VOLUME_HEADER_PAGE);
-    if (header === undefined) return { tables: 0, rows: 0, reachable: 0, allocated: 0, problems: [] };
+    if (header === undefined)
+      return { tables: 0, rows: 0, reachable: 0, allocated: 0, free: 0, problems: [] };
     const roots: PageId[] = [];
     let tables = 0;
     this.tree(CATALOG_ROOT_PAGE, (leaf, cell) => {
@@ -85,7 +88,9 @@ class VolumeCheck {
     this.rows = 0;
     for (const root of roots) this.tree(root, () => this.rows++);
     const allocated = this.extents(extentCount(header));
-    return { tables, rows: this.rows, reachable: this.reached.size, allocated, problems: this.problems };
+    const { rows, problems } = this;
+    const free = extentCount(header) * EXTENT_PAGES - allocated;
+    return { tables, rows, reachable: this.reached.size, allocated, free, problems };
   }
 
   private tree(root: PageId, onRow: (leaf: Uint8Array, cell: number) => void): void {
