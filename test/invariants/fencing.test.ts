@@ -92,7 +92,7 @@ function manifestAgainstZone(world: World, late: boolean): { rival: string; both
       return message;
     };
     until(world, () => asked, 2000);
-  }
+  } else hold(world, REST, ["writer-2"]);
   part(world, ["writer-3"], ["c1", "c2"]);
   world.cut("writer-1", "writer-3");
   until(world, () => finalOf(world, 1) !== undefined, 2000);

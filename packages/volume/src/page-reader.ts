@@ -3,7 +3,8 @@
  *
  * No quorum: `need` says how far a segment must be to answer (I8), and one that is not says
  * `behind`. With three of six out of reach reading goes on (I7). Of the own stream the writer knows
- * from acks which segments are far enough; those in the own zone come first, others take turns.
+ * from acks which segments are far enough; of these come first who answer in time (read-pulse.ts), then those in the own zone;
+ * others take turns.
  */
 import {
   pgOf,
@@ -17,6 +18,7 @@ import {
 } from "@sixfold/model";
 import type { PageRead } from "@sixfold/wire";
 import type { Outbox } from "./outbox.ts";
+import { ReadPulse } from "./read-pulse.ts";
 import type { VolumeSettings } from "./settings.ts";
 import type { StreamWriter } from "./stream-writer.ts";
 import type { TailHistory } from "./tails.ts";
@@ -31,7 +33,16 @@ interface Reading {
   /** Asked and not yet answered. */
   open: number;
   askedAt: number;
+  /** Who was asked last. */
+  askedOf: NodeName | undefined;
   readonly requests: number[];
+}
+
+/** A reading's question to one segment. */
+interface Question {
+  readonly reading: Reading;
+  readonly server: NodeName;
+  readonly at: number;
 }
 
 export class PageReader {
@@ -41,8 +52,9 @@ export class PageReader {
   private readonly az: string | undefined;
   private readonly asksForNothing: boolean;
   private manifest: Manifest | undefined;
-  private readonly byRequest = new Map<number, Reading>();
+  private readonly byRequest = new Map<number, Question>();
   private readonly readings = new Set<Reading>();
+  private readonly pulse: ReadPulse;
   private turn = 0;
   reads = 0;
   hedges = 0;
@@ -59,6 +71,7 @@ export class PageReader {
     this.settings = o.settings;
     this.tails = o.tails;
     this.az = o.az;
+    this.pulse = new ReadPulse(o.settings.hedgeAfterMs, o.settings.readAvoidMs);
     this.asksForNothing = o.planted.has("need-not-told");
   }
 
@@ -75,7 +88,16 @@ export class PageReader {
     const m = this.manifest;
     if (m === undefined || pgOf(m.geometry, page) >= m.pgs.length) return false;
     this.reads++;
-    const reading: Reading = { page, readPoint, since: now, asked: 0, open: 0, askedAt: now, requests: [] };
+    const reading: Reading = {
+      page,
+      readPoint,
+      since: now,
+      asked: 0,
+      open: 0,
+      askedAt: now,
+      askedOf: undefined,
+      requests: [],
+    };
     this.readings.add(reading);
     this.askNext(reading, writer, now);
     return true;
@@ -87,9 +109,11 @@ export class PageReader {
   }
 
   onPageRead(m: PageRead, writer: StreamWriter | undefined, now: number): void {
-    const reading = this.byRequest.get(m.request);
-    if (reading === undefined) return;
+    const question = this.byRequest.get(m.request);
+    if (question === undefined) return;
     this.byRequest.delete(m.request);
+    const { reading, server, at } = question;
+    this.pulse.answered(server, now - at, now);
     reading.open--;
     const { answer } = m;
     if (answer.kind === "page" || answer.kind === "empty" || answer.kind === "too-old")
@@ -99,14 +123,17 @@ export class PageReader {
   }
 
   tick(writer: StreamWriter | undefined, now: number): void {
+    if (this.readings.size === 0) return;
+    this.pulse.tick((server) => this.out.isUp(server));
     for (const reading of this.readings) {
       if (now - reading.since >= this.settings.readTimeoutMs) {
         this.finish(reading, { kind: "unavailable" });
         continue;
       }
       const waited = now - reading.askedAt;
-      if (reading.open > 0 && waited >= this.settings.hedgeAfterMs && this.askNext(reading, writer, now))
-        this.hedges++;
+      const isLate = reading.open > 0 && waited >= this.pulse.hedgeMs;
+      if (isLate && reading.askedOf !== undefined) this.pulse.late(reading.askedOf, now);
+      if (isLate && this.askNext(reading, writer, now)) this.hedges++;
       else if (waited >= this.settings.readRetryMs) {
         // Everyone was asked: begin anew. Late answers to the old questions still count.
         reading.asked = 0;
@@ -125,15 +152,18 @@ export class PageReader {
     const m = this.manifest!;
     const pg = pgOf(m.geometry, reading.page);
     const need = this.asksForNothing ? [] : this.tails.need(pg, reading.readPoint);
-    const member = this.choose(m, pg, need, reading.asked, writer);
+    const member = this.choose(m, pg, need, reading.asked, writer, now);
     if (member < 0) return false;
     reading.asked |= 1 << member;
     reading.open++;
     reading.askedAt = now;
     const request = this.out.nextRequest();
     reading.requests.push(request);
-    this.byRequest.set(request, reading);
-    this.out.send(m.pgs[pg]![member]!, {
+    const server = m.pgs[pg]![member]!;
+    this.byRequest.set(request, { reading, server, at: now });
+    this.pulse.asked(server, now);
+    reading.askedOf = server;
+    this.out.send(server, {
       type: "readPage",
       request,
       pg,
@@ -144,13 +174,17 @@ export class PageReader {
     return true;
   }
 
-  /** The best member not yet asked: with a link, known to be far enough, in the own zone; else in turn. -1 if all were asked. */
+  /**
+   * The best member not yet asked: with a link, not known to be too far behind, answering in time, in the own zone; else in turn. -1 if
+   * all were asked.
+   */
   private choose(
     m: Manifest,
     pg: PgId,
     need: readonly (readonly [StreamId, number])[],
     asked: number,
     writer: StreamWriter | undefined,
+    now: number,
   ): number {
     const members = m.pgs[pg]!;
     const progress = writer?.pgs.get(pg);
@@ -163,7 +197,8 @@ export class PageReader {
       if ((asked & (1 << i)) !== 0 || !this.out.isUp(members[i]!)) continue;
       let score = 0;
       if (progress === undefined || (progress.scl[i]! >= own && progress.decidedThrough[i]! >= own))
-        score += 2;
+        score += 4;
+      if (!this.pulse.isAvoided(members[i]!, now)) score += 2;
       if (this.az !== undefined && this.zoneOf(m, members[i]!) === this.az) score += 1;
       if (score > bestScore) {
         best = i;
@@ -171,6 +206,11 @@ export class PageReader {
       }
     }
     return best;
+  }
+
+  /** Read answers by server, for people. */
+  standings(): ReturnType<ReadPulse["standings"]> {
+    return this.pulse.standings();
   }
 
   private zoneOf(m: Manifest, server: NodeName): string | undefined {

@@ -70,8 +70,18 @@ export class PgProgress {
   decisionsSentAt = 0;
   /** Segments that get batches as they are sent; others are first asked where they stand. */
   live = 0;
+  /** Segments that fell too far behind: gossip brings what they lack, until they are taken back. */
+  left = 0;
+  /** Last LSN sent to each on its present link. */
+  readonly sentTo: number[] = [0, 0, 0, 0, 0, 0];
+  /** Answers to slices up to here say nothing of how long an answer takes: they were sent again. */
+  readonly resentTo: number[] = [0, 0, 0, 0, 0, 0];
+  /** Bytes that a write quorum has and a live segment has not, as last counted. */
+  readonly behind: number[] = [0, 0, 0, 0, 0, 0];
   /** Segments that were asked, and whose next ack says what to send again. */
   asked = 0;
+  /** Of those asked, the ones that have moved since: what was sent to them before comes in, and is not to be sent again. */
+  stirred = 0;
   /** Slices cut for the batch that is being made. */
   outgoing: Slice[] = [];
   /** Place in the writer's list of PGs with slices that no quorum has, or -1. */
@@ -114,10 +124,10 @@ export class PgProgress {
   }
 
   /** The position that all six have reached. */
-  slowest(): number {
+  slowest(): Lsn {
     let low = this.scl[0]!;
     for (let i = 1; i < REPLICAS; i++) if (this.scl[i]! < low) low = this.scl[i]!;
-    return low;
+    return low as Lsn;
   }
 
   /** Names of the segments in `mask`. */

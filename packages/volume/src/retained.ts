@@ -16,6 +16,8 @@ import type { Lsn } from "@sixfold/model";
 export interface Retainable {
   readonly lsn: Lsn;
   readonly bytes: number;
+  /** Bytes of all slices in this PG up to and including this one. */
+  readonly end: number;
 }
 
 export class RetainedSlices<S extends Retainable> {
@@ -23,6 +25,8 @@ export class RetainedSlices<S extends Retainable> {
   private head = 0;
   private pendingAt = 0;
   bytes = 0;
+  /** Bytes of all slices so far, kept or not. */
+  end = 0;
 
   get length(): number {
     return this.items.length - this.head;
@@ -31,6 +35,7 @@ export class RetainedSlices<S extends Retainable> {
   push(sent: S): void {
     this.items.push(sent);
     this.bytes += sent.bytes;
+    this.end = sent.end;
   }
 
   /** The first slice that no write quorum has yet; undefined if there is none. */
@@ -43,6 +48,18 @@ export class RetainedSlices<S extends Retainable> {
     let at = this.pendingAt;
     while (at < this.items.length && this.items[at]!.lsn <= pgcl) at++;
     this.pendingAt = at;
+  }
+
+  /** Bytes of all slices up to where a write quorum is. */
+  get reachedBytes(): number {
+    const next = this.items[this.pendingAt];
+    return next === undefined ? this.end : next.end - next.bytes;
+  }
+
+  /** Bytes of all slices up to this LSN; more if those after it are not kept any more. */
+  bytesUpTo(at: Lsn): number {
+    const next = this.items[this.indexAfter(at)];
+    return next === undefined ? this.end : next.end - next.bytes;
   }
 
   /** The oldest kept slice. */

@@ -10,6 +10,8 @@ export interface SentOn<P> {
   readonly slice: Slice;
   readonly lsn: Lsn;
   readonly bytes: number;
+  /** Bytes of all slices in this PG up to and including this one. */
+  readonly end: number;
   readonly entry: EntryOn<P>;
   readonly pg: P;
   accepts: number;

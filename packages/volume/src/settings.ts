@@ -13,16 +13,28 @@ export interface VolumeSettings {
   readonly frameBytes: number;
   /** Decided slices kept for segments that reconnect; what is older is left to gossip. Bytes. */
   readonly retainedBytesMax: number;
+  /**
+   * What a segment server may lack of what write quorums have before the segment that is sent to next is left to gossip: bounds what waits on its
+   * link, together with the in-flight bytes. Taken back when it lacks no more than half as much. Bytes, over all its segments.
+   */
+  readonly sendBytesMax: number;
   /** Decisions wait so long for a batch to ride on, since a frame of their own costs each segment a sync; not while rivals wait for them. */
   readonly decisionDelayMs: number;
   /** A segment that has not voted on a slice for so long counts as silent: about 100 round trips within a region. */
   readonly silentAfterMs: number;
+  /**
+   * A segment that usually takes four times as long as the fourth fastest of its PG, and no less than this, is slow: it counts as silent
+   * after that time already. Rounds of the manifest are dearer than a wait that is shorter.
+   */
+  readonly slowAfterMs: number;
   /** A segment whose SCL stands still for so long although slices were sent gets them again. */
   readonly resendAfterMs: number;
   /** Writers' courtesy on a page a foreign entry waits for (DESIGN section 6). */
   readonly courtesyMs: number;
   /** A page read goes to a second segment after so long: a few times the usual answer. */
   readonly hedgeAfterMs: number;
+  /** A segment server whose answer was late is asked last for so long; then one read finds out whether it still is. */
+  readonly readAvoidMs: number;
   /** Behind everywhere, or no answer: ask again after so long. */
   readonly readRetryMs: number;
   /** A page that could not be read for so long is `unavailable`. */
@@ -51,11 +63,14 @@ export const DEFAULT_VOLUME_SETTINGS: VolumeSettings = Object.freeze({
   batchBytes: 1 << 20,
   frameBytes: 4 << 20,
   retainedBytesMax: 32 << 20,
+  sendBytesMax: 16 << 20,
   decisionDelayMs: 3,
   silentAfterMs: 250,
+  slowAfterMs: 50,
   resendAfterMs: 500,
   courtesyMs: 50,
   hedgeAfterMs: 8,
+  readAvoidMs: 500,
   readRetryMs: 20,
   readTimeoutMs: 10_000,
   registerTimeoutMs: 300,

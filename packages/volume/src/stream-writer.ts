@@ -35,7 +35,8 @@ import { Decider } from "./decider.ts";
 import { DecisionLog } from "./decision-log.ts";
 import { InFlight, NO_PGS, NO_SLICES, type InFlightEntry, type SentSlice } from "./in-flight.ts";
 import type { Outbox } from "./outbox.ts";
-import { ALL_MEMBERS, PgProgress } from "./pg-progress.ts";
+import { PgProgress } from "./pg-progress.ts";
+import { Retention } from "./retention.ts";
 import { SegmentCare, type FrameContext } from "./segment-care.ts";
 import type { VolumeSettings } from "./settings.ts";
 import { cutSlice, pgsOfEntry, sizeOf, type CutPlace } from "./slice-cutter.ts";
@@ -63,7 +64,7 @@ export class StreamWriter {
   private readonly planted: PlantedBugs;
   private manifest: Manifest;
   private nextToSend = lsn(1);
-  private keptBytes = 0;
+  private readonly retention: Retention;
   private readonly batches: Batch[] = [];
   /** PGs with slices that no write quorum has (exclusive volumes). */
   private readonly pending: PgProgress[] = [];
@@ -87,6 +88,7 @@ export class StreamWriter {
     this.manifest = o.manifest;
     this.tails = o.tails;
     this.planted = o.planted;
+    this.retention = new Retention(o.settings.retainedBytesMax, this.pgs);
     this.decider = new Decider({
       out: o.out,
       stream: o.stream,
@@ -202,6 +204,7 @@ export class StreamWriter {
         slice,
         lsn: slice.lsn,
         bytes: slice.bytes.length,
+        end: pg.kept.end + slice.bytes.length,
         entry: item,
         pg,
         accepts: 0,
@@ -209,7 +212,7 @@ export class StreamWriter {
         blockers: undefined,
       };
       pg.kept.push(sent);
-      this.keptBytes += sent.bytes;
+      this.retention.bytes += sent.bytes;
       if (!this.exclusive) slices.push(sent);
     }
     item.pgs = progress;
@@ -235,7 +238,7 @@ export class StreamWriter {
   private sendFrames(pg: PgProgress, now: number): void {
     const slices = pg.outgoing;
     pg.outgoing = [];
-    this.forFrames(slices, (part) => this.append(pg, pg.live, true, part, now));
+    this.forFrames(slices, (part) => this.append(pg, this.care.admit(pg, part.at(-1)!.lsn), true, part, now));
     // It may stand in the list of dirty PGs still; `sendDecisions` passes over it.
     pg.dirtySince = undefined;
   }
@@ -313,8 +316,7 @@ export class StreamWriter {
         if (sent === undefined) break;
         slices.push(sent.slice);
       }
-      pg.movedAt[member] = now;
-      pg.live |= bit;
+      this.care.resent(pg, member, pg.lastSlice, now);
       if (slices.length > 0) this.forFrames(slices, (part) => this.append(pg, bit, false, part, now));
     }
     this.care.resends = [];
@@ -332,13 +334,14 @@ export class StreamWriter {
       if (!this.planted.has("fenced-acks-count")) return;
     }
     if (ack.waiting.length > 0) pg.rivalsUntil = now + this.settings.courtesyMs;
+    const sclBefore = pg.scl[member]!;
     const moved = pg.acked(member, ack.scl, ack.decidedThrough, now);
     if (!this.exclusive) countAck(pg, member, ack, this.decider, now, this.planted);
     this.decider.noteAborts(pg, member, ack);
-    this.care.answered(pg, member);
+    this.care.answered(pg, member, sclBefore, now);
     if (moved) this.completeBatches();
     this.advance(now);
-    this.dropKept(pg);
+    this.retention.drop(pg, this.decider.log.through);
   }
 
   onVotes(from: NodeName, m: Votes, now: number): void {
@@ -377,18 +380,6 @@ export class StreamWriter {
     for (let batch = this.batches[0]; batch !== undefined; batch = this.batches[0]) {
       for (let i = 0; i < batch.pgs.length; i++) if (batch.pgs[i]!.pgcl < batch.lasts[i]!) return;
       this.batches.shift();
-    }
-  }
-
-  /** Slices that are decided leave once all six have them, or the oldest when too much is kept. */
-  private dropKept(pg: PgProgress): void {
-    const through = this.decider.log.through;
-    let slowest = -1;
-    for (let sent = pg.kept.oldest(); sent !== undefined && sent.lsn <= through; sent = pg.kept.oldest()) {
-      if (slowest < 0) slowest = pg.slowest();
-      if (sent.lsn > slowest && this.keptBytes <= this.settings.retainedBytesMax) break;
-      this.keptBytes -= sent.bytes;
-      pg.kept.dropOldest();
     }
   }
 
@@ -444,15 +435,12 @@ export class StreamWriter {
 
   /** Segments from which no answer to this entry is to be expected. */
   silentMask(pg: PgProgress, entry: InFlightEntry, now: number): number {
-    if (now - entry.sentAt >= this.settings.silentAfterMs) return ALL_MEMBERS;
-    return this.goneMask(pg);
+    return this.care.silentMask(pg, entry, now);
   }
 
   /** Segments without a link to them. */
   goneMask(pg: PgProgress): number {
-    let mask = 0;
-    for (let i = 0; i < REPLICAS; i++) if (!this.out.isUp(pg.members[i]!)) mask |= 1 << i;
-    return mask;
+    return this.care.goneMask(pg);
   }
 
   private progress(pg: PgId): PgProgress {
@@ -474,7 +462,9 @@ export class StreamWriter {
       durable: decider.log.through,
       inFlight: decider.inFlight.length,
       inFlightBytes: decider.inFlightBytes,
-      keptBytes: this.keptBytes,
+      keptBytes: this.retention.bytes,
+      segments: this.care.standings(),
+      leftToGossip: this.care.timesLeft,
       batchesInFlight: this.batches.length,
       commits: decider.commits,
       aborts: decider.aborts,

@@ -450,6 +450,7 @@ export class Volume implements VolumeFace {
       readsWaiting: this.reader.waiting,
       hedges: this.reader.hedges,
       behind: this.reader.behinds,
+      readsFrom: this.reader.standings(),
       pagesHeld: this.courtesy.held,
     };
   }
