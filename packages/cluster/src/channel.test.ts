@@ -1,7 +1,7 @@
 import { decodeFrame, encodeMessage, volumeTagOf, type StorageMessage } from "@sixfold/wire";
 import type { Link } from "@sixfold/ports";
 import { describe, expect, test } from "vitest";
-import { Channel, checkListen, type Identity } from "./channel.ts";
+import { Channel, checkListen, CLIENT_BUFFER_BYTES, PROCESS_BUFFER_BYTES, type Identity } from "./channel.ts";
 import { Journal } from "./journal.ts";
 
 const IDENTITY: Identity = { role: "segment", name: "segment-a1", volume: "bank", token: "secret" };
@@ -21,9 +21,12 @@ function listener() {
   const events: string[] = [];
   const closed: string[] = [];
   const sent: string[] = [];
+  const buffered = { bytes: 0 };
   const link: Link = {
     remote: "peer",
-    bufferedBytes: 0,
+    get bufferedBytes() {
+      return buffered.bytes;
+    },
     send: (frame) => void sent.push(decodeFrame(frame, TAG).type),
     close: (reason) => void closed.push(reason ?? ""),
   };
@@ -39,7 +42,7 @@ function listener() {
     journal,
   );
   const receive = (message: StorageMessage, tag = TAG): void => channel.received(encodeMessage(message, tag));
-  return { channel, said, sent, events, closed, receive, journal };
+  return { channel, said, sent, events, closed, receive, journal, buffered };
 }
 
 const PEEK: StorageMessage = { type: "manifestPeek", request: 1 };
@@ -77,6 +80,25 @@ describe("a channel", () => {
     receive(PEEK);
     channel.closed("cut");
     expect(events).toHaveLength(2);
+  });
+
+  test.each([
+    ["node", PROCESS_BUFFER_BYTES],
+    ["client", CLIENT_BUFFER_BYTES],
+  ] as const)("of a %s that takes nothing ends once too much waits for it", (role, most) => {
+    const { channel, receive, events, closed, sent, journal, buffered } = listener();
+    receive({ ...HELLO, role });
+    buffered.bytes = most;
+    channel.send(PEEK);
+    channel.sendFrame(encodeMessage(PEEK, TAG));
+    expect(sent).toEqual(["welcome", "manifestPeek", "manifestPeek"]);
+    buffered.bytes = most + 1;
+    channel.sendFrame(encodeMessage(PEEK, TAG));
+    channel.send(PEEK);
+    expect(sent).toHaveLength(3);
+    expect(closed).toEqual([expect.stringContaining(`${most + 1} bytes`)]);
+    expect(events.filter((event) => event.startsWith("down"))).toHaveLength(1);
+    expect(journal.counts()).toEqual({ slowPeers: 1 });
   });
 
   const flipped = (at: number): Uint8Array => {

@@ -11,8 +11,11 @@
  *
  * A peer that says nothing any more ends here too: the channel is down at once, whether or not the link below it can
  * be closed in an orderly way (it is cut if the peer does not answer), so that its owner dials again or does without.
+ *
+ * And so does one that takes what it is sent too slowly: heartbeats come through, but what waits for it here would grow for ever. Who
+ * follows a writer begins anew; a segment server that lags is left to gossip long before (volume/segment-care.ts).
  */
-import { SixfoldError } from "@sixfold/model";
+import { LIMITS, SixfoldError } from "@sixfold/model";
 import type { Beating, Link, LinkHandlers } from "@sixfold/ports";
 import {
   decodeFrame,
@@ -53,6 +56,14 @@ export interface Identity {
   readonly token: string;
 }
 
+/**
+ * What may wait for a process of the cluster: four of the largest frames. A writer's undecided entries and what it lets a segment server
+ * lag come to less.
+ */
+export const PROCESS_BUFFER_BYTES = 4 * LIMITS.frameBytes;
+/** The same for a client, which may have asked for many large answers in one turn. */
+export const CLIENT_BUFFER_BYTES = 8 * LIMITS.frameBytes;
+
 export class Channel implements Beating {
   /** Known from hello or welcome on. */
   peer: Peer | undefined;
@@ -88,12 +99,12 @@ export class Channel implements Beating {
   }
 
   send(message: AnyMessage): void {
-    if (this.state === "up") this.sendMessage(message);
+    if (this.state === "up" && this.drains()) this.sendMessage(message);
   }
 
   /** A frame that was encoded once for several channels of this volume. */
   sendFrame(frame: Uint8Array): void {
-    if (this.state !== "up") return;
+    if (this.state !== "up" || !this.drains()) return;
     this.framesSent++;
     this.link.send(frame);
   }
@@ -153,6 +164,19 @@ export class Channel implements Beating {
       reason,
     });
     this.close(code, reason);
+  }
+
+  /** False, and the end of the channel, if more waits for the peer than may. */
+  private drains(): boolean {
+    const { bufferedBytes } = this.link;
+    if (bufferedBytes <= PROCESS_BUFFER_BYTES) return true;
+    if (this.peer?.role === "client" && bufferedBytes <= CLIENT_BUFFER_BYTES) return true;
+    const reason = `too slow: ${bufferedBytes} bytes wait for it`;
+    this.journal.count("slowPeers");
+    this.journal.say("warn", "peer-too-slow", { peer: this.peer?.name ?? this.link.remote, bufferedBytes });
+    this.link.close(reason);
+    this.closed(reason);
+    return false;
   }
 
   private greeted(message: AnyMessage): void {

@@ -217,6 +217,7 @@ export class DatabaseNode {
       peers: this.neighbours.peers(),
       jumps: this.neighbours.jumps,
       engine: this.engine.stats,
+      pressure: this.engine.pressure,
       volume: this.volume.status(),
     };
   }

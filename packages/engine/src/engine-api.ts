@@ -201,12 +201,28 @@ export interface EngineStats {
   readonly evictions: number;
 }
 
+/** Back-pressure, as users see it (pressure.ts). */
+export interface Pressure {
+  readonly state: "ok" | "queueing" | "refusing";
+  /** Of entries that are not decided. */
+  readonly inFlightBytes: number;
+  readonly inFlightBytesMax: number;
+  /** Writes that wait for in-flight bytes to go down. */
+  readonly queued: number;
+  /** Writes that have no answer yet, the queued ones included. */
+  readonly pendingWrites: number;
+  readonly pendingWritesMax: number;
+  /** Writes refused as `overloaded` so far. */
+  readonly refused: number;
+}
+
 /** The whole face, for owners who want to name it. `Engine` implements it. */
 export interface EngineFace {
   readonly effects: EngineEffect[];
   /** What this node shows: the own durable point and foreign applied positions. Live: clone it to keep it. */
   readonly applied: ReadPoint;
   readonly stats: EngineStats;
+  readonly pressure: Pressure;
   /** Becomes a writer with this stream. The first entry gets `nextLsn`. */
   open(stream: StreamId, exclusive: boolean, nextLsn: Lsn, now: number): void;
   /** Fenced or stopped: every waiting write and in-flight commit is answered; reads go on. */

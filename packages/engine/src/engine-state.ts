@@ -87,7 +87,7 @@ export class EngineState {
   /** Failures that wait for aborts to be durable. */
   readonly aborting = new Map<Lsn, Job>();
 
-  readonly counts = { commits: 0, builds: 0, takenBack: 0, rowConflicts: 0, pageConflicts: 0 };
+  readonly counts = { commits: 0, builds: 0, takenBack: 0, rowConflicts: 0, pageConflicts: 0, refused: 0 };
 
   constructor(options: EngineOptions) {
     this.options = options;

@@ -206,8 +206,18 @@ describe("one engine", () => {
         ),
       ),
     );
-    expect(world.members[0]!.engine.stats.inFlight).toBeLessThan(15);
+    const { engine } = world.members[0]!;
+    expect(engine.stats.inFlight).toBeLessThan(15);
+    expect(engine.pressure).toMatchObject({
+      state: "refusing",
+      inFlightBytesMax: 2000,
+      queued: 20 - engine.stats.inFlight,
+      pendingWrites: 20,
+      refused: 10,
+    });
+    expect(engine.pressure.inFlightBytes).toBeGreaterThanOrEqual(2000);
     const results = asked.map((r) => world.answer(0, r));
+    expect(engine.pressure).toMatchObject({ state: "ok", inFlightBytes: 0, queued: 0, pendingWrites: 0 });
     const refused = results.filter((r) => r.kind === "failed");
     expect(refused.length).toBe(10);
     expect(refused.every((r) => errorOf(r).code === "overloaded")).toBe(true);

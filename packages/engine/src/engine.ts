@@ -27,6 +27,7 @@ import type {
   ForeignEntry,
   GetRequest,
   LoadedPage,
+  Pressure,
   ReadView,
   ScanRequest,
 } from "./engine-api.ts";
@@ -34,6 +35,7 @@ import { EngineState } from "./engine-state.ts";
 import { applyForeign, dropCleanPages, loadFailed, pagesLoaded } from "./foreign.ts";
 import { aborted, committed, takeBackAll } from "./in-flight.ts";
 import { Job, type Work } from "./job.ts";
+import { checkAdmission, pressureOf } from "./pressure.ts";
 import { runCall } from "./procedures.ts";
 import { beginAt, runGet, runList, runScan, transactionOf } from "./reads.ts";
 import type { Transaction } from "./transactions.ts";
@@ -77,6 +79,10 @@ export class Engine implements EngineFace {
       loading: state.loads.underWay,
       evictions: state.pool.evictions,
     };
+  }
+
+  get pressure(): Pressure {
+    return pressureOf(this.state);
   }
 
   open(stream: StreamId, exclusive: boolean, nextLsn: Lsn, now: number): void {
@@ -167,7 +173,7 @@ export class Engine implements EngineFace {
       tx = transactionOf(state, commit.tx, false);
       const asksStorage = tx?.isolation === "serializable" && state.isWriter && !state.exclusive;
       if (commit.writes.length === 0 && !asksStorage) return this.endReadOnly(request, tx);
-      this.checkAdmission();
+      checkAdmission(this.state);
       const pages = checkWrites(commit.writes, state.options.geometry.pageBytes);
       const job = this.job(
         request,
@@ -420,23 +426,11 @@ export class Engine implements EngineFace {
     conflicts: CallRequest["conflicts"],
   ): void {
     try {
-      this.checkAdmission();
+      checkAdmission(this.state);
     } catch (reason) {
       return this.refuse(request, reason);
     }
     this.start(this.job(request, work, tx, conflicts));
-  }
-
-  /** Throws if no further write may be taken. */
-  private checkAdmission(): void {
-    const { state } = this;
-    if (state.stream === 0) throw new SixfoldError("not-a-writer", "this node does not take writes");
-    if (state.pendingWrites >= state.maxQueuedCommits)
-      throw new SixfoldError("overloaded", `${state.pendingWrites} commits are waiting at this node`, {
-        details: {
-          limit: { name: "queuedCommits", max: state.maxQueuedCommits, actual: state.pendingWrites },
-        },
-      });
   }
 
   private job(request: number, work: Work, tx: TransactionId, conflicts?: CallRequest["conflicts"]): Job {
