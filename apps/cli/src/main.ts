@@ -33,6 +33,7 @@ const platform: Platform = {
   // Workloads count what the database aborts; the SDK must not run a lost procedure again by itself.
   connect: async (endpoints, writer) =>
     (await import("@sixfold/client")).connect(endpoints, { affinity: () => writer, retryCalls: false }),
+  checkData: async (options) => (await import("@sixfold/cluster")).checkData(options),
   startSimulator: async () => new (await import("./simulate/worker-pool.ts")).WorkerPool(),
 };
 

@@ -2,7 +2,15 @@
  * What the command line needs of the world, handed in so that commands can be run whole in a test: processes
  * to start, clients to connect, two streams to write to, and the wish to stop.
  */
-import type { ClusterEvent, ClusterOptions, RawLog, RawLogOptions, RunningCluster } from "@sixfold/cluster";
+import type {
+  CheckOptions,
+  ClusterEvent,
+  ClusterOptions,
+  DataReport,
+  RawLog,
+  RawLogOptions,
+  RunningCluster,
+} from "@sixfold/cluster";
 import type { Choices, RunResult } from "@sixfold/simulation";
 import type { WorkloadDatabase } from "@sixfold/workload";
 
@@ -35,4 +43,6 @@ export interface Platform {
   /** Resolves when the log's segment servers are healthy and its stream is open. */
   startRawLog(options: RawLogOptions, on: (event: ClusterEvent) => void): Promise<RawLog>;
   startSimulator(): Promise<Simulator>;
+  /** Reads a stopped cluster's data. */
+  checkData(options: CheckOptions): Promise<DataReport>;
 }

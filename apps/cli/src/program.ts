@@ -3,6 +3,7 @@ import { Command, Option } from "commander";
 import { COMPARISON_WORKLOADS } from "@sixfold/workload";
 import { LIMITS } from "@sixfold/model";
 import { addBench } from "./bench-grammar.ts";
+import { check, type CheckFlags } from "./check/check-command.ts";
 import { compare, type CompareFlags } from "./compare-command.ts";
 import { COMPARED_MODES } from "./comparison/result.ts";
 import { ConsoleOutput } from "./console-output.ts";
@@ -37,6 +38,7 @@ export function makeProgram(platform: Platform, version: string): Command {
   addCompare(program, platform);
   addBench(program, platform);
   addStatus(program, platform);
+  addCheck(program, platform);
   addSimulate(program, platform);
   for (const command of program.commands) command.option("--json", "one JSON object a line on stdout");
   return program;
@@ -207,6 +209,34 @@ Examples:
     .action((urls: string[], flags: StatusFlags & JsonFlag) =>
       status(platform, outputOf(platform, flags), urls, flags),
     );
+}
+
+function addCheck(program: Command, platform: Platform): void {
+  program
+    .command("check")
+    .description(
+      "Verify the data of a stopped cluster: checksums, copies, chains, manifest, trees and pages.",
+    )
+    .option("--data <dir>", "data directory of the cluster", DEFAULT_DATA)
+    .addHelpText(
+      "after",
+      `
+Reads every log block and every stored page of each segment server, compares what the six segments of each protection group hold,
+recovers in memory what a start would recover, and walks all trees: every allocated page must be accounted for. Nothing is opened for
+writing. It takes about the memory of the cluster.
+
+note      what a start takes care of by itself, such as the torn end of a log or a segment that is behind
+warning   damage that costs nothing, for others have it whole: up to two segment servers lost, pages that fail their checksum
+error     something is lost, or copies contradict each other
+
+Exit code 0 if nothing is lost, 1 if there is an error or the cluster still runs. The last line is the verdict.
+
+Examples:
+  sixfold check
+  sixfold check --data elsewhere
+  sixfold check --json | tail -n 1            the verdict, for a script`,
+    )
+    .action((flags: CheckFlags & JsonFlag) => check(platform, outputOf(platform, flags), flags));
 }
 
 function outputOf(platform: Platform, flags: JsonFlag): ConsoleOutput {

@@ -27,3 +27,18 @@ export async function readRunningFile(dataDir: string): Promise<readonly Cluster
   const file = JSON.parse(text) as { readonly nodes?: readonly ClusterNode[] };
   return file.nodes;
 }
+
+/** Those of the nodes named there whose processes live: after a crash of `sixfold up` they end a little later than it. */
+export async function livingNodes(dataDir: string): Promise<readonly ClusterNode[]> {
+  return ((await readRunningFile(dataDir)) ?? []).filter(({ pid }) => isAlive(pid));
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // Somebody else's process lives as well.
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}

@@ -4,7 +4,7 @@
  */
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { ClusterNode, ClusterOptions } from "@sixfold/cluster";
+import { checkData, type ClusterNode, type ClusterOptions } from "@sixfold/cluster";
 import { makePlan, simulate } from "@sixfold/simulation";
 import { ReferenceDatabase, type ReferenceFault, type WorkloadOperations } from "@sixfold/workload";
 import * as benchProcedures from "./bench/procedures.ts";
@@ -18,6 +18,8 @@ export interface TestPlatformOptions {
   readonly failingStart?: number;
   /** What the cluster's monitor finds, if it is asked for: violations, in words. */
   readonly violations?: readonly string[];
+  /** Instead of a look at real data. */
+  readonly checkData?: Platform["checkData"];
 }
 
 export class TestPlatform {
@@ -57,6 +59,7 @@ export class TestPlatform {
       startCluster: (options, on) => this.startCluster(options, on, databases),
       startRawLog: () => this.startRawLog(),
       connect: async (endpoints) => remote(databases.get(endpoints[0]!)!),
+      checkData: this.options.checkData ?? checkData,
       startSimulator: async () => ({
         run: (seed, choices, line) => simulate(makePlan(seed, choices), { line }),
         close: async () => undefined,

@@ -1,0 +1,280 @@
+/** What is done to the data of a stopped cluster, and what a check says of it. */
+import { cpSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { checkData, type DataReport } from "@sixfold/cluster";
+import { NodeHost } from "@sixfold/node-ports";
+import { change, TestCluster } from "./stopped-cluster.ts";
+
+const SERVERS = ["segment-a1", "segment-a2", "segment-b1", "segment-b2", "segment-c1", "segment-c2"];
+const ROWS = 400;
+
+const check = (cluster: TestCluster): Promise<DataReport> => checkData({ dataDir: cluster.dataDir });
+
+const said = (report: DataReport): string[] =>
+  report.findings.map(({ severity, kind, server }) => `${severity} ${kind}${server ? ` ${server}` : ""}`);
+
+/** The stored value of a page that all six keep, and which: the `n`-th of them. */
+async function storedPage(cluster: TestCluster, server: string, n: number) {
+  const store = await new NodeHost(server, path.join(cluster.dataDir, server)).openPageStore("pages");
+  const page = store.pages(3, n + 1)[n]!;
+  const bytes = store.get(page)!;
+  await store.close();
+  return { page, bytes };
+}
+
+async function removePage(cluster: TestCluster, server: string, page: number): Promise<void> {
+  const store = await new NodeHost(server, path.join(cluster.dataDir, server)).openPageStore("pages");
+  await new Promise<void>((done) => store.remove([page], () => done()));
+  await store.close();
+}
+
+/** Flips a bit in the middle of a stored page, wherever in the file it stands. */
+async function damagePage(cluster: TestCluster, server: string, n: number) {
+  const { page, bytes } = await storedPage(cluster, server, n);
+  const undo = change(cluster.pageStore(server), (file) => {
+    for (let at = file.indexOf(bytes); at >= 0; at = file.indexOf(bytes, at + 1))
+      file[at + bytes.length - 100]! ^= 4;
+  });
+  return { page, undo };
+}
+
+/** Puts a file or folder of the cluster out of the way. */
+function hide(cluster: TestCluster, file: string): () => void {
+  const place = `${cluster.dataDir}-${path.basename(file)}`;
+  renameSync(file, place);
+  return () => renameSync(place, file);
+}
+
+describe("one cluster, stopped in good order", () => {
+  const cluster = new TestCluster();
+  const folder = (server: string): string => path.join(cluster.dataDir, server);
+
+  beforeAll(async () => {
+    await cluster.write(await cluster.start(), ROWS);
+    await cluster.untilEach((status) => Number(status["storedPages"]) > 10);
+    await cluster.stop();
+  }, 60_000);
+  afterAll(() => cluster.remove());
+
+  test("is ok, all pages are accounted for, and nothing is touched", async () => {
+    const before = cluster.files();
+    const report = await check(cluster);
+    expect([report.verdict, report.findings]).toEqual(["ok", []]);
+    expect(report.servers.map(({ name, az, state }) => `${name} ${az} ${state}`)).toEqual(
+      SERVERS.map((name) => `${name} ${name.at(-2)} whole`),
+    );
+    const volume = report.volume!;
+    // One table is left; a seventh of its rows were deleted, and one large one was put.
+    expect([volume.tables, volume.rows]).toEqual([1, ROWS - Math.ceil(ROWS / 7) + 1]);
+    expect(volume.pgs).toBeGreaterThan(1);
+    // Every extent's header and the volume's are allocated, and nothing leads to them.
+    expect(volume.allocated - volume.reachable).toBe(1 + (volume.allocated + volume.free) / 64);
+    expect(volume.pagesCompared).toBeGreaterThanOrEqual(volume.allocated);
+    expect(volume.slices).toBeGreaterThan(0);
+    for (const { logBytes, pageStoreBytes, liveBytes, pagesStored } of report.servers) {
+      expect(liveBytes).toBe(volume.allocated * volume.pageBytes);
+      expect(logBytes).toBeGreaterThan(0);
+      expect(pageStoreBytes).toBeGreaterThan(pagesStored * volume.pageBytes);
+    }
+    expect(cluster.files()).toEqual(before);
+  });
+
+  test("a cluster that runs is refused; one whose process has gone is not", async () => {
+    const file = path.join(cluster.dataDir, "cluster.pid");
+    writeFileSync(file, `${process.pid}\n`);
+    await expect(check(cluster)).rejects.toThrow(`process ${process.pid}`);
+    // No process has this number.
+    writeFileSync(file, `${2 ** 30}\n`);
+    expect((await check(cluster)).verdict).toBe("ok");
+    rmSync(file);
+    await expect(checkData({ dataDir: path.join(cluster.dataDir, "nowhere") })).rejects.toThrow(/no data/);
+  });
+
+  test("a check can be ended early", async () => {
+    const signal = AbortSignal.abort(new Error("enough"));
+    await expect(checkData({ dataDir: cluster.dataDir, signal })).rejects.toThrow("enough");
+  });
+
+  test("a flipped bit in a stored page is damage, but others have the page whole", async () => {
+    const { page, undo } = await damagePage(cluster, "segment-b1", 4);
+    const report = await check(cluster);
+    undo();
+    expect([report.verdict, said(report)]).toEqual(["warnings", ["warning page-damaged segment-b1"]]);
+    expect(report.findings[0]).toMatchObject({ pages: [page], pg: 0 });
+    expect(report.servers.map(({ state }) => state)).toEqual(
+      SERVERS.map((name) => (name === "segment-b1" ? "damaged" : "whole")),
+    );
+    expect(report.servers[2]!.pagesDamaged).toBe(1);
+  });
+
+  test("damaged on all six, a page is lost", async () => {
+    const damages = [];
+    for (const server of SERVERS) damages.push(await damagePage(cluster, server, 1));
+    const report = await check(cluster);
+    for (const { undo } of damages) undo();
+    expect(report.verdict).toBe("damaged");
+    expect(said(report)).toEqual(
+      expect.arrayContaining([...SERVERS.map((name) => `warning page-damaged ${name}`), "error page-lost"]),
+    );
+    expect(report.findings.find(({ kind }) => kind === "page-lost")!.pages).toEqual([damages[0]!.page]);
+  });
+
+  test("a page that a store has lost without a trace is missed", async () => {
+    const undo = change(cluster.pageStore("segment-c1"), () => undefined);
+    const { page } = await storedPage(cluster, "segment-c1", 2);
+    await removePage(cluster, "segment-c1", page);
+    const report = await check(cluster);
+    undo();
+    expect([report.verdict, said(report)]).toEqual(["damaged", ["error pages-differ"]]);
+    expect(report.findings[0]!.pages).toEqual([page]);
+    expect(report.findings[0]!.text).toMatch(/segment-a1, .*: \d+:\d+.*; segment-c1: /);
+  });
+
+  test("a page that no store has and a tree leads to is missed", async () => {
+    const undo = SERVERS.map((server) => change(cluster.pageStore(server), () => undefined));
+    // The catalog's root.
+    for (const server of SERVERS) await removePage(cluster, server, 1);
+    const report = await check(cluster);
+    for (const restore of undo) restore();
+    expect(report.verdict).toBe("damaged");
+    expect(said(report)).toContain("error tree-damaged");
+  });
+
+  test("a page store whose tree is damaged, or cut off, loses the server and nothing else", async () => {
+    const file = cluster.pageStore("segment-a2");
+    for (const edit of [
+      (bytes: Buffer): unknown => bytes.fill(0xff, 2 * 4096),
+      (bytes: Buffer): unknown => bytes.fill(0),
+    ]) {
+      const undo = change(file, edit);
+      const report = await check(cluster);
+      undo();
+      expect([report.verdict, said(report)]).toEqual(["warnings", ["warning page-store-damaged segment-a2"]]);
+      expect(report.servers[1]).toMatchObject({ name: "segment-a2", state: "lost", pagesStored: 0 });
+      expect(report.volume!.rows).toBeGreaterThan(0);
+    }
+  });
+
+  test("a flipped bit in a log block loses the server, for it has forgotten what it said", async () => {
+    const [first] = cluster.logFiles("segment-a1");
+    const undo = change(first!, (bytes) => (bytes[40]! ^= 1));
+    const report = await check(cluster);
+    undo();
+    expect([report.verdict, said(report)]).toEqual(["warnings", ["warning server-lost segment-a1"]]);
+    expect(report.findings[0]!.text).toMatch(/log file \d+ is damaged at byte 0.*It has to be replaced/);
+  });
+
+  test("a torn tail is none of a check's business, and said", async () => {
+    const undo = SERVERS.slice(1, 4).map((server) => {
+      const file = newestWritten(cluster, server);
+      return change(file, (bytes) => bytes.fill(0x5a, endOf(bytes), endOf(bytes) + 700));
+    });
+    const report = await check(cluster);
+    for (const restore of undo) restore();
+    expect([report.verdict, said(report)]).toEqual([
+      "ok",
+      SERVERS.slice(1, 4).map((server) => `note log-torn ${server}`),
+    ]);
+  });
+
+  test("two servers gone: nothing is lost. Three gone: the manifest cannot be read", async () => {
+    const one = hide(cluster, folder("segment-b1"));
+    const two = hide(cluster, folder("segment-b2"));
+    const report = await check(cluster);
+    expect([report.verdict, said(report)]).toEqual([
+      "warnings",
+      ["warning server-lost segment-b1", "warning server-lost segment-b2"],
+    ]);
+    expect(report.servers).toHaveLength(6);
+    expect(report.volume!.rows).toBeGreaterThan(0);
+    const three = hide(cluster, folder("segment-a1"));
+    const worse = await check(cluster);
+    for (const undo of [one, two, three]) undo();
+    expect(worse.verdict).toBe("damaged");
+    expect(said(worse)).toEqual([
+      ...["segment-a1", "segment-b1", "segment-b2"].map((name) => `error server-lost ${name}`),
+      "error manifest-unreadable",
+    ]);
+  });
+
+  test("an emptied server has forgotten everything, and counts as gone", async () => {
+    const [first, ...others] = cluster.logFiles("segment-c2");
+    const undo = [change(first!, (bytes) => bytes.fill(0)), ...others.map((file) => hide(cluster, file))];
+    const report = await check(cluster);
+    for (const restore of undo) restore();
+    expect([report.verdict, said(report)]).toEqual(["warnings", ["warning server-lost segment-c2"]]);
+    expect(report.findings[0]!.text).toContain("its log is empty");
+  });
+
+  test("a folder that is no member's is left out", async () => {
+    cpSync(folder("segment-a1"), folder("segment-z9"), { recursive: true });
+    const report = await check(cluster);
+    rmSync(folder("segment-z9"), { recursive: true });
+    expect([report.verdict, said(report)]).toEqual(["ok", ["note not-a-member segment-z9"]]);
+    expect(report.servers).toHaveLength(6);
+  });
+});
+
+describe("what a cluster leaves when it did not end in good order", () => {
+  async function withCluster(body: (cluster: TestCluster) => Promise<void>): Promise<void> {
+    const cluster = new TestCluster();
+    try {
+      await body(cluster);
+    } finally {
+      await cluster.stop();
+      cluster.remove();
+    }
+  }
+
+  test("a writer that died leaves its stream open: what is in it counts, and a start recovers it", () =>
+    withCluster(async (cluster) => {
+      await cluster.write(await cluster.start(), 100);
+      await cluster.die();
+      const report = await check(cluster);
+      expect([report.verdict, said(report)]).toEqual(["ok", ["note stream-open"]]);
+      expect(report.volume!.rows).toBe(100 - Math.ceil(100 / 7) + 1);
+    }));
+
+  test("a server that was away is behind, and nothing is wrong with that", () =>
+    withCluster(async (cluster) => {
+      await cluster.write(await cluster.start(), 40);
+      await cluster.stop();
+      await cluster.write(await cluster.start(["segment-c2"]), 100);
+      await cluster.stop();
+      const report = await check(cluster);
+      expect(report.verdict).toBe("ok");
+      expect(new Set(said(report))).toEqual(new Set(["note segment-behind segment-c2"]));
+      expect(report.servers[5]!.state).toBe("behind");
+      expect(report.findings[0]!.text).toMatch(/at \d+ of \d+ in stream 2/);
+    }));
+
+  test("a server put back from an older copy has forgotten what it promised, and is told by that", () =>
+    withCluster(async (cluster) => {
+      await cluster.write(await cluster.start(), 40);
+      await cluster.stop();
+      const older = path.join(cluster.dataDir, "segment-a1");
+      cpSync(older, `${cluster.dataDir}-older`, { recursive: true });
+      await cluster.write(await cluster.start(), 100);
+      await cluster.stop();
+      rmSync(older, { recursive: true });
+      renameSync(`${cluster.dataDir}-older`, older);
+      const report = await check(cluster);
+      expect([report.verdict, new Set(said(report))]).toEqual([
+        "ok",
+        new Set(["note segment-behind segment-a1"]),
+      ]);
+      expect(report.findings[0]!.text).toMatch(/at 0 of \d+ in stream 2/);
+    }));
+});
+
+/** Behind the last byte that is not zero. */
+function endOf(bytes: Buffer): number {
+  let end = bytes.length;
+  while (end > 0 && bytes[end - 1] === 0) end--;
+  return end;
+}
+
+function newestWritten(cluster: TestCluster, server: string): string {
+  return cluster.logFiles(server).findLast((file) => endOf(readFileSync(file)) > 0)!;
+}
