@@ -34,7 +34,6 @@ import {
   decodeRecords,
   encodeRecords,
   logBlockCodec,
-  type LogRecord,
   type StorageMessage,
 } from "@sixfold/wire";
 import { checkListen, listenerHandlers, type AnyMessage, type Channel, type Identity } from "./channel.ts";
@@ -43,8 +42,11 @@ import { Heartbeats, type LivenessSettings } from "./heartbeats.ts";
 import type { Journal } from "./journal.ts";
 import { answerHttp } from "./http.ts";
 
-/** Size of a log file. Large, so that rotation (a preallocation and a checkpoint) is rare beside what it holds. */
-const LOG_FILE_BYTES = 64 << 20;
+/**
+ * Size of a log file. Large, so that rotation (a preallocation and a checkpoint) is rare beside what it holds, and what the largest frame
+ * brings fits; no larger, for some five of them are on disk and all but one are read at a start.
+ */
+const LOG_FILE_BYTES = 40 << 20;
 /** An append of more than this takes no further sender's records. A frame has at most 32 MiB. */
 const APPEND_BYTES = 64 << 10;
 const TICK_MS = 20;
@@ -191,10 +193,9 @@ class SegmentHost implements RunningSegment {
   }
 
   private async recover(): Promise<void> {
-    const blocks: { readonly records: LogRecord[]; readonly file: number }[] = [];
     const { planted } = this.options;
-    const take: LogVisitor = (payload, at) =>
-      void blocks.push({ records: decodeRecords(payload), file: at.fileNumber });
+    // A copy, for slices are views on what they were read from: one of them would keep the whole file in memory.
+    const take: LogVisitor = (payload, at) => this.machine.recover(decodeRecords(payload.slice()), at.fileNumber);
     const report = await readLog(this.disk, logBlockCodec, take, planted);
     if (report.state === "corrupt") {
       const { fileNumber, offset, reason } = report.corruption!;
@@ -205,7 +206,6 @@ class SegmentHost implements RunningSegment {
     }
     if (report.state === "torn")
       this.journal.say("warn", "log-tail-cut", { ...report.end, tornBytes: report.tornBytes });
-    for (const { records, file } of blocks) this.machine.recover(records, file);
     this.log = await LogWriter.open({
       disk: this.disk,
       codec: logBlockCodec,

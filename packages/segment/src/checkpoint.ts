@@ -199,11 +199,18 @@ function replaySlices(state: PgState, record: Extract<LogRecord, { kind: "slices
   log.exclusive = record.exclusive;
   const votes = new Map<Lsn, Vote>(record.votes.map((v) => [v.lsn, v.vote]));
   for (const slice of record.slices) {
-    if (slice.lsn <= log.scl) continue;
+    if (slice.lsn <= log.mergedThrough) continue;
     const taken = new Taken(slice, log, state.arrivals++, file, votes.get(slice.lsn) ?? ACCEPT);
     taken.recorded = true;
-    log.push(taken);
+    putBack(log, taken);
   }
+}
+
+/** What was carried forward stands behind later slices: it goes to its old place. If it is here already, only the newer record counts. */
+function putBack(log: StreamLog, taken: Taken): void {
+  const here = log.find(taken.slice.lsn);
+  if (here === undefined) log.insert(taken);
+  else log.carried(here, taken.file);
 }
 
 function setVote(log: StreamLog, at: Lsn, vote: Vote): void {
@@ -222,7 +229,11 @@ function readCheckpoint(into: RecoveryInto, bytes: Uint8Array): void {
       loadStream(pg.log(streamId(s.stream)), s);
     }
     // Forgotten between its last slice and the checkpoint.
-    for (const stream of [...pg.streams.keys()]) if (!stated.has(stream)) pg.streams.delete(stream);
+    for (const [stream, log] of pg.streams) {
+      if (stated.has(stream)) continue;
+      log.forget();
+      pg.streams.delete(stream);
+    }
   }
   into.seat.promised = state.promised;
   into.seat.accepted = state.accepted as Seat["accepted"];

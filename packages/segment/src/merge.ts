@@ -1,22 +1,28 @@
 /**
  * Merge: versions that every reader is past go into the stored pages (DESIGN section 4, "Merge and trim").
  *
- *     low-water marks of all open streams --> greatest lower bound --> per page: the visible prefix of its chain
- *                                                                      is applied to the stored image
+ *     log   | merged, kept for peers | planned, being stored | below the low-water mark | newer or undecided |
+ *           ^ first                                          ^ mergeCursor
  *
- * A known open stream that has not reported since the start holds everything back: its readers may be anywhere. Slices
- * leave memory at the front of their log when all their deltas are merged and the peers that are up have them.
- * At most one store batch is under way; until its completion is told, chains stay as they are.
+ * Merging begins when more than `mergeAboveBytes` waits for it: the more gathers, the fewer times a page is rewritten. What stands
+ * in old log files is merged however little it is, or one slice of a quiet PG would keep all files from it on. Slices leave memory at the
+ * front of their log when all their deltas are merged, and the peers that are up have them or they are too old or too many to wait
+ * for those. A few store batches are under way at a time, each page in at most one; until its completion is told, a
+ * chain stays as it is.
  */
-import { applyOps, greatestLowerBound, type PageId, type ReadPoint, type StreamId } from "@sixfold/model";
+import { applyOps, type PageId, type ReadPoint } from "@sixfold/model";
+import type { Kept } from "./kept.ts";
+import { LowWater } from "./low-water.ts";
 import type { PageChain } from "./page-chain.ts";
 import { encodePage, type StoredPage } from "./page-image.ts";
 import type { Counters, PgState } from "./pg-state.ts";
 import type { SegmentEffect, SegmentSettings } from "./segment-api.ts";
-import type { StreamLog } from "./stream-log.ts";
+import type { StreamLog, Taken } from "./stream-log.ts";
 
 /** Aborts are remembered at least this far back, for recoveries that know fewer decisions (I2). */
 const ABORTS_KEPT = 2 ** 20;
+/** Store batches under way: while one is synced the next is built. */
+const BATCHES = 4;
 
 interface Planned {
   readonly state: PgState;
@@ -27,150 +33,156 @@ interface Planned {
   readonly isCopy: boolean;
 }
 
-interface Batch {
-  readonly token: number;
-  readonly planned: readonly Planned[];
+interface Planning {
+  readonly bound: ReadPoint;
+  readonly pageBytes: number;
+  /** Slices in this log file and later ones are left. */
+  readonly beforeFile: number;
+  readonly planned: Planned[];
 }
 
+/** Share of the memory for slices from which on old readers are overtaken. */
+const OVERTAKE_FROM = 0.75;
+
+type Pgs = ReadonlyMap<number, PgState>;
+
 export class Merger {
-  private readonly lowWater = new Map<StreamId, ReadPoint>();
+  readonly lowWater: LowWater;
   private readonly settings: SegmentSettings;
   private readonly counters: Counters;
-  private batch: Batch | undefined;
+  private readonly kept: Kept<StreamLog>;
+  private readonly batches = new Map<number, readonly Planned[]>();
   private tokens = 0;
+  /** Slices in older log files are due, whatever there is. */
+  overdueBefore = 0;
 
-  constructor(settings: SegmentSettings, counters: Counters) {
+  constructor(settings: SegmentSettings, counters: Counters, kept: Kept<StreamLog>) {
     this.settings = settings;
     this.counters = counters;
+    this.kept = kept;
+    this.lowWater = new LowWater(settings.lowWaterAgeMs);
   }
 
   get isStoring(): boolean {
-    return this.batch !== undefined;
+    return this.batches.size > 0;
   }
 
-  report(stream: StreamId, lowWater: ReadPoint): void {
-    this.lowWater.set(stream, lowWater);
+  /** The log has gone on to `file`. */
+  rotated(file: number): void {
+    this.overdueBefore = Math.max(this.overdueBefore, file - this.settings.logFilesKept);
   }
 
-  /** Streams up to it are closed, and their logs may go before `bound` has met them closed: what they reported counts no more. */
-  settle(through: StreamId): void {
-    for (const stream of this.lowWater.keys()) if (stream <= through) this.lowWater.delete(stream);
-  }
-
-  /** What every reader is past; undefined while an open stream has not said. */
-  bound(pgs: Iterable<PgState>): ReadPoint | undefined {
-    const open = new Set<StreamId>();
-    const closed = new Set<StreamId>();
-    for (const state of pgs)
-      for (const log of state.streams.values())
-        if (log.closed !== undefined) closed.add(log.stream);
-        else if (log.stream > state.settledThrough) open.add(log.stream);
-    for (const stream of closed) {
-      this.lowWater.delete(stream);
-      open.delete(stream);
-    }
-    for (const stream of open) if (!this.lowWater.has(stream)) return undefined;
-    return greatestLowerBound(this.lowWater.values());
-  }
-
-  /** Plans one batch, if there is enough to merge and none is under way. Bounded by `mergePagesPerTick`. */
-  plan(pgs: ReadonlyMap<number, PgState>, pageBytes: number, effects: SegmentEffect[]): void {
-    if (this.batch !== undefined) return;
-    let bytes = 0;
-    for (const state of pgs.values()) for (const log of state.streams.values()) bytes += log.bytes;
-    if (bytes <= this.settings.mergeAboveBytes) return;
-    const bound = this.bound(pgs.values());
+  /** Plans one batch, if there is enough to merge. Bounded by `mergePagesPerTick`. */
+  plan(pgs: Pgs, pageBytes: number, now: number, effects: SegmentEffect[]): void {
+    const { kept, settings } = this;
+    const isMuch = kept.toMerge > settings.mergeAboveBytes;
+    const isOverdue = kept.firstFile(this.overdueBefore) < this.overdueBefore;
+    if (!isMuch && !isOverdue && kept.cost <= settings.retainBytesMax) return;
+    if (this.batches.size >= BATCHES) return;
+    const bound = this.lowWater.bound(pgs.values(), now, kept.cost > settings.keepBytesMax * OVERTAKE_FROM);
     if (bound === undefined) return;
-    const planned = new Map<PageChain, Planned>();
-    for (const state of pgs.values())
-      for (const log of state.streams.values()) this.planLog(state, log, bound, pageBytes, planned);
-    this.store([...planned.values()], effects);
-    if (planned.size === 0) this.dropAll(pgs);
+    const planned: Planned[] = [];
+    const beforeFile = isMuch ? Number.POSITIVE_INFINITY : this.overdueBefore;
+    // In turns: whoever had this one comes last in the next.
+    for (const log of [...kept.logs]) {
+      if (planned.length >= settings.mergePagesPerTick) break;
+      const state = pgs.get(log.pg);
+      if (state !== undefined) this.planLog(state, log, { bound, pageBytes, beforeFile, planned });
+      kept.logs.delete(log);
+      kept.logs.add(log);
+    }
+    this.store(planned, effects);
+    if (planned.length === 0) this.dropAll(pgs);
   }
 
   /** Stores pages copied from a peer. The caller has checked that no batch is under way. */
   copy(state: PgState, pages: readonly (readonly [PageChain, StoredPage])[], effects: SegmentEffect[]): void {
-    this.store(
-      pages.map(([chain, page]) => ({ state, chain, changes: 0, page, isCopy: true })),
-      effects,
-    );
+    const planned = pages.map(([chain, page]) => ({ state, chain, changes: 0, page, isCopy: true }));
+    for (const { chain, page } of planned) chain.storing = page;
+    this.store(planned, effects);
   }
 
-  /** The batch is durable in the page store. Returns false if the token is not the one awaited. */
-  stored(token: number, pgs: ReadonlyMap<number, PgState>): boolean {
-    const { batch } = this;
-    if (batch === undefined || batch.token !== token) return false;
-    this.batch = undefined;
-    for (const { state, chain, changes, page, isCopy } of batch.planned) {
-      chain.storing = 0;
+  /** The batch is durable in the page store. Returns false if there is none of this token. */
+  stored(token: number, pgs: Pgs): boolean {
+    const batch = this.batches.get(token);
+    if (batch === undefined) return false;
+    this.batches.delete(token);
+    for (const { state, chain, changes, page, isCopy } of batch) {
+      chain.storing = undefined;
       if (isCopy) chain.restore(page);
       else chain.dropMerged(changes, page);
       if (isCopy && chain.undecided.length > 0) state.dirty.add(chain);
-      state.pages.release(chain);
     }
-    if (batch.planned[0]?.isCopy) this.counters.pagesCopied += batch.planned.length;
-    else this.counters.pagesMerged += batch.planned.length;
+    if (batch[0]?.isCopy) this.counters.pagesCopied += batch.length;
+    else this.counters.pagesMerged += batch.length;
     this.dropAll(pgs);
     return true;
   }
 
-  /** Drops slices that nobody needs any more. */
-  dropAll(pgs: ReadonlyMap<number, PgState>): void {
-    let bytes = 0;
-    for (const state of pgs.values()) for (const log of state.streams.values()) bytes += log.bytes;
-    for (const state of pgs.values())
-      for (const log of state.streams.values()) {
-        while (log.count > 0 && isDone(log, this.lowWater)) {
-          const { slice } = log.slices[log.first]!;
-          if (bytes <= this.settings.retainBytesMax && !peersHave(state, log, slice.lsn)) break;
-          bytes -= slice.bytes.length;
-          log.shift();
-        }
-        const upTo = Math.min(log.mergedThrough, log.decided.through - ABORTS_KEPT);
-        // In strides, for forgetting looks at every abort remembered.
-        if (upTo > log.decided.floor + ABORTS_KEPT / 16) log.decided.forget(upTo as typeof log.scl);
+  /** Drops slices that nobody needs any more. O(logs that hold any, and what is dropped). */
+  dropAll(pgs: Pgs): void {
+    for (const log of this.kept.logs) {
+      const state = pgs.get(log.pg);
+      if (state === undefined) continue;
+      const everywhere = peersHave(state, log);
+      while (log.count > 0) {
+        const taken = log.slices[log.first]!;
+        if (!this.isDone(log, taken)) break;
+        const isWanted = taken.slice.lsn > everywhere && taken.file >= this.overdueBefore;
+        if (isWanted && this.kept.cost <= this.settings.retainBytesMax) break;
+        log.shift();
       }
+      const upTo = Math.min(log.mergedThrough, log.decided.through - ABORTS_KEPT);
+      // In strides, for forgetting looks at every abort remembered.
+      if (upTo > log.decided.floor + ABORTS_KEPT / 16) log.decided.forget(upTo as typeof log.scl);
+      if (log.count === 0) this.kept.logs.delete(log);
+    }
   }
 
-  private planLog(
-    state: PgState,
-    log: StreamLog,
-    bound: ReadPoint,
-    pageBytes: number,
-    planned: Map<PageChain, Planned>,
-  ): void {
+  /** Merged or aborted, and no reader is before it. */
+  private isDone(log: StreamLog, taken: Taken): boolean {
+    if (taken.phase === "committed") return taken.unmerged === 0;
+    if (taken.phase === "pending" || log.decided.through < taken.slice.lsn) return false;
+    return log.closed !== undefined || (this.lowWater.of(log.stream)?.includes(taken.slice) ?? false);
+  }
+
+  private planLog(state: PgState, log: StreamLog, p: Planning): void {
     const all = state.planted?.has("merge-all");
-    for (; log.mergeCursor < log.slices.length; log.mergeCursor++) {
+    while (log.mergeCursor < log.slices.length) {
       const taken = log.slices[log.mergeCursor]!;
-      if (taken.phase === "pending" || (!all && !bound.includes(taken.slice))) return;
-      if (taken.phase === "aborted" || taken.unmerged === 0) continue;
-      for (const { page } of taken.slice.deltas) {
-        const chain = state.pages.at(page);
-        if (planned.has(chain) || chain.isMerged(taken.slice)) continue;
-        if (planned.size >= this.settings.mergePagesPerTick) return;
-        const plan = planPage(state, chain, bound, pageBytes);
-        // A gap in the chain, or a damaged image: later, when it is mended.
-        if (plan === undefined) return;
-        planned.set(chain, plan);
-      }
-      for (const { page } of taken.slice.deltas)
-        if (
-          (planned.get(state.pages.at(page))?.page.merged.get(log.stream) ?? 0) < taken.slice.lsn &&
-          !state.pages.at(page).isMerged(taken.slice)
-        )
-          return;
+      if (taken.phase === "pending" || taken.file >= p.beforeFile) return;
+      if (!all && !p.bound.includes(taken.slice)) return;
+      if (taken.phase !== "aborted" && taken.unmerged > 0 && !this.planSlice(state, taken, p)) return;
+      log.mergeOn();
     }
+  }
+
+  /** Plans the pages of a slice that are not merged. False if some of it must wait. */
+  private planSlice(state: PgState, { slice }: Taken, p: Planning): boolean {
+    for (const { page } of slice.deltas) {
+      const chain = state.pages.at(page);
+      if (chain.isMerged(slice)) continue;
+      if (chain.storing === undefined) {
+        if (p.planned.length >= this.settings.mergePagesPerTick) return false;
+        const plan = planPage(state, chain, p.bound, p.pageBytes);
+        // A gap in the chain, or a damaged image: later, when it is mended.
+        if (plan === undefined) return false;
+        chain.storing = plan.page;
+        p.planned.push(plan);
+      }
+      // In a batch that was planned before it came: the next one will take it.
+      if ((chain.storing.merged.get(slice.stream) ?? 0) < slice.lsn) return false;
+    }
+    return true;
   }
 
   private store(planned: readonly Planned[], effects: SegmentEffect[]): void {
     if (planned.length === 0) return;
-    this.batch = { token: ++this.tokens, planned };
+    const token = ++this.tokens;
+    this.batches.set(token, planned);
     const pages: (readonly [PageId, Uint8Array])[] = [];
-    for (const { chain, changes, page } of planned) {
-      chain.storing = Math.max(changes, 1);
-      pages.push([chain.page, encodePage(page)]);
-    }
-    effects.push({ kind: "storePages", token: this.batch.token, pages });
+    for (const { chain, page } of planned) pages.push([chain.page, encodePage(page)]);
+    effects.push({ kind: "storePages", token, pages });
   }
 }
 
@@ -216,24 +228,13 @@ export function imageOf(
   return { version: { stream, lsn }, base: last.delta.base, merged, image };
 }
 
-/** Merged or aborted, and no reader is before it. */
-function isDone(log: StreamLog, lowWater: ReadonlyMap<StreamId, ReadPoint>): boolean {
-  const taken = log.slices[log.first]!;
-  if (taken.phase === "committed") return taken.unmerged === 0;
-  if (taken.phase === "pending" || log.decided.through < taken.slice.lsn) return false;
-  return log.closed !== undefined || (lowWater.get(log.stream)?.includes(taken.slice) ?? false);
-}
-
-/** Every peer that is known to be up has the slice and its fate. */
-function peersHave(state: PgState, log: StreamLog, at: number): boolean {
+/** Up to where every peer that is known to be up has the stream and its fates. */
+function peersHave(state: PgState, log: StreamLog): number {
+  let upTo = Number.POSITIVE_INFINITY;
   for (const positions of state.peers.values()) {
     const position = positions.get(log.stream);
-    if (
-      position === undefined
-        ? log.stream > state.settledThrough
-        : position.scl < at || position.decidedThrough < at
-    )
-      return false;
+    if (position !== undefined) upTo = Math.min(upTo, position.scl, position.decidedThrough);
+    else if (log.stream > state.settledThrough) return 0;
   }
-  return true;
+  return upTo;
 }

@@ -51,8 +51,8 @@ export class PageChain {
   detached: Change[] = [];
   /** In order of arrival. */
   undecided: Undecided[] = [];
-  /** Changes that a store batch under way holds. */
-  storing = 0;
+  /** What a store batch under way holds of it. */
+  storing: StoredPage | undefined;
 
   constructor(page: PageId) {
     this.page = page;
@@ -124,7 +124,7 @@ export class PageChain {
       this.changes.length === 0 &&
       this.detached.length === 0 &&
       this.undecided.length === 0 &&
-      this.storing === 0 &&
+      this.storing === undefined &&
       !this.isCorrupt
     );
   }
@@ -145,14 +145,31 @@ export class PageChain {
   }
 }
 
+/**
+ * Counts the chains of all PGs, and sweeps those that are idle away once they have become many: a page costs memory only while
+ * something of it is not in the store, or for a while after. O(1) a page, taken over all of them.
+ */
+export class ChainCount {
+  chains = 0;
+  private left = 0;
+
+  sweep(pgs: Iterable<{ readonly pages: PageTable }>, idleMax: number): void {
+    if (this.chains <= this.left + Math.max(this.left / 2, idleMax)) return;
+    for (const { pages } of pgs) pages.sweep();
+    this.left = this.chains;
+  }
+}
+
 /** The pages of a PG that something is known of. Others are met in the store when they are asked for. */
 export class PageTable {
   private readonly chains = new Map<PageId, PageChain>();
   private readonly store: MergedPages;
   private readonly trusts: boolean;
+  private readonly count: ChainCount;
 
-  constructor(store: MergedPages, planted: PlantedBugs) {
+  constructor(store: MergedPages, planted: PlantedBugs, count: ChainCount) {
     this.store = store;
+    this.count = count;
     this.trusts = planted.has("page-checksum-ignored");
   }
 
@@ -172,6 +189,7 @@ export class PageTable {
         else chain.restore(stored);
       }
       this.chains.set(page, chain);
+      this.count.chains += 1;
     }
     return chain;
   }
@@ -186,9 +204,19 @@ export class PageTable {
     return bytes === undefined ? undefined : (decodePage(bytes, this.trusts) ?? "corrupt");
   }
 
-  /** Forgets a page that only the store has anything to say of. */
-  release(chain: PageChain): void {
-    if (chain.isIdle) this.chains.delete(chain.page);
+  /** Forgets the pages that only the store has anything to say of. O(pages known). */
+  sweep(): void {
+    for (const chain of this.chains.values())
+      if (chain.isIdle) {
+        this.chains.delete(chain.page);
+        this.count.chains -= 1;
+      }
+  }
+
+  /** Forgets all of them. */
+  clear(): void {
+    this.count.chains -= this.chains.size;
+    this.chains.clear();
   }
 
   [Symbol.iterator](): IterableIterator<PageChain> {

@@ -54,9 +54,7 @@ export function readPage(state: PgState, cache: ImageCache, m: ReadPage, pageByt
   const index = visibleIndex(chain, m);
   if (index === -1 && isNone(chain.stored)) return { kind: "empty" };
   if (index === -1 && !m.readPoint.includes(chain.stored)) return { kind: "too-old" };
-  const answer = imageAt(state, cache, chain, index, pageBytes);
-  state.pages.release(chain);
-  return answer;
+  return imageAt(state, cache, chain, index, pageBytes);
 }
 
 /** I8: the SCL and the known decisions reach what the reader's read point includes. */

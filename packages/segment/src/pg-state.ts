@@ -16,7 +16,8 @@ import {
   type PlantedBugs,
   type StreamId,
 } from "@sixfold/model";
-import { PageTable, type PageChain } from "./page-chain.ts";
+import type { Kept } from "./kept.ts";
+import { PageTable, type ChainCount, type PageChain } from "./page-chain.ts";
 import type { MergedPages, SegmentEffect } from "./segment-api.ts";
 import { statedVote, StreamLog, type Taken } from "./stream-log.ts";
 import type { TurnSteps } from "./turn-steps.ts";
@@ -33,6 +34,8 @@ export interface Counters {
   pulls: number;
   slicesPulled: number;
   pagesCopied: number;
+  /** Appends, because the disk is full or memory for slices is used up. */
+  refused: number;
   forks: number;
   contradictions: number;
 }
@@ -56,17 +59,19 @@ export class PgState implements Ballots {
   readonly toIndex = new Set<StreamLog>();
   readonly peers = new Map<NodeName, Map<StreamId, PeerPosition>>();
   arrivals = 0;
+  private readonly kept: Kept<StreamLog>;
 
-  constructor(pg: PgId, store: MergedPages, planted: PlantedBugs) {
+  constructor(pg: PgId, store: MergedPages, planted: PlantedBugs, kept: Kept<StreamLog>, chains: ChainCount) {
     this.pg = pg;
-    this.pages = new PageTable(store, planted);
+    this.kept = kept;
+    this.pages = new PageTable(store, planted, chains);
     this.planted = planted.size === 0 ? undefined : planted;
   }
 
   log(stream: StreamId): StreamLog {
     let log = this.streams.get(stream);
     if (log === undefined) {
-      log = new StreamLog(this.pg, stream);
+      log = new StreamLog(this.pg, stream, this.kept);
       log.takesGaps = this.planted?.has("back-link-unchecked") === true;
       // Settled and forgotten: its fence holds for ever, and a writer that slept through all of it may still come (I6).
       log.isFenced = stream <= this.settledThrough;

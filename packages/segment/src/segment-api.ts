@@ -81,10 +81,18 @@ export interface SegmentSettings {
   readonly pullBytesMax: number;
   /** Images kept so that a hot page is read without applying its deltas anew. */
   readonly imageCacheBytes: number;
-  /** Slices kept in memory before merging begins: below it, pages that change often are not rewritten each time. */
+  /** Slices not merged kept in memory before merging begins: below it, pages that change often are not rewritten each time. This and the next two are bytes of memory (`kept`). */
   readonly mergeAboveBytes: number;
-  /** Merged slices kept for peers that are away; beyond it these copy pages instead. */
+  /** From here on merged slices are not kept for peers that are away; these copy pages instead. */
   readonly retainBytesMax: number;
+  /** Beyond it appends are refused until merging has gone on. From three quarters of it on, old readers are overtaken. */
+  readonly keepBytesMax: number;
+  /** Log files before the current one in which slices may stand: older ones are merged, dropped, or carried forward. */
+  readonly logFilesKept: number;
+  /** A low-water mark reported longer ago holds nothing back: no transaction is so old. */
+  readonly lowWaterAgeMs: number;
+  /** Chains of pages that only the store has anything to say of, kept for their next use. */
+  readonly idleChainsMax: number;
   /** Work of one tick. */
   readonly mergePagesPerTick: number;
   readonly indexSlicesPerTick: number;

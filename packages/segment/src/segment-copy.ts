@@ -178,7 +178,6 @@ export function answerMend(
   const chain = state.pages.at(page);
   const stored =
     chain.detached.length > 0 ? undefined : imageOf(state, chain, chain.changes.length, pageBytes);
-  state.pages.release(chain);
   if (stored === "corrupt") return { type: "damaged", damaged: page };
   if (stored === undefined) return undefined;
   const pages = [{ page, stored: encodePage(stored) }];

@@ -9,7 +9,7 @@
  * This file only dispatches: who may say what, which PG it concerns, and the end of the turn. Every rule lives in
  * the file of its own name. Durable answers ride on the turn's persist effect; page reads leave at once.
  */
-import { lsn, NO_BUGS, type NodeName, type PgId, type PlantedBugs } from "@sixfold/model";
+import { assert, lsn, NO_BUGS, type NodeName, type PgId, type PlantedBugs } from "@sixfold/model";
 import type {
   Append,
   AskVotes,
@@ -20,11 +20,14 @@ import type {
   StorageMessage,
 } from "@sixfold/wire";
 import { checkSlices, takeAppend } from "./append.ts";
+import { carry } from "./carry.ts";
 import { CheckpointParts, replay, writeCheckpoint } from "./checkpoint.ts";
 import { Decider } from "./decide.ts";
 import { close, fence } from "./fence-close.ts";
+import { Kept } from "./kept.ts";
 import { KnownGeometry } from "./known-geometry.ts";
 import { Merger } from "./merge.ts";
+import { ChainCount } from "./page-chain.ts";
 import { ImageCache, readPage } from "./page-reader.ts";
 import { ackOf, PgState, Turn, type Counters } from "./pg-state.ts";
 import { restatedSteps } from "./restated-steps.ts";
@@ -71,6 +74,8 @@ export class SegmentServer {
   private readonly seat: Seat;
   private readonly geometry: KnownGeometry;
   private readonly upkeep: Upkeep;
+  private readonly kept = new Kept<StreamLog>();
+  private readonly chains = new ChainCount();
   private readonly merger: Merger;
   private readonly cache: ImageCache;
   private readonly counters: Counters = {
@@ -83,11 +88,15 @@ export class SegmentServer {
     pulls: 0,
     slicesPulled: 0,
     pagesCopied: 0,
+    refused: 0,
     forks: 0,
     contradictions: 0,
   };
   private file = 1;
+  /** Set by a checkpoint that is being written: what is needed after it. */
   private trimBefore: number | undefined;
+  /** What the last checkpoint needed. */
+  private neededFrom = 1;
   /** Of a checkpoint that recovery has read the beginning of. */
   private readonly parts = new CheckpointParts();
   private isFull = false;
@@ -99,7 +108,7 @@ export class SegmentServer {
     this.geometry = new KnownGeometry(this.settings.geometry);
     this.planted = options.planted ?? NO_BUGS;
     this.seat = new Seat(this.planted);
-    this.merger = new Merger(this.settings, this.counters);
+    this.merger = new Merger(this.settings, this.counters, this.kept);
     this.cache = new ImageCache(this.settings.imageCacheBytes);
     const { settings, effects, pgs, seat, merger, cache, counters, geometry } = this;
     this.upkeep = new Upkeep({
@@ -112,6 +121,7 @@ export class SegmentServer {
       counters,
       geometry,
       pages: options.pages,
+      isCrowded: () => this.isCrowded,
       pg: (pg) => this.pg(pg),
       decider: (state) => this.decider(state),
     });
@@ -124,7 +134,7 @@ export class SegmentServer {
     const { pgs, seat, parts } = this;
     const into = { pgs, seat, parts, pg: (pg: PgId) => this.pg(pg) };
     for (const record of records) replay(into, record, file);
-    this.file = Math.max(this.file, file);
+    this.rotated(file);
   }
 
   /** The log has been read: builds chains, claims and waiters from its facts. No vote is cast. */
@@ -135,6 +145,7 @@ export class SegmentServer {
     for (const state of this.pgs.values()) {
       const decider = this.decider(state);
       for (const log of state.streams.values()) {
+        assert(log.isWhole || log.takesGaps, "what is kept of a stream is one run of back-links");
         log.closeGaps();
         if (log.exclusive) state.toIndex.add(log);
         else for (let i = log.first; i < log.slices.length; i++) decider.apply(log.slices[i]!, turn);
@@ -158,14 +169,10 @@ export class SegmentServer {
    * the other; they need not be one append.
    */
   checkpoint(file: number): LogRecord[] {
-    this.file = Math.max(this.file, file);
-    let needed = file;
-    if (!this.planted.has("log-trimmed-early"))
-      for (const state of this.pgs.values())
-        for (const log of state.streams.values())
-          if (log.count > 0) needed = Math.min(needed, log.slices[log.first]!.file);
-    this.trimBefore = needed;
-    return writeCheckpoint(this.pgs, this.seat);
+    this.rotated(file);
+    const carried = carry(this.kept, this.pgs, this.merger.overdueBefore, this.file);
+    this.trimBefore = this.needed();
+    return [...writeCheckpoint(this.pgs, this.seat), ...carried];
   }
 
   /** The store batch `token` is durable. */
@@ -204,7 +211,9 @@ export class SegmentServer {
     for (const state of this.pgs.values()) if (budget > 0) budget = this.decider(state).index(budget, turn);
     this.trim(turn);
     const { known } = this.geometry;
-    if (known !== undefined) this.merger.plan(this.pgs, known.pageBytes, this.effects);
+    if (known !== undefined && !this.upkeep.wantsStore)
+      this.merger.plan(this.pgs, known.pageBytes, now, this.effects);
+    this.chains.sweep(this.pgs.values(), this.settings.idleChainsMax);
     this.upkeep.tick(now, turn);
     turn.end();
   }
@@ -229,7 +238,7 @@ export class SegmentServer {
     const from = peer.link;
     switch (m.type) {
       case "append":
-        return this.append(m, from, turn);
+        return this.append(m, from, now, turn);
       case "readPage":
         return this.read(m, from, now, turn);
       case "askVotes":
@@ -262,21 +271,22 @@ export class SegmentServer {
     }
   }
 
-  private append(m: Append, from: Link, turn: Turn): string | undefined {
+  private append(m: Append, from: Link, now: number, turn: Turn): string | undefined {
     const state = this.pg(m.pg);
     const log = state.log(m.stream);
     if (log.isFenced) {
       turn.after({ kind: "send", to: from, message: ackOf(log, log.scl, [], [], "fenced") });
       return undefined;
     }
-    if (this.isFull) {
+    if (this.isFull || (this.isCrowded && m.slices.length > 0)) {
+      this.counters.refused += 1;
       turn.after({ kind: "send", to: from, message: ackOf(log, log.scl, [], [], "full") });
       return undefined;
     }
     const { pageBytes, pagesPerPg } = this.geometry.bounds();
     const fault = checkSlices(m, pageBytes, pagesPerPg);
     if (fault !== undefined) return fault;
-    this.merger.report(m.stream, m.lowWater);
+    this.merger.lowWater.report(m.stream, m.lowWater, m.builtOn, now);
     if (m.lowWater.settledThrough > state.settledThrough) this.settle(m.lowWater.settledThrough);
     const decider = this.decider(state);
     // An exclusive predecessor's slices go on their chains before anyone votes on what builds on them.
@@ -362,16 +372,41 @@ export class SegmentServer {
 
   // --- background -----------------------------------------------------------------------------
 
-  /** The checkpoint asked for before is in the log; once what follows it is durable, so is it. */
+  /**
+   * The checkpoint asked for before is in the log; once what follows it is durable, so is it. Where whole files have become free since, a
+   * further one says what has left.
+   */
   private trim(turn: Turn): void {
-    if (this.trimBefore === undefined) return;
+    if (this.trimBefore === undefined) {
+      const needed = this.needed();
+      if (needed <= this.neededFrom) return;
+      for (const record of writeCheckpoint(this.pgs, this.seat))
+        this.effects.push({ kind: "persist", records: [record], then: [] });
+      this.trimBefore = needed;
+    }
     turn.record({ kind: "outcomes", pg: [...this.pgs.keys()][0] ?? (0 as PgId), outcomes: [] });
     turn.after({ kind: "trimLog", beforeFile: this.trimBefore });
+    this.neededFrom = this.trimBefore;
     this.trimBefore = undefined;
   }
 
+  /** The oldest log file that holds a slice which is kept. */
+  private needed(): number {
+    return this.planted.has("log-trimmed-early") ? this.file : this.kept.firstFile(this.file);
+  }
+
+  private rotated(file: number): void {
+    this.file = Math.max(this.file, file);
+    this.merger.rotated(this.file);
+  }
+
+  /** Memory for slices is used up: new ones are refused until merging has gone on. Nobody acknowledged is lost by it. */
+  private get isCrowded(): boolean {
+    return this.kept.cost > this.settings.keepBytesMax;
+  }
+
   private settle(through: PgState["settledThrough"]): void {
-    this.merger.settle(through);
+    this.merger.lowWater.settle(through);
     for (const state of this.pgs.values()) {
       state.settledThrough = through > state.settledThrough ? through : state.settledThrough;
       for (const [stream, log] of state.streams)
@@ -388,7 +423,7 @@ export class SegmentServer {
   private pg(pg: PgId): PgState {
     let state = this.pgs.get(pg);
     if (state === undefined) {
-      state = new PgState(pg, this.options.pages, this.planted);
+      state = new PgState(pg, this.options.pages, this.planted, this.kept, this.chains);
       this.pgs.set(pg, state);
     }
     return state;
@@ -408,6 +443,9 @@ export class SegmentServer {
   status(): Record<string, unknown> {
     return statusOf(this.name, this.pgs, this.counters, {
       isFull: this.isFull,
+      isCrowded: this.isCrowded,
+      keptCost: this.kept.cost,
+      toMerge: this.kept.toMerge,
       file: this.file,
       copying: this.upkeep.copying,
       promised: this.seat.promised,

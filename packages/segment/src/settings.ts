@@ -1,4 +1,5 @@
 /** The segment server's settings and the reasons for their defaults. */
+import { LIMITS } from "@sixfold/model";
 import type { SegmentSettings } from "./segment-api.ts";
 
 const MIB = 1024 * 1024;
@@ -11,9 +12,17 @@ export const DEFAULT_SETTINGS: SegmentSettings = Object.freeze({
   pullBytesMax: 4 * MIB,
   // 4096 pages of 8 KiB.
   imageCacheBytes: 32 * MIB,
-  // A few seconds of a busy writer: hot pages are then rewritten once for thousands of deltas.
-  mergeAboveBytes: 16 * MIB,
-  retainBytesMax: 96 * MIB,
+  // Some 50,000 small slices, a few seconds of a busy writer: hot pages are then rewritten once for thousands of deltas.
+  mergeAboveBytes: 64 * MIB,
+  retainBytesMax: 128 * MIB,
+  // With what else a server needs (80 MiB of program and buffers, images, pages under way) below 512 MiB.
+  keepBytesMax: 224 * MIB,
+  // 80 to 120 MiB of log that a peer can pull; read back in well under two seconds.
+  logFilesKept: 2,
+  // Half a minute for a report to come.
+  lowWaterAgeMs: LIMITS.transactionAgeMs + 30_000,
+  // Some 5 MiB.
+  idleChainsMax: 16_384,
   // 256 pages of 8 KiB each 20 ms are 100 MB/s, more than the log brings.
   mergePagesPerTick: 256,
   // 20,000 slices each 20 ms are a million a second.

@@ -21,6 +21,7 @@ import {
   type StreamId,
   type Vote,
 } from "@sixfold/model";
+import { costOf, Kept } from "./kept.ts";
 import { DecidedRanges } from "./ranges.ts";
 import type { Link } from "./segment-api.ts";
 
@@ -33,8 +34,8 @@ export class Taken {
   readonly log: StreamLog;
   /** Order of arrival in this PG: waiters are served by it. */
   readonly arrival: number;
-  /** Log file that holds it, or an earlier one. */
-  readonly file: number;
+  /** The log file that holds it. */
+  file: number;
   vote: Vote;
   phase: Phase = "pending";
   /** It stands on its pages' lists of undecided slices. */
@@ -89,10 +90,13 @@ export class StreamLog {
   mergeCursor = 0;
   /** Slices before it have been dropped; the array is compacted now and then. */
   first = 0;
+  /** What all logs of this server keep. */
+  private readonly kept: Kept<StreamLog>;
 
-  constructor(pg: PgId, stream: StreamId) {
+  constructor(pg: PgId, stream: StreamId, kept = new Kept<StreamLog>()) {
     this.pg = pg;
     this.stream = stream;
+    this.kept = kept;
   }
 
   get count(): number {
@@ -107,7 +111,31 @@ export class StreamLog {
     );
     this.slices.push(taken);
     this.scl = taken.slice.lsn;
+    this.keep(taken);
+  }
+
+  /**
+   * Recovery puts a slice where it was. Some come behind later ones, for their records were carried forward (`carry`): only when all
+   * have been read the run of back-links is whole again (`isWhole`).
+   */
+  insert(taken: Taken): void {
+    const { lsn: at } = taken.slice;
+    if (this.count === 0 || at > this.slices.at(-1)!.slice.lsn) this.slices.push(taken);
+    else this.slices.splice(this.indexAfter(at), 0, taken);
+    if (at > this.scl) this.scl = at;
+    this.keep(taken);
+  }
+
+  /** No slice is missing between those that are here. */
+  get isWhole(): boolean {
+    for (let i = this.first + 1; i < this.slices.length; i++)
+      if (this.slices[i]!.slice.back !== this.slices[i - 1]!.slice.lsn) return false;
+    return true;
+  }
+
+  private keep(taken: Taken): void {
     this.bytes += taken.slice.bytes.length;
+    this.kept.add(this, costOf(taken.slice), taken.file);
   }
 
   /** Index of the first slice with an LSN above `after`. O(log n). */
@@ -160,6 +188,9 @@ export class StreamLog {
     this.mergedThrough = taken.slice.lsn;
     if (taken.phase === "committed") this.droppedTail = taken.slice.lsn;
     this.bytes -= taken.slice.bytes.length;
+    const cost = costOf(taken.slice);
+    this.kept.remove(cost, taken.file);
+    if (this.mergeCursor < this.first) this.kept.toMerge -= cost;
     if (this.cursor < this.first) this.cursor = this.first;
     if (this.mergeCursor < this.first) this.mergeCursor = this.first;
     if (this.first > 1024 && this.first * 2 > this.slices.length) {
@@ -169,6 +200,24 @@ export class StreamLog {
       this.first = 0;
     }
     return taken;
+  }
+
+  /** The slice at the merge cursor is aborted, or merged or on its way to the page store. */
+  mergeOn(): void {
+    this.kept.toMerge -= costOf(this.slices[this.mergeCursor]!.slice);
+    this.mergeCursor += 1;
+  }
+
+  /** Its record stands in a later file now. */
+  carried(taken: Taken, file: number): void {
+    this.kept.move(taken.file, file);
+    taken.file = file;
+  }
+
+  /** The log is forgotten with whatever is in it. */
+  forget(): void {
+    while (this.count > 0) this.shift();
+    this.kept.logs.delete(this);
   }
 
   /** The pages here hold everything up to `through`: they were copied. Drops the slices that this covers. */

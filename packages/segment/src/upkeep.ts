@@ -28,6 +28,8 @@ export interface UpkeepOptions {
   readonly cache: ImageCache;
   readonly counters: Counters;
   readonly geometry: KnownGeometry;
+  /** No memory for further slices. */
+  readonly isCrowded: () => boolean;
   readonly pg: (pg: PgId) => PgState;
   readonly decider: (state: PgState) => Decider;
 }
@@ -54,6 +56,11 @@ export class Upkeep {
 
   get copying(): number {
     return this.copies.underWay;
+  }
+
+  /** Copied pages wait until no batch is under way. */
+  get wantsStore(): boolean {
+    return this.waiting.length > 0;
   }
 
   peerUp(peer: Peer): void {
@@ -140,6 +147,7 @@ export class Upkeep {
   }
 
   private pull(state: PgState, now: number): void {
+    if (this.o.isCrowded()) return;
     this.o.counters.pulls += this.gossip.pull(state, now, this.sendTo);
   }
 

@@ -1,0 +1,74 @@
+/**
+ * Carrying slices forward in the log, so that a few do not keep a file (Rosenblum and Ousterhout, "The Design and Implementation
+ * of a Log-Structured File System", 1992: cleaning).
+ *
+ *     file 3   . . s . . . . .      file 7   ... | checkpoint | s (again) | ...        file 3 may go
+ *
+ * Most of an old file's slices have been merged. Those that cannot be, because they are undecided or a reader is before them, are
+ * stated again at the head with their votes as they are now. What happens if the log ends in between: both are there, and
+ * recovery takes a slice once.
+ */
+import type { LogRecord } from "@sixfold/wire";
+import { ACCEPT } from "@sixfold/model";
+import type { Kept } from "./kept.ts";
+import type { PgState } from "./pg-state.ts";
+import { statedVote, type StreamLog, type Taken } from "./stream-log.ts";
+
+/** More than this is not carried: files that hold so much are worth keeping. A fifth of a log file. */
+const CARRY_BYTES_MAX = 8 << 20;
+/** Slices in one record; it must fit into a log file as one append, whatever else is there. */
+const RECORD_BYTES = 1 << 20;
+
+/** The records that state what stands before log file `before`; they are appended to file `file` or a later one. */
+export function carry(
+  kept: Kept<StreamLog>,
+  pgs: ReadonlyMap<number, PgState>,
+  before: number,
+  file: number,
+): LogRecord[] {
+  if (kept.firstFile(file) >= before) return [];
+  const old: Taken[][] = [];
+  let bytes = 0;
+  for (const log of kept.logs) {
+    const found: Taken[] = [];
+    for (let i = log.first; i < log.slices.length; i++) {
+      const taken = log.slices[i]!;
+      if (taken.file >= before) continue;
+      found.push(taken);
+      bytes += taken.slice.bytes.length;
+      if (bytes > CARRY_BYTES_MAX) return [];
+    }
+    if (found.length > 0) old.push(found);
+  }
+  const records: LogRecord[] = [];
+  for (const found of old) {
+    const { log } = found[0]!;
+    const forgets = pgs.get(log.pg)?.planted?.has("vote-not-persisted") === true;
+    for (const run of runs(found)) records.push(recordOf(log, run, forgets));
+    for (const taken of found) log.carried(taken, file);
+  }
+  return records;
+}
+
+function* runs(found: readonly Taken[]): Iterable<readonly Taken[]> {
+  let from = 0;
+  let bytes = 0;
+  for (let i = 0; i < found.length; i++) {
+    const size = found[i]!.slice.bytes.length;
+    if (i > from && bytes + size > RECORD_BYTES) {
+      yield found.slice(from, i);
+      from = i;
+      bytes = 0;
+    }
+    bytes += size;
+  }
+  yield found.slice(from);
+}
+
+function recordOf(log: StreamLog, run: readonly Taken[], forgets: boolean): LogRecord {
+  const votes = run
+    .map((taken) => ({ lsn: taken.slice.lsn, vote: statedVote(taken) }))
+    .filter(({ vote }) => vote !== ACCEPT && vote.kind !== "accept" && !forgets);
+  const { pg, stream, exclusive } = log;
+  return { kind: "slices", pg, stream, exclusive, slices: run.map((taken) => taken.slice), votes };
+}
