@@ -33,6 +33,8 @@ const targets = {
     compile: false,
     run: ["--import", "tsx", "--conditions", "source", "test/planted/write-table.ts"],
   },
+  // Its processes are the compiled ones, its clients run from source.
+  soak: { compile: true, run: ["--import", "tsx", "--conditions", "source", "test/soak/soak.ts"] },
 };
 
 /** No tool that is started from here reports on its user. */
