@@ -165,6 +165,19 @@ describe("one cluster, stopped in good order", () => {
     expect(report.findings[0]!.text).toMatch(/log file \d+ is damaged at byte 0.*It has to be replaced/);
   });
 
+  test("a log file that was taken away is missed", async () => {
+    const files = cluster.logFiles("segment-b2").filter((file) => endOf(readFileSync(file)) > 0);
+    expect(files.length).toBeGreaterThan(1);
+    // All of the first may be merged by now, and then nobody needs it.
+    for (const file of files.slice(1)) {
+      const undo = hide(cluster, file);
+      const report = await check(cluster);
+      undo();
+      expect([report.verdict, said(report)]).toEqual(["warnings", ["warning server-lost segment-b2"]]);
+      expect(report.findings[0]!.text).toContain("a log file is missing");
+    }
+  });
+
   test("a torn tail is none of a check's business, and said", async () => {
     const undo = SERVERS.slice(1, 4).map((server) => {
       const file = newestWritten(cluster, server);
@@ -249,22 +262,30 @@ describe("what a cluster leaves when it did not end in good order", () => {
       expect(report.findings[0]!.text).toMatch(/at \d+ of \d+ in stream 2/);
     }));
 
-  test("a server put back from an older copy has forgotten what it promised, and is told by that", () =>
+  test("a server put back from an older copy is as far behind as the copy is old; of three, that is no accident", () =>
     withCluster(async (cluster) => {
       await cluster.write(await cluster.start(), 40);
       await cluster.stop();
-      const older = path.join(cluster.dataDir, "segment-a1");
-      cpSync(older, `${cluster.dataDir}-older`, { recursive: true });
+      const older = `${cluster.dataDir}-older`;
+      cpSync(cluster.dataDir, older, { recursive: true });
       await cluster.write(await cluster.start(), 100);
       await cluster.stop();
+      const putBack = (server: string): void => {
+        rmSync(path.join(cluster.dataDir, server), { recursive: true });
+        renameSync(path.join(older, server), path.join(cluster.dataDir, server));
+      };
+      putBack("segment-a1");
+      const one = await check(cluster);
+      expect(one.verdict).toBe("ok");
+      expect(new Set(said(one))).toEqual(new Set(["note segment-behind segment-a1"]));
+      expect(one.findings[0]!.text).toMatch(/at 0 of \d+ in stream 2/);
+      putBack("segment-b1");
+      putBack("segment-c1");
+      const three = await check(cluster);
       rmSync(older, { recursive: true });
-      renameSync(`${cluster.dataDir}-older`, older);
-      const report = await check(cluster);
-      expect([report.verdict, new Set(said(report))]).toEqual([
-        "ok",
-        new Set(["note segment-behind segment-a1"]),
-      ]);
-      expect(report.findings[0]!.text).toMatch(/at 0 of \d+ in stream 2/);
+      expect(three.verdict).toBe("warnings");
+      expect(said(three)).toContain("warning too-few-copies");
+      expect(three.volume!.rows).toBe(one.volume!.rows);
     }));
 });
 

@@ -13,6 +13,7 @@ import { checkVolume, type VolumeReport } from "@sixfold/engine";
 import {
   FENCE_QUORUM,
   nodeName,
+  OWNED_QUORUM,
   pgId,
   pgOf,
   SixfoldError,
@@ -78,15 +79,20 @@ class DataCheck {
     this.options = options;
   }
 
+  /** All at once: each waits for its disk, and for a process that reads its pages. */
   async open(names: readonly string[]): Promise<void> {
-    for (const text of names) {
-      const name = nodeName(text);
-      this.say(`reading ${name}`);
-      const opened = await StoredServer.open(name, this.host(name));
-      if (opened instanceof StoredServer) this.servers.set(name, opened);
-      else this.lost.set(name, opened);
-      await this.breathe();
-    }
+    let read = 0;
+    const opened = await Promise.all(
+      names.map(async (name) => {
+        const one = await StoredServer.open(nodeName(name), this.host(name));
+        this.say(`reading segment servers: ${++read} of ${names.length}`);
+        return one;
+      }),
+    );
+    for (const one of opened)
+      if (one instanceof StoredServer) this.servers.set(one.name, one);
+      else this.lost.set(one.name, one);
+    await this.breathe();
   }
 
   async run(): Promise<DataReport> {
@@ -102,7 +108,9 @@ class DataCheck {
     this.lostServers(manifest);
     this.openStreams(cluster);
     for (const [pg] of manifest.pgs.entries()) await this.group(cluster, pgId(pg));
-    return this.report(manifest, await this.volume(cluster, manifest));
+    const volume = await this.volume(cluster, manifest);
+    this.servers.forEach((server) => this.failure(server));
+    return this.report(manifest, volume);
   }
 
   async close(): Promise<void> {
@@ -131,8 +139,11 @@ class DataCheck {
   private lostServers(manifest: Manifest): void {
     for (const { name, kind, reason } of this.lost.values()) {
       const pgs = manifest.pgs.filter((members) => members.includes(name)).length;
-      const text = `${name}: ${reason}. It has to be replaced; others have what it kept of ${pgs} ${pgs === 1 ? "PG" : "PGs"}`;
-      this.findings.add({ severity: "warning", kind, server: name, text });
+      const isSpare = pgs === 0;
+      const text = isSpare
+        ? `${name}: ${reason}. It kept no segment`
+        : `${name}: ${reason}. It has to be replaced; others have what it kept of ${pgs} ${pgs === 1 ? "PG" : "PGs"}`;
+      this.findings.add({ severity: isSpare ? "note" : "warning", kind, server: name, text });
     }
   }
 
@@ -140,6 +151,13 @@ class DataCheck {
     if (log.tornBytes === 0) return;
     const text = `${name}: the last write to its log did not come to its end (${log.tornBytes} bytes, at byte ${log.end.offset} of file ${log.end.fileNumber}); a start cuts it off, for nobody was told of it`;
     this.findings.add({ severity: "note", kind: "log-torn", server: name, text });
+  }
+
+  /** Its data made the machine stop: the server would stop, too, and only a defect brings such data about. */
+  private failure({ name, failure }: StoredServer): void {
+    if (failure === undefined) return;
+    const text = `${name}: its data contradicts itself, and would stop it: ${failure}`;
+    this.findings.add({ severity: "error", kind: "server-fails", server: name, text });
   }
 
   private noManifest(seen: Manifest | undefined): void {
@@ -172,18 +190,33 @@ class DataCheck {
       const text = `PG ${pg}: ${members.length} of its ${REPLICAS_WORD} segments are left (${members.map(({ name }) => name).join(", ")}), and ${FENCE_QUORUM} are needed to write`;
       findings.add({ severity: "error", kind: "pg-unreadable", pg, text });
     }
-    for (const { name, lacking } of members.map((s) => ({ name: s.name, lacking: cluster.lacks(s, pg) }))) {
-      if (lacking.length === 0) continue;
-      const where = lacking.map(({ stream, at, of }) => `at ${at} of ${of} in stream ${stream}`).join(", ");
-      const text = `${name}: its segment of PG ${pg} is behind, ${where}; the others bring it there once it runs`;
-      findings.add({ severity: "note", kind: "segment-behind", server: name, pg, text });
-    }
+    this.standings(cluster, pg, members);
     this.say(`PG ${pg}: comparing slices`);
     const slices = new SliceCheck(pg, findings);
     slices.compare(members);
     this.slices += slices.slices;
     await this.breathe();
     await this.pages(cluster, pg, members, slices.touched);
+  }
+
+  /** Whatever is committed was durable on four segments once (I1): one that lacks it was away, or has forgotten it since. */
+  private standings(cluster: StoredCluster, pg: PgId, members: readonly StoredServer[]): void {
+    const { findings } = this;
+    let whole = 0;
+    for (const server of members) {
+      const { name } = server;
+      const lacking = cluster.lacks(server, pg);
+      if (lacking.length === 0) whole++;
+      else {
+        const where = lacking.map(({ stream, at, of }) => `at ${at} of ${of} in stream ${stream}`).join(", ");
+        const text = `${name}: its segment of PG ${pg} is behind, ${where}; the others bring it there once it runs`;
+        findings.add({ severity: "note", kind: "segment-behind", server: name, pg, text });
+      }
+    }
+    const unheard = cluster.manifest!.pgs[pg]!.length - members.length;
+    if (whole + unheard >= OWNED_QUORUM) return;
+    const text = `PG ${pg}: ${whole} of its ${REPLICAS_WORD} segments have all that is committed, and ${OWNED_QUORUM} have had it: others were put back from older copies, or lost part of their logs`;
+    findings.add({ severity: whole === 0 ? "error" : "warning", kind: "too-few-copies", pg, text });
   }
 
   private async pages(
@@ -298,7 +331,7 @@ class DataCheck {
 
   // --- shared -----------------------------------------------------------------------------------
 
-  private host(name: NodeName): StoredHost {
+  private host(name: string): StoredHost {
     return new StoredHost(`${this.options.dataDir}/${name}`);
   }
 

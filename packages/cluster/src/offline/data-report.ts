@@ -12,10 +12,12 @@ export type Severity = "note" | "warning" | "error";
 /** Closed: programs branch on it. */
 export type FindingKind =
   | "server-lost"
+  | "server-fails"
   | "log-torn"
   | "page-store-damaged"
   | "page-damaged"
   | "segment-behind"
+  | "too-few-copies"
   | "stream-open"
   | "not-a-member"
   | "manifest-unreadable"

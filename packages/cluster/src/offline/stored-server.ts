@@ -56,6 +56,7 @@ export class StoredServer {
   readonly log: LogReport;
   readonly pages: StoredPages;
   private readonly machine: SegmentServer;
+  private failed: string | undefined;
 
   private constructor(name: NodeName, log: LogReport, pages: StoredPages, machine: SegmentServer) {
     this.name = name;
@@ -85,10 +86,21 @@ export class StoredServer {
     }
   }
 
-  /** What the machine answers to a database node. */
+  /** What the machine answers to a database node: nothing any more once an assertion of it has failed, as if its process had ended. */
   ask(message: StorageMessage): StorageMessage[] {
-    this.machine.receive(LINK, message, NOW);
-    return answersOf(this.machine);
+    if (this.failed !== undefined) return [];
+    try {
+      this.machine.receive(LINK, message, NOW);
+      return answersOf(this.machine);
+    } catch (error) {
+      this.failed = `${wordsOf(error)}, when asked to ${message.type}`;
+      return [];
+    }
+  }
+
+  /** Why the machine has stopped answering, if it has. */
+  get failure(): string | undefined {
+    return this.failed;
   }
 
   /** Streams of each of its segments. */
