@@ -1,6 +1,6 @@
 export * from "./file-disk.ts";
 export * from "./lmdb-page-store.ts";
 export * from "./node-clock.ts";
-export { NodeHost } from "./node-host.ts";
+export { diskDirectory, NodeHost } from "./node-host.ts";
 export { StoredHost, storedHosts, type DiskUse, type StoredPages } from "./stored-host.ts";
 export * from "./web-socket-network.ts";
