@@ -114,6 +114,8 @@ export const HUNTS: Readonly<Record<PlantedBug, Hunt>> = {
   "settled-too-early": CONTESTED,
   "closed-in-flight": STOPS,
   "manifest-majority-of-three": CONTESTED,
+  "moving-seats-in-old-set-only": scripted("packages/volume/src/seat-moves.test.ts"),
+  "seats-move-unsettled": scripted("packages/volume/src/seat-moves.test.ts"),
   "exclusive-not-fenced": SINGLE,
   "opened-on-stale-pages": MASTERS,
   "written-rows-unvalidated": MASTERS,

@@ -134,3 +134,45 @@ export function placeReplacements(
 function zoneOf(m: Manifest, name: NodeName): string | undefined {
   return m.servers.find((s) => s.name === name)?.az;
 }
+
+// The seats: the six servers that hold the manifest itself. They move by the same two steps, {C} -> {C, C'} -> {C'}, with no way back:
+// rounds of the register that disagree on a step must still meet (see `ManifestRegister`). Who wants C again moves there.
+
+type Seats = Pick<Manifest, "seats" | "nextSeats">;
+
+/** In each of these sets a majority holds the manifest. */
+export function seatSets(m: Seats): readonly (readonly NodeName[])[] {
+  return m.nextSeats.length === 0 ? [m.seats] : [m.seats, m.nextSeats];
+}
+
+/** From now on both sets hold it. Where enough of `to` are out of reach, the manifest cannot be changed until they are back. */
+export function moveSeats(m: Manifest, to: readonly NodeName[]): Manifest {
+  assert(m.nextSeats.length === 0, "one move of the seats at a time");
+  assert(new Set(to).size === REPLICAS, "the manifest has six seats");
+  assert(
+    to.every((name) => m.servers.some((s) => s.name === name)),
+    "seats are taken by servers of the volume",
+  );
+  return { ...m, nextSeats: to };
+}
+
+/** From now on the new set alone holds it. */
+export function endMove(m: Manifest): Manifest {
+  assert(m.nextSeats.length > 0, "the seats are moving");
+  return { ...m, seats: m.nextSeats, nextSeats: [] };
+}
+
+export type SeatStep = "none" | "begins" | "ends" | "forbidden";
+
+/** What the next revision does with the seats. */
+export function seatStep(before: Seats, after: Seats): SeatStep {
+  const stay = sameNames(before.seats, after.seats);
+  if (stay && sameNames(before.nextSeats, after.nextSeats)) return "none";
+  if (stay && before.nextSeats.length === 0) return "begins";
+  const ends = before.nextSeats.length > 0 && after.nextSeats.length === 0;
+  return ends && sameNames(before.nextSeats, after.seats) ? "ends" : "forbidden";
+}
+
+function sameNames(a: readonly NodeName[], b: readonly NodeName[]): boolean {
+  return a.length === b.length && a.every((name) => b.includes(name));
+}

@@ -148,6 +148,14 @@ export const PLANTED_BUGS = {
   },
   "closed-in-flight": { rule: "7 mode, I1", breaks: "a clean close does not wait for what is in flight" },
   "manifest-majority-of-three": { rule: "7 manifest", breaks: "three of six seats make a majority" },
+  "moving-seats-in-old-set-only": {
+    rule: "7 manifest, membership",
+    breaks: "while the manifest's seats move, a majority of the old six is enough",
+  },
+  "seats-move-unsettled": {
+    rule: "7 manifest, membership",
+    breaks: "the seats move on from a value that may not have been chosen",
+  },
   "exclusive-not-fenced": { rule: "7 mode", breaks: "a failover opens its stream beside the old one" },
   "opened-on-stale-pages": {
     rule: "7 mode, I3",

@@ -9,6 +9,32 @@
  * and the same accepted ballot; then that value is chosen already, and since any four meet any other
  * four, nothing chosen before this prepare can be newer.
  *
+ * **The seats move**, and the value itself says where to: C -> C and C' -> C' (`seatSets`; the steps are Raft's joint consensus).
+ *
+ * 1. Phase 1 is done when a majority of every set that the newest value found names has promised. Promises are asked for at those
+ *    whom the newest manifest known here names; who knows none asks all servers it was configured with; and as promises name others,
+ *    those are asked too.
+ * 2. A value is chosen once a majority of every set that *it* names has accepted it.
+ * 3. A value that names other sets than the one it follows is proposed only if phase 1 saw that one chosen; until then it is
+ *    written back. So a move ends only when majorities of C and of C' hold the value with both.
+ *
+ * Why a round always finds what was chosen before. Suppose not: let b' be the first round whose phase 1 ends with a newest value u
+ * older than one chosen earlier, and w, of ballot b, the first value it so misses. Both come, each by its own line of changes, from a
+ * last common value g. Nothing else on the two lines since g was chosen: b' found what was chosen before w, and each round before b'
+ * what was chosen before itself, so it would stand on both. By rule 3, then, neither line moves the seats more than once, and that
+ * right over g. Whatever one step makes of g's sets, any two of the results share a set: from {C} all hold C, from {C, C'} all hold
+ * C'. (Hence no step from {C, C'} back to {C}.) In that set a majority accepted w (rule 2), and a majority promised b' (rule 1); a
+ * seat in both either accepted w first and shows b' something as new, or promised first and refuses w. So
+ *
+ * - a stale proposer that knows only C finds there at least the value with C and C', and goes on to C', however long it slept;
+ * - one that sleeps in its phase 2 at C is refused by a majority of C, which promised the round that began the move;
+ * - seats of C' that missed the value with both hold nothing: they are promises like others, since a majority of C' does hold it;
+ * - sets may come back (C -> C' -> C): the argument speaks of ballots, and a server that left its seat still keeps its promises. One
+ *   that lost its disk must come back under another name.
+ *
+ * Where nothing was ever written, the sets are `firstSeats`, the same at every proposer, and no majority may hide among the servers
+ * that were not heard.
+ *
  * Operations run one at a time, in the order they were asked for; reads that wait share one round.
  * A round that fails starts over with a higher ballot after a seeded random pause that grows with
  * the defeats, so that duelling proposers part. A failed round may still have been chosen:
@@ -20,11 +46,15 @@
 import {
   assert,
   FENCE_QUORUM,
+  placeSegments,
   REPLICAS,
+  seatSets,
+  seatStep,
   type Manifest,
   type NodeName,
   type PlantedBugs,
   type Random,
+  type SegmentServerInfo,
 } from "@sixfold/model";
 import type { Ballot, ManifestAccepted, ManifestPromise } from "@sixfold/wire";
 import type { Outbox } from "./outbox.ts";
@@ -54,39 +84,59 @@ interface Operation {
 
 type Accepted = { readonly ballot: Ballot; readonly value: Manifest } | undefined;
 
+type SeatSets = readonly (readonly NodeName[])[];
+
+interface Prepare {
+  readonly kind: "prepare";
+  readonly ballot: Ballot;
+  readonly since: number;
+  /** Answers to older requests are not of this round. */
+  readonly first: number;
+  readonly asked: Set<NodeName>;
+  readonly promises: Map<NodeName, Accepted>;
+  readonly refused: Set<NodeName>;
+  /** Of the highest ballot among the promises. */
+  newest: Accepted;
+  /** The same among all answers: only tells whom else to ask, and whose refusals are a defeat. */
+  heard: Accepted;
+}
+
+interface Accept {
+  readonly kind: "accept";
+  readonly ballot: Ballot;
+  readonly since: number;
+  readonly first: number;
+  readonly value: Manifest;
+  /** `wrote-back` answers a read; `settled` only makes sure of the value that a move of the seats is to follow. */
+  readonly result: "changed" | "wrote-back" | "settled";
+  /** Who is asked; those who lose their seat by this value hear of it, but do not count. */
+  readonly asked: Set<NodeName>;
+  readonly granted: Set<NodeName>;
+  readonly refused: Set<NodeName>;
+}
+
 type Phase =
-  | { readonly kind: "idle" }
-  | { readonly kind: "pause"; readonly until: number }
-  | {
-      readonly kind: "prepare";
-      readonly ballot: Ballot;
-      readonly since: number;
-      readonly promises: Map<NodeName, Accepted>;
-      readonly refused: Set<NodeName>;
-      readonly first: number;
-    }
-  | {
-      readonly kind: "accept";
-      readonly ballot: Ballot;
-      readonly since: number;
-      readonly value: Manifest;
-      readonly changed: boolean;
-      readonly granted: Set<NodeName>;
-      readonly refused: Set<NodeName>;
-      readonly first: number;
-    };
+  { readonly kind: "idle" } | { readonly kind: "pause"; readonly until: number } | Prepare | Accept;
 
 export class ManifestRegister {
+  /** Where the first value is written: the six that `placeSegments` picks for PG 0. */
+  readonly firstSeats: readonly NodeName[];
   private readonly out: Outbox;
-  private readonly seats: readonly NodeName[];
+  private readonly bootstrap: readonly NodeName[];
   private readonly proposer: string;
   private readonly settings: VolumeSettings;
   private readonly random: Random;
-  /** Seats that must agree: 4 of 6, unless a test plants another number. */
+  /** Seats of each set that must agree: 4 of 6, unless a test plants another number. */
   private readonly majority: number;
+  private readonly oldSeatsOnly: boolean;
+  private readonly movesUnsettled: boolean;
   private readonly learn: (manifest: Manifest, now: number) => void;
   private readonly queue: Operation[] = [];
   private phase: Phase = { kind: "idle" };
+  /** The newest value known to be chosen. */
+  private known: Manifest | undefined;
+  /** Those whom `known` names were asked in vain; they may not be the seats any more. */
+  private lost = false;
   private highestRound = 0;
   private defeats = 0;
   /** For the status page. */
@@ -94,7 +144,8 @@ export class ManifestRegister {
 
   constructor(o: {
     readonly out: Outbox;
-    readonly seats: readonly NodeName[];
+    /** All servers configured, spare ones too. At least a majority of the present seats should be among them; the rest follows from what those hold. */
+    readonly bootstrap: readonly SegmentServerInfo[];
     readonly proposer: string;
     readonly settings: VolumeSettings;
     readonly random: Random;
@@ -102,13 +153,17 @@ export class ManifestRegister {
     /** Hears of every value that is known to be chosen, before the operation's own `done`. */
     readonly learn: (manifest: Manifest, now: number) => void;
   }) {
-    assert(o.seats.length === REPLICAS, "the manifest has six seats");
+    const firstSeats = placeSegments(o.bootstrap, new Map());
+    assert(firstSeats !== undefined, "the manifest has six seats, two in each of three zones");
+    this.firstSeats = firstSeats;
     this.out = o.out;
-    this.seats = o.seats;
+    this.bootstrap = o.bootstrap.map((s) => s.name);
     this.proposer = o.proposer;
     this.settings = o.settings;
     this.random = o.random;
     this.majority = o.planted?.has("manifest-majority-of-three") === true ? MAJORITY - 1 : MAJORITY;
+    this.oldSeatsOnly = o.planted?.has("moving-seats-in-old-set-only") === true;
+    this.movesUnsettled = o.planted?.has("seats-move-unsettled") === true;
     this.learn = o.learn;
   }
 
@@ -131,9 +186,9 @@ export class ManifestRegister {
 
   serverUp(server: NodeName): void {
     const phase = this.phase;
-    if (!this.seats.includes(server)) return;
-    if (phase.kind === "prepare" && !phase.promises.has(server)) this.sendPrepare(server, phase.ballot);
-    if (phase.kind === "accept" && !phase.granted.has(server))
+    if (phase.kind === "prepare" && phase.asked.has(server) && !phase.promises.has(server))
+      this.sendPrepare(server, phase.ballot);
+    if (phase.kind === "accept" && phase.asked.has(server) && !phase.granted.has(server))
       this.sendAccept(server, phase.ballot, phase.value);
   }
 
@@ -142,35 +197,45 @@ export class ManifestRegister {
     if (phase.kind === "idle") return;
     if (phase.kind === "pause") {
       if (now >= phase.until) this.startRound(now);
-    } else if (now - phase.since >= this.settings.registerTimeoutMs) this.startRound(now);
+    } else if (now - phase.since >= this.settings.registerTimeoutMs) {
+      if (phase.kind === "prepare") this.lost = true;
+      this.startRound(now);
+    }
   }
 
   onPromise(from: NodeName, m: ManifestPromise, now: number): void {
     this.highestRound = Math.max(this.highestRound, m.promised.round);
     const phase = this.phase;
-    if (phase.kind !== "prepare" || m.request < phase.first || !this.seats.includes(from)) return;
+    if (phase.kind !== "prepare" || m.request < phase.first || !phase.asked.has(from)) return;
+    if (m.accepted !== undefined && isNewer(m.accepted, phase.heard)) {
+      phase.heard = m.accepted;
+      for (const set of this.setsFor(m.accepted.value)) for (const seat of set) this.ask(phase, seat);
+    }
     if (!m.granted) {
       phase.refused.add(from);
-      this.checkDefeat(phase.refused, now);
+      this.checkDefeat(this.setsFor(phase.heard?.value), phase.refused, now);
       return;
     }
     phase.promises.set(from, m.accepted);
-    if (phase.promises.size >= this.majority)
-      this.decideValue(phase.ballot, [...phase.promises.values()], now);
+    if (m.accepted !== undefined && isNewer(m.accepted, phase.newest)) phase.newest = m.accepted;
+    if (this.hasPromises(phase)) this.decideValue(phase, now);
   }
 
   onAccepted(from: NodeName, m: ManifestAccepted, now: number): void {
     this.highestRound = Math.max(this.highestRound, m.promised.round);
     const phase = this.phase;
-    if (phase.kind !== "accept" || m.request < phase.first || !this.seats.includes(from)) return;
+    if (phase.kind !== "accept" || m.request < phase.first || !phase.asked.has(from)) return;
+    const { value, result, granted, refused } = phase;
     if (!m.granted) {
-      phase.refused.add(from);
-      this.checkDefeat(phase.refused, now);
+      refused.add(from);
+      this.checkDefeat(this.setsFor(value), refused, now);
       return;
     }
-    phase.granted.add(from);
-    if (phase.granted.size >= this.majority)
-      this.finish({ manifest: phase.value, changed: phase.changed }, now);
+    granted.add(from);
+    if (!this.inEach(this.setsFor(value), (seat) => granted.has(seat))) return;
+    if (result !== "settled") return this.finish({ manifest: value, changed: result === "changed" }, now);
+    this.known = value;
+    this.startRound(now);
   }
 
   private enqueue(operation: Operation, now: number): void {
@@ -181,52 +246,86 @@ export class ManifestRegister {
   private startRound(now: number): void {
     this.rounds++;
     this.highestRound++;
-    const ballot: Ballot = { round: this.highestRound, proposer: this.proposer };
-    const first = this.out.nextRequest();
-    this.phase = { kind: "prepare", ballot, since: now, promises: new Map(), refused: new Set(), first };
-    for (const seat of this.seats) this.sendPrepare(seat, ballot);
+    const phase: Prepare = {
+      kind: "prepare",
+      ballot: { round: this.highestRound, proposer: this.proposer },
+      since: now,
+      first: this.out.nextRequest(),
+      asked: new Set(),
+      promises: new Map(),
+      refused: new Set(),
+      newest: undefined,
+      heard: undefined,
+    };
+    this.phase = phase;
+    const { known } = this;
+    if (known !== undefined)
+      for (const set of this.setsFor(known)) for (const seat of set) this.ask(phase, seat);
+    if (known !== undefined && !this.lost) return;
+    for (const server of this.bootstrap) this.ask(phase, server);
+    for (const { name } of known?.servers ?? []) this.ask(phase, name);
   }
 
-  private decideValue(ballot: Ballot, promises: readonly Accepted[], now: number): void {
-    let newest: Accepted;
-    for (const p of promises)
-      if (p !== undefined && (newest === undefined || isHigher(p.ballot, newest.ballot))) newest = p;
+  private ask(phase: Prepare, server: NodeName): void {
+    if (phase.asked.has(server)) return;
+    phase.asked.add(server);
+    this.sendPrepare(server, phase.ballot);
+  }
+
+  /** Rule 1. */
+  private hasPromises({ promises, newest }: Prepare): boolean {
+    if (!this.inEach(this.setsFor(newest?.value), (seat) => promises.has(seat))) return false;
+    if (newest !== undefined) return true;
+    // The list of who created the volume may have picked other first seats than this one.
+    const unheard = this.bootstrap.filter((server) => !promises.has(server)).length;
+    return this.known === undefined && unheard < MAJORITY;
+  }
+
+  private decideValue({ ballot, promises, newest }: Prepare, now: number): void {
     const current = newest?.value;
     const operation = this.queue[0];
     assert(operation !== undefined, "a round runs for an operation");
     const next = operation.change?.(current);
-    if (next === undefined) {
+    if (current === undefined || newest === undefined) {
       // Nothing was ever chosen: four seats have accepted nothing, and now promise to refuse older ballots.
-      if (newest === undefined) return this.finish({ manifest: undefined, changed: false }, now);
-      const chosen =
-        promises.filter((p) => p !== undefined && sameBallot(p.ballot, newest.ballot)).length >=
-        this.majority;
-      if (chosen) return this.finish({ manifest: newest.value, changed: false }, now);
-      return this.startAccept(ballot, newest.value, false, now);
+      if (next === undefined) return this.finish({ manifest: undefined, changed: false }, now);
+      const first = { seats: this.firstSeats, nextSeats: [] };
+      assert(seatStep(first, next) === "none", "the first manifest names the first seats");
+      return this.startAccept(ballot, undefined, { ...next, revision: 1 }, "changed", now);
     }
-    this.startAccept(ballot, { ...next, revision: (current?.revision ?? 0) + 1 }, true, now);
+    const chosen = this.inEach(this.setsFor(current), (seat) => {
+      const accepted = promises.get(seat);
+      return accepted !== undefined && sameBallot(accepted.ballot, newest.ballot);
+    });
+    if (next === undefined) {
+      if (chosen) return this.finish({ manifest: current, changed: false }, now);
+      return this.startAccept(ballot, current, current, "wrote-back", now);
+    }
+    const step = seatStep(current, next);
+    assert(step !== "forbidden", "the seats move by way of both sets");
+    // Rule 3.
+    if (step !== "none" && !chosen && !this.movesUnsettled)
+      return this.startAccept(ballot, current, current, "settled", now);
+    this.startAccept(ballot, current, { ...next, revision: current.revision + 1 }, "changed", now);
   }
 
-  private startAccept(ballot: Ballot, value: Manifest, changed: boolean, now: number): void {
+  private startAccept(
+    ballot: Ballot,
+    current: Manifest | undefined,
+    value: Manifest,
+    result: Accept["result"],
+    now: number,
+  ): void {
+    const asked = new Set([...this.setsFor(value), ...this.setsFor(current)].flat());
     const first = this.out.nextRequest();
-    this.phase = {
-      kind: "accept",
-      ballot,
-      since: now,
-      value,
-      changed,
-      granted: new Set(),
-      refused: new Set(),
-      first,
-    };
-    for (const seat of this.seats) this.sendAccept(seat, ballot, value);
+    const [granted, refused] = [new Set<NodeName>(), new Set<NodeName>()];
+    this.phase = { kind: "accept", ballot, since: now, first, value, result, asked, granted, refused };
+    for (const seat of asked) this.sendAccept(seat, ballot, value);
   }
 
   /** Enough seats have promised a higher ballot (or have no link) that this round cannot win: leave the field to the rival for a while. */
-  private checkDefeat(refused: ReadonlySet<NodeName>, now: number): void {
-    let possible = 0;
-    for (const seat of this.seats) if (!refused.has(seat) && this.out.isUp(seat)) possible++;
-    if (possible >= this.majority) return;
+  private checkDefeat(sets: SeatSets, refused: ReadonlySet<NodeName>, now: number): void {
+    if (this.inEach(sets, (seat) => !refused.has(seat) && this.out.isUp(seat))) return;
     this.defeats = Math.min(this.defeats + 1, 8);
     const pause = 1 + this.random.int(1 + this.settings.registerBackoffMs * this.defeats);
     this.phase = { kind: "pause", until: now + pause };
@@ -234,13 +333,28 @@ export class ManifestRegister {
 
   private finish(result: RegisterResult, now: number): void {
     this.defeats = 0;
+    this.lost = false;
     this.phase = { kind: "idle" };
     const operation = this.queue.shift();
     assert(operation !== undefined, "an operation finishes once");
-    if (result.manifest !== undefined) this.learn(result.manifest, now);
+    if (result.manifest !== undefined) {
+      this.known = result.manifest;
+      this.learn(result.manifest, now);
+    }
     for (const done of operation.done) done(result, now);
     // A `done` that asked for more has started the next round itself if the queue was empty.
     if (this.phase.kind === "idle" && this.queue.length > 0) this.startRound(now);
+  }
+
+  /** The sets that a value names; of no value, the first. */
+  private setsFor(value: Manifest | undefined): SeatSets {
+    if (value === undefined) return [this.firstSeats];
+    return this.oldSeatsOnly ? [value.seats] : seatSets(value);
+  }
+
+  /** Does this hold of a majority of each set? */
+  private inEach(sets: SeatSets, holds: (seat: NodeName) => boolean): boolean {
+    return sets.every((set) => set.filter(holds).length >= this.majority);
   }
 
   private sendPrepare(seat: NodeName, ballot: Ballot): void {
@@ -254,6 +368,10 @@ export class ManifestRegister {
 
 export function isHigher(a: Ballot, b: Ballot): boolean {
   return a.round !== b.round ? a.round > b.round : a.proposer > b.proposer;
+}
+
+function isNewer(a: NonNullable<Accepted>, than: Accepted): boolean {
+  return than === undefined || isHigher(a.ballot, than.ballot);
 }
 
 function sameBallot(a: Ballot, b: Ballot): boolean {

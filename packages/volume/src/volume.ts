@@ -76,10 +76,9 @@ export class Volume implements VolumeFace {
     const planted = (this.planted = options.planted ?? NO_BUGS);
     const settings = (this.settings = { ...DEFAULT_VOLUME_SETTINGS, ...options.settings });
     const out = (this.out = new Outbox(options.trace));
-    const seats = options.servers.map((s) => s.name);
     this.register = new ManifestRegister({
       out,
-      seats,
+      bootstrap: options.servers,
       proposer: `${options.node}/${options.seed.toString(36)}`,
       settings,
       random: new Random(options.seed),
@@ -87,7 +86,7 @@ export class Volume implements VolumeFace {
       learn: (m, now) => this.learnManifest(m, now),
     });
     const { register } = this;
-    this.check = new ManifestCheck(out, seats, settings.askAgainMs);
+    this.check = new ManifestCheck(out, register.firstSeats, settings.askAgainMs);
     this.closer = new Closer({ out, settings, register, planted });
     this.reader = new PageReader({ out, settings, tails: this.tails, az: options.az, planted });
     this.finder = new OutcomeFinder({ out, settings, register, planted });
@@ -206,7 +205,7 @@ export class Volume implements VolumeFace {
   }
 
   checkManifest(now: number): number {
-    return this.check.start(this.current?.revision ?? 0, now);
+    return this.check.start(this.current, now);
   }
 
   /** A newer manifest was told by `learnManifest` already. */
@@ -416,7 +415,8 @@ export class Volume implements VolumeFace {
 
   tick(now: number): void {
     this.register.tick(now);
-    this.check.tick(now);
+    const check = this.check.tick(now);
+    if (check !== undefined) this.register.read(({ manifest }) => this.check.onRead(check, manifest), now);
     for (const { recovery } of this.recoveries.values()) recovery.tick(now);
     this.reader.tick(this.own?.writer, now);
     this.finder.tick(now);
