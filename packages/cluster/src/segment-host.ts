@@ -30,12 +30,7 @@ import {
   type PageStore,
 } from "@sixfold/ports";
 import { SegmentServer, type SegmentEffect, type SegmentSettings } from "@sixfold/segment";
-import {
-  decodeRecords,
-  encodeRecords,
-  logBlockCodec,
-  type StorageMessage,
-} from "@sixfold/wire";
+import { decodeRecords, encodeRecords, logBlockCodec, type StorageMessage } from "@sixfold/wire";
 import { checkListen, listenerHandlers, type AnyMessage, type Channel, type Identity } from "./channel.ts";
 import { Dialler } from "./dialler.ts";
 import { Heartbeats, type LivenessSettings } from "./heartbeats.ts";
@@ -175,6 +170,7 @@ class SegmentHost implements RunningSegment {
       failure: this.failure?.message,
       log: stats === undefined ? {} : { ...stats },
       storedPages: this.pages.count(),
+      disk: { logBytes: this.log?.diskBytes ?? 0, pageStoreBytes: this.pages.diskBytes() },
       links: [...this.channels.values()].map((channel) => channel.peer!.name),
       counters: this.journal.counts(),
       ...this.machine.status(),
@@ -195,7 +191,8 @@ class SegmentHost implements RunningSegment {
   private async recover(): Promise<void> {
     const { planted } = this.options;
     // A copy, for slices are views on what they were read from: one of them would keep the whole file in memory.
-    const take: LogVisitor = (payload, at) => this.machine.recover(decodeRecords(payload.slice()), at.fileNumber);
+    const take: LogVisitor = (payload, at) =>
+      this.machine.recover(decodeRecords(payload.slice()), at.fileNumber);
     const report = await readLog(this.disk, logBlockCodec, take, planted);
     if (report.state === "corrupt") {
       const { fileNumber, offset, reason } = report.corruption!;

@@ -56,6 +56,14 @@ export class LmdbPageStore implements PageStore {
     return (this.#database.getStats() as { entryCount: number }).entryCount;
   }
 
+  diskBytes(): number {
+    const { lastPageNumber, pageSize } = this.#database.getStats() as Record<
+      "lastPageNumber" | "pageSize",
+      number
+    >;
+    return (lastPageNumber + 1) * pageSize;
+  }
+
   async close(): Promise<void> {
     await this.#database.close();
   }

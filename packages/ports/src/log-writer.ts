@@ -169,6 +169,12 @@ export class LogWriter {
     this.#flush();
   }
 
+  /** What the log takes on its disk, the file that is prepared ahead included. O(1). */
+  get diskBytes(): number {
+    const prepared = this.#prepared === undefined || this.#prepared.state === "failed" ? 0 : 1;
+    return (this.#files.length + prepared) * this.#options.fileBytes;
+  }
+
   /** Files below `fileNumber` are not needed any more; they go as soon as the current one holds a durable block (L4). */
   removeBefore(fileNumber: number): void {
     assert(fileNumber <= this.#fileNumber, "the current log file stays");

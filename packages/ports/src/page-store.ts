@@ -28,6 +28,9 @@ export interface PageStore {
   /** Number of pages stored. O(1). */
   count(): number;
 
+  /** What the store takes on its medium, whether there is something in it or not. O(1). */
+  diskBytes(): number;
+
   /** Waits for batches under way. Nothing may be called afterwards. */
   close(): Promise<void>;
 }

@@ -129,6 +129,10 @@ export class SimPageStore implements PageStore {
     return this.#image.pages.size;
   }
 
+  diskBytes(): number {
+    return this.#image.usedBytes;
+  }
+
   async close(): Promise<void> {
     if (this.#image.underWay.length > 0) await new Promise<void>((resolve) => (this.#idle = resolve));
   }

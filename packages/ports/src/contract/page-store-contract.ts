@@ -45,6 +45,13 @@ export function pageStoreContract(name: string, make: () => Promise<PageStoreHar
       expect(store.count()).toBe(pages.length);
     });
 
+    test("what it takes on its medium grows with what is put, by at least as much", async () => {
+      const before = store.diskBytes();
+      const pages = Array.from({ length: 64 }, (_, id) => [id, pattern(8_000, id)] as const);
+      await put(pages);
+      expect(store.diskBytes() - before).toBeGreaterThanOrEqual(64 * 8_000);
+    });
+
     test("a later batch replaces, also when both are under way at once", async () => {
       const first = new Outcome();
       const second = new Outcome();
