@@ -11,6 +11,7 @@
 import {
   lsn,
   openStreams,
+  seatStep,
   streamState,
   ZERO_LSN,
   type ClosedStream,
@@ -98,6 +99,9 @@ function listed(m: Manifest | undefined): Map<string, Outcome> {
 export function registerFault(before: Manifest, after: Manifest): string | undefined {
   if (after.nextStream < before.nextStream) return "stream ids go back";
   if (after.settledThrough < before.settledThrough) return "a settled stream is unsettled";
+  // Revisions that nobody told may have moved the seats more than once.
+  if (after.revision === before.revision + 1 && seatStep(before, after) === "forbidden")
+    return "seats are given away, or taken, without both sets holding the manifest in between";
   for (const s of before.streams) {
     const now = streamState(after, s.id);
     if (now === undefined) {
@@ -120,7 +124,10 @@ export function sameRevisionFault(a: Manifest, b: Manifest): string | undefined 
       m.epoch,
       m.nextStream,
       m.settledThrough,
+      m.seats,
+      m.nextSeats,
       m.pgs,
+      m.changes.map((c) => [c.pg, c.since, c.to]),
       m.streams.map((s) => [s.id, s.state, s.node, s.exclusive, s.state === "closed" ? s.final : 0]),
       m.outcomes.map((o) => [o.stream, o.lsn, o.decision]),
     ]);

@@ -2,7 +2,18 @@
  * The monitor on small told lives: a sound one is silent, and each condition that the formal model has no events for finds its break. (The others:
  * `model/breaks.test.ts`; rough order: `rough-order.test.ts`.)
  */
-import { lsn, NONE, pageId, pgId, streamId, transactionId, type PageVersion } from "@sixfold/model";
+import {
+  lsn,
+  nodeName,
+  NONE,
+  pageId,
+  pgId,
+  streamId,
+  transactionId,
+  type Manifest,
+  type NodeName,
+  type PageVersion,
+} from "@sixfold/model";
 import { describe, expect, test } from "vitest";
 import { CONDITIONS } from "./conditions.ts";
 import { Monitor, showViolation } from "./monitor.ts";
@@ -161,6 +172,26 @@ describe("the monitor", () => {
       c.open(2);
     };
     expect(conditionsOf(crowd)).toEqual(["exclusive-alone"]);
+  });
+
+  test("the seats of the manifest move by way of both sets", () => {
+    const six = (zone: string): NodeName[] => [1, 2, 3, 4, 5, 6].map((n) => nodeName(`${zone}${n}`));
+    const [old, next] = [six("a"), six("b")];
+    const moves =
+      (...steps: readonly Partial<Manifest>[]) =>
+      (c: ToldCluster) => {
+        c.open(1);
+        c.manifest(1, { seats: old, revision: 10 });
+        steps.forEach((step, i) => c.manifest(1, { revision: 11 + i, ...step }));
+      };
+    const both = { seats: old, nextSeats: next };
+    expect(conditionsOf(moves(both, both, { seats: next }))).toEqual([]);
+    expect(conditionsOf(moves({ seats: next }))).toEqual(["register"]);
+    expect(conditionsOf(moves(both, { seats: old }))).toEqual(["register"]);
+    expect(conditionsOf(moves(both, { seats: next, nextSeats: old }))).toEqual(["register"]);
+    // Nobody told the revision in between.
+    expect(conditionsOf(moves({ seats: next, revision: 12 }))).toEqual([]);
+    expect(conditionsOf(moves(both, { seats: old, nextSeats: old, revision: 11 }))).toEqual(["register"]);
   });
 
   test("I2: outcomes are true, and stay so", () => {
