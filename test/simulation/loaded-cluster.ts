@@ -1,6 +1,6 @@
 /** The simulated cluster under one workload whose clients never rest, with faults that the test brings about itself. */
 import { Monitor, showViolation } from "@sixfold/protocol";
-import { SimulatedCluster, type SimulatedDatabase } from "@sixfold/simulation";
+import { type ClusterShape, SimulatedCluster, type SimulatedDatabase } from "@sixfold/simulation";
 import type { Mode } from "@sixfold/model";
 import { catchUp, makeWorkload, type Verdict, type Workload, type WorkloadName } from "@sixfold/workload";
 
@@ -35,12 +35,12 @@ export class LoadedCluster extends SimulatedCluster {
   private loops: Promise<void>[] = [];
   private stopping = false;
 
-  constructor(seed: number, options: LoadOptions) {
+  constructor(seed: number, options: LoadOptions, shape: Partial<ClusterShape> = {}) {
     const said = new Map<string, number>();
     const monitor = new Monitor();
     const { mode, writers } = options;
     super(
-      { seed, mode, writers, planted: [], ...ROOMY },
+      { seed, mode, writers, planted: [], ...ROOMY, ...shape },
       {
         trace: (traced) => monitor.observe(traced),
         log: ({ process: name, event }) => {

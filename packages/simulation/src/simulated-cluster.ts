@@ -121,6 +121,11 @@ export class SimulatedCluster {
     while (!isReady()) await this.world.run(this.world.nowMs + READY_POLL_MS);
   }
 
+  /** What a process says of itself; of one that has died, its last word. */
+  statusOf(name: string): Readonly<Record<string, unknown>> {
+    return this.hosts.get(name)?.status() ?? {};
+  }
+
   /** Asks a process to end by itself, as an operator does; settled when it has. */
   stopCleanly(name: string): Promise<void> {
     return this.hosts.get(name)?.stop() ?? Promise.resolve();
