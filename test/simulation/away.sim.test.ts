@@ -105,7 +105,7 @@ async function backAlone(cluster: LoadedCluster): Promise<SegmentStatus["machine
 }
 
 /** It is needed: with two others gone there are only four. */
-async function isOfUse(cluster: LoadedCluster): Promise<void> {
+async function expectOfUse(cluster: LoadedCluster): Promise<void> {
   cluster.world.kill("segment-a1");
   cluster.world.kill("segment-b1");
   cluster.busy();
@@ -119,7 +119,7 @@ describe("a segment server that was away", () => {
     const { slicesPulled, pagesCopied } = await backAlone(cluster);
     expect(slicesPulled).toBeGreaterThan(100);
     expect(pagesCopied).toBe(0);
-    await isOfUse(cluster);
+    await expectOfUse(cluster);
   });
 
   test.each([51, 52])(
@@ -127,7 +127,7 @@ describe("a segment server that was away", () => {
     async (seed) => {
       const cluster = await away(seed);
       expect((await backAlone(cluster)).pagesCopied).toBeGreaterThan(0);
-      await isOfUse(cluster);
+      await expectOfUse(cluster);
     },
   );
 
@@ -137,6 +137,6 @@ describe("a segment server that was away", () => {
     await cluster.progress(100);
     await cluster.quiet();
     await cluster.world.run(() => lacking(cluster).length === 0, 60_000);
-    await isOfUse(cluster);
+    await expectOfUse(cluster);
   });
 });
