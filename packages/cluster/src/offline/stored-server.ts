@@ -11,7 +11,7 @@
 import { nodeName, pageId, type NodeName } from "@sixfold/model";
 import { readLog, type Disk, type LogReport } from "@sixfold/ports";
 import { SegmentServer, type Link } from "@sixfold/segment";
-import { decodeRecords, logBlockCodec, type LogRecord, type StorageMessage } from "@sixfold/wire";
+import { decodeRecords, logBlockCodec, type StorageMessage } from "@sixfold/wire";
 
 /** A page store, read only. */
 export interface StoredPages {
@@ -67,23 +67,18 @@ export class StoredServer {
 
   /** Reads the whole log and boots the machine. What is wrong with the data is an answer, never thrown. */
   static async open(name: NodeName, data: StoredData): Promise<StoredServer | LostServer> {
-    const lost = (reason: string, kind: LostServer["kind"] = "server-lost"): LostServer => ({
-      name,
-      reason,
-      kind,
-    });
-    const log = await readBlocks(data).catch((error: unknown) => wordsOf(error));
-    if (typeof log === "string") return lost(log);
+    const disk = await data.openDisk(LOG_DISK);
+    if (disk === undefined) return { name, kind: "server-lost", reason: "its data is gone" };
     const fault = await data.surveyPageStore(PAGE_STORE);
-    if (fault !== undefined) return lost(`its page store cannot be read: ${fault}`, "page-store-damaged");
-    const pages = await data.openPageStore(PAGE_STORE);
-    if (pages === undefined) return lost("its page store is gone", "page-store-damaged");
-    try {
-      return new StoredServer(name, log.report, pages, boot(name, log.blocks, pages));
-    } catch (error) {
-      await pages.close();
-      return lost(`its log does not add up: ${wordsOf(error)}`);
+    const pages = fault === undefined ? await data.openPageStore(PAGE_STORE) : undefined;
+    if (pages === undefined) {
+      const reason = `its page store cannot be read: ${fault ?? "it is gone"}`;
+      return { name, kind: "page-store-damaged", reason };
     }
+    const booted = await boot(name, disk, pages);
+    if (typeof booted !== "string") return new StoredServer(name, booted.log, pages, booted.machine);
+    await pages.close();
+    return { name, kind: "server-lost", reason: booted };
   }
 
   /** What the machine answers to a database node: nothing any more once an assertion of it has failed, as if its process had ended. */
@@ -117,28 +112,12 @@ export class StoredServer {
   }
 }
 
-interface ReadLog {
-  readonly report: LogReport;
-  readonly blocks: readonly { readonly records: LogRecord[]; readonly file: number }[];
-}
-
-/** The log's records, or in words why the server cannot start from it. */
-async function readBlocks(data: StoredData): Promise<ReadLog | string> {
-  const disk = await data.openDisk(LOG_DISK);
-  if (disk === undefined) return "its data is gone";
-  const blocks: { readonly records: LogRecord[]; readonly file: number }[] = [];
-  const report = await readLog(disk, logBlockCodec, (payload, at) => {
-    blocks.push({ records: decodeRecords(payload), file: at.fileNumber });
-  });
-  await disk.close();
-  if (report.state === "corrupt") {
-    const { fileNumber, offset, reason } = report.corruption!;
-    return `its log file ${fileNumber} is damaged at byte ${offset}: ${reason}`;
-  }
-  return report.blocks === 0 ? "its log is empty" : { report, blocks };
-}
-
-function boot(name: NodeName, blocks: ReadLog["blocks"], pages: StoredPages): SegmentServer {
+/** The machine as a start would have it, or in words why there can be none. */
+async function boot(
+  name: NodeName,
+  disk: Disk,
+  pages: StoredPages,
+): Promise<{ readonly log: LogReport; readonly machine: SegmentServer } | string> {
   const machine = new SegmentServer({
     name,
     // Every page is read once, or twice: caching its image would only take memory.
@@ -148,11 +127,25 @@ function boot(name: NodeName, blocks: ReadLog["blocks"], pages: StoredPages): Se
       pages: (from, limit) => pages.pages(from, limit).map(pageId),
     },
   });
-  for (const { records, file } of blocks) machine.recover(records, file);
-  machine.ready(NOW);
-  machine.peerUp({ link: LINK, role: "node", name: nodeName("check") }, NOW);
-  answersOf(machine);
-  return machine;
+  try {
+    // A copy, for slices are views on what they were read from: one of them would keep the whole file in memory.
+    const log = await readLog(disk, logBlockCodec, (payload, at) =>
+      machine.recover(decodeRecords(payload.slice()), at.fileNumber),
+    );
+    if (log.state === "corrupt") {
+      const { fileNumber, offset, reason } = log.corruption!;
+      return `its log file ${fileNumber} is damaged at byte ${offset}: ${reason}`;
+    }
+    if (log.blocks === 0) return "its log is empty";
+    machine.ready(NOW);
+    machine.peerUp({ link: LINK, role: "node", name: nodeName("check") }, NOW);
+    answersOf(machine);
+    return { log, machine };
+  } catch (error) {
+    return `its log does not add up: ${wordsOf(error)}`;
+  } finally {
+    await disk.close();
+  }
 }
 
 /** Everything it says, as if all it wants persisted were durable at once. */
