@@ -21,7 +21,6 @@ import {
   Random,
   SixfoldError,
   streamOfTransaction,
-  type Entry,
   type Lsn,
   type Manifest,
   type NodeName,
@@ -32,8 +31,9 @@ import {
 import { Volume, type FoundOutcome, type VolumeEffect } from "@sixfold/volume";
 import type { Append, ClientRequest, StorageMessage } from "@sixfold/wire";
 import { ClientDesk } from "./client-desk.ts";
-import type { ForeignEntry } from "./feed-receiver.ts";
+import { asWhole, type ForeignEntry } from "./feed-receiver.ts";
 import { nameWinner } from "./name-winner.ts";
+import { ConflictInjector } from "./conflict-injector.ts";
 import { Neighbours, type NeighbourIo } from "./neighbours.ts";
 import { pageRead } from "./page-read.ts";
 import {
@@ -63,8 +63,10 @@ export class DatabaseNode {
   private readonly untold = new Set<Lsn>();
   private state: NodeState = { state: "starting" };
   private manifestReadAt = Number.NEGATIVE_INFINITY;
-  private readonly random: Random;
+  private readonly conflicts: ConflictInjector;
   private now = 0;
+  /** Moved last, since anything ran. */
+  private shown: { readonly stream: StreamId; readonly through: Lsn } | undefined;
 
   constructor(options: NodeOptions) {
     this.options = options;
@@ -75,7 +77,7 @@ export class DatabaseNode {
     const az = options.nodes.find((node) => node.name === options.name)?.az ?? "";
     const { volume, servers, volumeSettings: settings = {} } = options;
     this.volume = new Volume({ node: options.name, volume, servers, seed, az, settings, planted, trace });
-    this.random = new Random(seed);
+    this.conflicts = new ConflictInjector(options.injectConflicts, new Random(seed));
     this.log = new TransactionLog(this.settings.rememberedOutcomes, planted);
     this.desk = new ClientDesk(this.deskIo(), this.log, this.settings.waitLimitMs, planted, trace);
     this.neighbours = new Neighbours(options.name, this.neighbourIo(), planted);
@@ -122,6 +124,7 @@ export class DatabaseNode {
   /** From a node that this one dialled, in order to follow it. */
   peerMessage(peer: NodeName, message: StorageMessage, now: number): void {
     this.now = now;
+    this.engine.pause();
     if (!this.neighbours.peerMessage(peer, message))
       this.say("warn", "unexpected-message", { peer, type: message.type });
   }
@@ -224,36 +227,37 @@ export class DatabaseNode {
 
   // --- engine and volume against each other -------------------------------------------------------
 
-  /** Runs engine, volume and feeds until none has anything more to say. */
+  /**
+   * Runs engine, volume and feeds until none has anything more to say. Several streams may move at once, a settled one with those that were
+   * built on it: meanwhile the applied vector is not closed (I5), and nothing runs.
+   */
   private settle(now: number): void {
     do {
+      this.engine.pause();
       // Before the engine's: of an entry built while the stream was being lost the volume must not hear any more.
-      this.drainVolume(now);
+      drain(this.volume.effects, (effect) => this.onVolume(effect, now));
       this.neighbours.apply();
-      if (this.neighbours.isClosed && this.state.state !== "stopping") this.engine.resume(now);
-      else this.engine.pause();
+      if (this.neighbours.isClosed && this.state.state !== "stopping") this.resume(now);
       this.desk.advance(now);
-      this.drainEngine(now);
+      drain(this.engine.effects, (effect) => this.onEngine(effect, now));
     } while (this.engine.effects.length > 0 || this.volume.effects.length > 0);
   }
 
-  private drainEngine(now: number): void {
-    const effects = this.engine.effects;
-    for (let i = 0; i < effects.length; i++) this.onEngine(effects[i]!, now);
-    effects.length = 0;
-  }
-
-  private drainVolume(now: number): void {
-    const effects = this.volume.effects;
-    for (let i = 0; i < effects.length; i++) this.onVolume(effects[i]!, now);
-    effects.length = 0;
+  private resume(now: number): void {
+    const { shown } = this;
+    if (shown !== undefined) {
+      this.shown = undefined;
+      this.options.trace?.({ kind: "shown", ...shown, vector: this.engine.applied, readable: true });
+    }
+    this.engine.resume(now);
   }
 
   private onEngine(effect: EngineEffect, now: number): void {
     switch (effect.kind) {
       case "submit":
         this.volume.submit(effect.entry, now);
-        if (this.injectsConflict(effect.entry)) this.volume.giveUp(effect.entry.lsn, NONE, now);
+        if (this.state.state === "writing" && this.conflicts.injects(effect.entry, this.state.exclusive))
+          this.volume.giveUp(effect.entry.lsn, NONE, now);
         return;
       case "reply":
         return this.desk.replied(effect.request, effect.result);
@@ -267,13 +271,6 @@ export class DatabaseNode {
         else this.untold.add(effect.lsn);
         return;
     }
-  }
-
-  /** For comparisons: the first attempt loses to a rival that is not there. Exclusive streams have no rivals. */
-  private injectsConflict(entry: Entry): boolean {
-    const { injectConflicts } = this.options;
-    if (injectConflicts === 0 || entry.supersedes !== 0) return false;
-    return this.state.state === "writing" && !this.state.exclusive && this.random.chance(injectConflicts);
   }
 
   private onVolume(effect: VolumeEffect, now: number): void {
@@ -430,17 +427,12 @@ export class DatabaseNode {
   private show(stream: StreamId, through: Lsn, now: number): void {
     this.engine.advance(stream, through, now);
     if (this.options.trace === undefined) return;
-    const { applied: vector } = this.engine;
-    this.options.trace({ kind: "shown", stream, through, vector, readable: this.neighbours.isClosed });
+    this.shown = { stream, through };
+    this.options.trace({ kind: "shown", stream, through, vector: this.engine.applied, readable: false });
   }
 
   private applyForeign(stream: StreamId, { lsn: at, slices }: ForeignEntry): void {
-    const deltas =
-      slices.length === 1 || this.planted.has("shown-in-part")
-        ? slices[0]!.deltas
-        : slices.flatMap((slice) => slice.deltas);
-    const transaction = (slices.find((slice) => slice.transaction !== "") ?? slices[0]!).transaction;
-    this.engine.applyForeign({ stream, lsn: at, transaction, deltas }, this.now);
+    this.engine.applyForeign(asWhole(stream, at, slices, this.planted.has("shown-in-part")), this.now);
     this.volume.foreignSeen(stream, at);
   }
 
@@ -498,3 +490,9 @@ export class DatabaseNode {
 }
 
 const FIRST_LSN = lsn(1);
+
+/** What is added meanwhile has its turn, too. */
+function drain<Effect>(effects: Effect[], carryOut: (effect: Effect) => void): void {
+  for (let i = 0; i < effects.length; i++) carryOut(effects[i]!);
+  effects.length = 0;
+}

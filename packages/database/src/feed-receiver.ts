@@ -13,12 +13,14 @@
 import {
   lsn,
   NO_BUGS,
+  type Delta,
   type Lsn,
   type NodeName,
   type PlantedBugs,
   type ReadPoint,
   type Slice,
   type StreamId,
+  type TransactionId,
 } from "@sixfold/model";
 import type { Append } from "@sixfold/wire";
 
@@ -118,4 +120,18 @@ export class FeedReceiver {
     if (found === undefined) this.assembling.set(slice.lsn, { slices: [slice], builtOn });
     else if (!found.slices.some((s) => s.pg === slice.pg)) found.slices.push(slice);
   }
+}
+
+/** An entry as the engine takes it: the deltas of all PGs together. Planted, `inPart`: of the first only. */
+export function asWhole(
+  stream: StreamId,
+  at: Lsn,
+  slices: readonly Slice[],
+  inPart: boolean,
+): { stream: StreamId; lsn: Lsn; transaction: TransactionId; deltas: readonly Delta[] } {
+  const first = slices[0]!;
+  const deltas = slices.length === 1 || inPart ? first.deltas : slices.flatMap((slice) => slice.deltas);
+  // Only one slice of an entry carries the id.
+  const { transaction } = slices.find((slice) => slice.transaction !== "") ?? first;
+  return { stream, lsn: at, transaction, deltas };
 }
