@@ -51,6 +51,13 @@ export interface Updates {
   readonly hot: number;
 }
 
+interface InFlight {
+  readonly pg: number;
+  readonly slices: readonly Slice[];
+  readonly last: Lsn;
+  readonly bytes: number;
+}
+
 export class BenchWriter {
   readonly pageBytes = PAGE_BYTES;
   private readonly shape: BenchShape;
@@ -69,14 +76,19 @@ export class BenchWriter {
   private batch: Slice[] = [];
   private batchBytes = 0;
   private batchPg = 0;
-  private inFlight: { readonly pg: number; readonly last: Lsn; readonly bytes: number }[] = [];
+  private inFlight: InFlight[] = [];
+  /** PGs that take nothing at present, and the batch that is to be taken next: one after the other is sent again. */
+  private readonly stalled = new Map<number, Lsn>();
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  /** Appends that were refused, for a while. */
+  refused = 0;
   private inFlightBytes = 0;
   private durable = 0;
   private wake: (() => void) | undefined;
   private readonly answers = new Map<number, (read: PageRead) => void>();
   private requests = 0;
   private readonly heartbeats = new Heartbeats({ deadAfterMs: 600_000, clientDeadAfterMs: 600_000 });
-  private readonly beat: NodeJS.Timeout;
+  private readonly beat: ReturnType<typeof setInterval>;
 
   private constructor(url: string, shape: BenchShape, before: BenchWriter | undefined, up: () => void) {
     this.shape = shape;
@@ -95,7 +107,12 @@ export class BenchWriter {
     this.dialler = new Dialler({
       clock,
       network: new WebSocketNetwork(),
-      identity: { role: "node", name: before === undefined ? "writer-1" : "writer-2", volume: VOLUME, token: "" },
+      identity: {
+        role: "node",
+        name: before === undefined ? "writer-1" : "writer-2",
+        volume: VOLUME,
+        token: "",
+      },
       url,
       latencyMs: 0,
       journal: new Journal((_, event, fields) => console.error(event, fields)),
@@ -117,7 +134,8 @@ export class BenchWriter {
       const made: BenchWriter = new BenchWriter(url, shape, before, () => resolve(made));
     });
     const ballot = { round: 1, proposer: "bench" };
-    if (before === undefined) writer.say({ type: "manifestAccept", request: 1, ballot, value: writer.manifest() });
+    if (before === undefined)
+      writer.say({ type: "manifestAccept", request: 1, ballot, value: writer.manifest() });
     return writer;
   }
 
@@ -143,13 +161,15 @@ export class BenchWriter {
     for (let i = 0; i < updates; i++) {
       const any = random.next() < hot ? random.int(few) * 100 : random.int(pages);
       const chosen = new Set<number>([Math.min(any, pages - 1)]);
-      const pg = this.pgOf([...chosen][0]!);
+      const pg = this.pgOf([...chosen][0]);
       // The others of the entry lie in the same PG.
       for (let tries = 1; tries < deltas; tries++) {
         const other = pg * this.pagesPerPg + random.int(this.pagesPerPg);
         if (other < pages) chosen.add(other);
       }
-      const changes = [...chosen].sort((a, b) => a - b).map((page) => [pageId(page), this.change(page, bytes)] as const);
+      const changes = [...chosen]
+        .sort((a, b) => a - b)
+        .map((page) => [pageId(page), this.change(page, bytes)] as const);
       await this.entry(pg, changes);
     }
     await this.drained();
@@ -159,7 +179,7 @@ export class BenchWriter {
   async read(page = 0): Promise<PageRead> {
     const request = ++this.requests;
     const pg = this.pgOf(page);
-    const need: [typeof STREAM, Lsn][] = [[STREAM, lsn(this.acked[pg]!)]];
+    const need: [typeof STREAM, Lsn][] = [[STREAM, lsn(this.acked[pg])]];
     this.say({ type: "readPage", request, pg: pgId(pg), page: pageId(page), readPoint: this.point(), need });
     return new Promise((resolve) => this.answers.set(request, resolve));
   }
@@ -170,7 +190,7 @@ export class BenchWriter {
     for (let i = 0; i < reads; i++) {
       const page = this.random.int(this.shape.pages);
       const { answer } = await this.read(page);
-      const mark = this.marks[page]!;
+      const mark = this.marks[page];
       const isRight =
         answer.kind === "page" &&
         answer.version.lsn === this.versions[page] &&
@@ -188,7 +208,7 @@ export class BenchWriter {
       stream: STREAM,
       lsn: at,
       pg: pgId(pg),
-      back: lsn(this.tails[pg]!),
+      back: lsn(this.tails[pg]),
       supersedes: lsn(0),
       owned: true,
       epoch: epoch(1),
@@ -197,7 +217,7 @@ export class BenchWriter {
       transaction: transactionId(`1-${at.toString(36).padStart(21, "0")}`),
       deltas: changes.map(([page, ops]) => ({
         page,
-        base: this.versions[page] === 0 ? NONE : { stream: STREAM, lsn: lsn(this.versions[page]!) },
+        base: this.versions[page] === 0 ? NONE : { stream: STREAM, lsn: lsn(this.versions[page]) },
         ops,
       })),
       checks: [],
@@ -214,9 +234,9 @@ export class BenchWriter {
   private flush(): void {
     const last = this.batch.at(-1);
     if (last === undefined) return;
-    this.inFlight.push({ pg: this.batchPg, last: last.lsn, bytes: this.batchBytes });
+    this.inFlight.push({ pg: this.batchPg, slices: this.batch, last: last.lsn, bytes: this.batchBytes });
     this.inFlightBytes += this.batchBytes;
-    this.append(this.batchPg, this.batch);
+    if (!this.stalled.has(this.batchPg)) this.append(this.batchPg, this.batch);
     this.batch = [];
     this.batchBytes = 0;
   }
@@ -250,10 +270,11 @@ export class BenchWriter {
       return;
     }
     if (m.type !== "ack") return;
-    assert(m.state === "ok" && m.votes.length === 0, "one writer is refused nothing");
-    this.acked[m.pg] = Math.max(this.acked[m.pg]!, m.scl);
-    // One server syncs in order, so acknowledgements come in order.
-    while (this.inFlight.length > 0 && this.inFlight[0]!.last <= this.acked[this.inFlight[0]!.pg]!) {
+    assert(m.state !== "fenced" && m.votes.length === 0, "one writer loses nothing");
+    this.acked[m.pg] = Math.max(this.acked[m.pg], m.scl);
+    if (m.state === "full") this.refusedBy(m.pg);
+    else if (this.acked[m.pg] >= (this.stalled.get(m.pg) ?? Infinity)) this.sendFirst(m.pg);
+    while (this.inFlight.length > 0 && this.inFlight[0].last <= this.acked[this.inFlight[0].pg]) {
       const done = this.inFlight.shift()!;
       this.inFlightBytes -= done.bytes;
       this.durable = Math.max(this.durable, done.last);
@@ -264,13 +285,34 @@ export class BenchWriter {
     }
   }
 
+  /** Nothing more goes to the PG but, from time to time, the first batch that was not taken. */
+  private refusedBy(pg: number): void {
+    this.refused += 1;
+    const last = this.inFlight.find((batch) => batch.pg === pg && batch.last > this.acked[pg])?.last;
+    if (last !== undefined) this.stalled.set(pg, last);
+    this.timer ??= setTimeout(() => {
+      this.timer = undefined;
+      for (const stalled of this.stalled.keys()) this.sendFirst(stalled);
+    }, 50);
+  }
+
+  private sendFirst(pg: number): void {
+    const next = this.inFlight.find((batch) => batch.pg === pg && batch.last > this.acked[pg]);
+    if (next === undefined) {
+      this.stalled.delete(pg);
+      return;
+    }
+    this.stalled.set(pg, next.last);
+    this.append(pg, next.slices);
+  }
+
   private point(): ReadPoint {
     return new ReadPoint(streamId(0), [[STREAM, lsn(this.durable)]]);
   }
 
   private first(page: number): Uint8Array {
     const ops = new OpsWriter(PAGE_BYTES + 64);
-    const image = this.images[page % this.images.length]!;
+    const image = this.images[page % this.images.length];
     const half = (PAGE_BYTES - GAP_BYTES) / 2;
     ops.set(0, image.subarray(0, half));
     ops.set(PAGE_BYTES - half, image.subarray(PAGE_BYTES - half));
@@ -283,7 +325,7 @@ export class BenchWriter {
     const row = new Uint8Array(bytes).fill(1 + this.random.int(255));
     const at = this.random.int((PAGE_BYTES - GAP_BYTES) / 2 - bytes);
     ops.set(at, row);
-    this.marks[page] = (at << 8) | row[0]!;
+    this.marks[page] = (at << 8) | row[0];
     return ops.finish().slice();
   }
 

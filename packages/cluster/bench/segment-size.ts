@@ -70,8 +70,10 @@ async function serve(directory: string): Promise<void> {
   console.log(JSON.stringify({ url: running.url, bootMs: began, openMs: performance.now() - began }));
   setInterval(() => {
     const { heapUsed, external, arrayBuffers } = process.memoryUsage();
-    const { storedPages, bytesKept, log } = running.status();
-    process.stdout.write(`${JSON.stringify({ heapUsed, external, arrayBuffers, storedPages, bytesKept, log })}\n`);
+    const { storedPages, keptCost, toMerge, log } = running.status();
+    process.stdout.write(
+      `${JSON.stringify({ heapUsed, external, arrayBuffers, storedPages, keptCost, toMerge, log })}\n`,
+    );
   }, 500).unref();
 }
 
@@ -79,7 +81,8 @@ interface Sample {
   readonly heapUsed: number;
   readonly external: number;
   readonly storedPages: number;
-  readonly bytesKept: number;
+  readonly keptCost: number;
+  readonly toMerge: number;
   readonly log: { readonly bytes?: number; readonly blocks?: number };
 }
 
@@ -151,7 +154,8 @@ function diskBytes(directory: string): number {
   return bytes;
 }
 
-const mib = (bytes: number | null | undefined): string => (bytes == null ? "null" : (bytes / MIB).toFixed(0));
+const mib = (bytes: number | null | undefined): string =>
+  bytes === null || bytes === undefined ? "null" : (bytes / MIB).toFixed(0);
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 function report(what: string, server: Server, directory: string, pageBytes: number): void {
@@ -162,31 +166,45 @@ function report(what: string, server: Server, directory: string, pageBytes: numb
     `${what}: anonymous ${mib(server.memory("RssAnon"))} MiB, mapped ${mib(server.memory("RssFile"))}, ` +
       `peak ${mib(server.memory("VmHWM"))}, heap ${mib(server.last?.heapUsed)} (most ${mib(server.heapMax)}), ` +
       `buffers ${mib(server.last?.external)} (most ${mib(server.externalMax)}); ` +
-      `kept ${mib(server.last?.bytesKept)}; disk: log ${mib(log)}, pages ${mib(store)}, ` +
+      `kept ${mib(server.last?.keptCost)} (${mib(server.last?.toMerge)} not merged); disk: log ${mib(log)}, pages ${mib(store)}, ` +
       `live ${mib(live)}: ${((log + store) / Math.max(1, live)).toFixed(2)} times`,
   );
 }
 
 async function measure(directory: string): Promise<void> {
-  const n = (name: "pages" | "pgs" | "updates" | "bytes" | "deltas" | "hot" | "silent-pgs" | "idle-ms"): number =>
-    Number(values[name]);
+  const n = (
+    name: "pages" | "pgs" | "updates" | "bytes" | "deltas" | "hot" | "silent-pgs" | "idle-ms",
+  ): number => Number(values[name]);
   const shape = { pages: n("pages"), pgs: n("pgs"), silentPgs: n("silent-pgs") };
   const server = new Server(directory);
   await server.up;
   const writer = await BenchWriter.connect(server.url, shape);
   let anonymousMax = 0;
-  const watch = setInterval(() => (anonymousMax = Math.max(anonymousMax, server.memory("RssAnon") ?? 0)), 100);
+  const watch = setInterval(
+    () => (anonymousMax = Math.max(anonymousMax, server.memory("RssAnon") ?? 0)),
+    100,
+  );
   let began = performance.now();
   await writer.fill();
   const fillMs = performance.now() - began;
   await pause(1000);
-  report(`filled ${shape.pages} pages in ${(fillMs / 1000).toFixed(1)} s`, server, directory, writer.pageBytes);
+  report(
+    `filled ${shape.pages} pages in ${(fillMs / 1000).toFixed(1)} s`,
+    server,
+    directory,
+    writer.pageBytes,
+  );
   began = performance.now();
   await writer.update({ updates: n("updates"), bytes: n("bytes"), deltas: n("deltas"), hot: n("hot") });
   const updateMs = performance.now() - began;
   await pause(600);
   const pace = Math.round(n("updates") / (updateMs / 1000)).toLocaleString("en");
-  report(`${n("updates")} updates, ${pace}/s`, server, directory, writer.pageBytes);
+  report(
+    `${n("updates")} updates, ${pace}/s, ${writer.refused} refused`,
+    server,
+    directory,
+    writer.pageBytes,
+  );
   const [before, blocks] = [server.processorMs(), server.last?.log.blocks ?? 0];
   await pause(n("idle-ms"));
   const idleMs = server.processorMs();

@@ -13,8 +13,8 @@ import type { Slice } from "@sixfold/model";
  * Objects of a slice, of each delta with its view and its place on a chain, of each check. Measured on Node 20 by
  * `bench/slice-cost.ts`, and rounded up.
  */
-const SLICE_COST = 500;
-const DELTA_COST = 300;
+const SLICE_COST = 620;
+const DELTA_COST = 250;
 const CHECK_COST = 150;
 
 export const costOf = (slice: Slice): number =>

@@ -13,7 +13,7 @@
 import { applyOps, type PageId, type ReadPoint } from "@sixfold/model";
 import type { Kept } from "./kept.ts";
 import { LowWater } from "./low-water.ts";
-import type { PageChain } from "./page-chain.ts";
+import type { ChainCount, PageChain } from "./page-chain.ts";
 import { encodePage, type StoredPage } from "./page-image.ts";
 import type { Counters, PgState } from "./pg-state.ts";
 import type { SegmentEffect, SegmentSettings } from "./segment-api.ts";
@@ -51,12 +51,14 @@ export class Merger {
   private readonly settings: SegmentSettings;
   private readonly counters: Counters;
   private readonly kept: Kept<StreamLog>;
+  private readonly chains: ChainCount;
   private readonly batches = new Map<number, readonly Planned[]>();
   private tokens = 0;
   /** Slices in older log files are due, whatever there is. */
   overdueBefore = 0;
 
-  constructor(settings: SegmentSettings, counters: Counters, kept: Kept<StreamLog>) {
+  constructor(settings: SegmentSettings, counters: Counters, kept: Kept<StreamLog>, chains: ChainCount) {
+    this.chains = chains;
     this.settings = settings;
     this.counters = counters;
     this.kept = kept;
@@ -112,6 +114,7 @@ export class Merger {
       if (isCopy) chain.restore(page);
       else chain.dropMerged(changes, page);
       if (isCopy && chain.undecided.length > 0) state.dirty.add(chain);
+      if (chain.isIdle) this.chains.idled += 1;
     }
     if (batch[0]?.isCopy) this.counters.pagesCopied += batch.length;
     else this.counters.pagesMerged += batch.length;

@@ -151,12 +151,15 @@ export class PageChain {
  */
 export class ChainCount {
   chains = 0;
+  /** Have become idle since the last sweep, by being merged. */
+  idled = 0;
   private left = 0;
 
   sweep(pgs: Iterable<{ readonly pages: PageTable }>, idleMax: number): void {
-    if (this.chains <= this.left + Math.max(this.left / 2, idleMax)) return;
+    if (this.idled <= idleMax && this.chains <= this.left + Math.max(this.left / 2, idleMax)) return;
     for (const { pages } of pgs) pages.sweep();
     this.left = this.chains;
+    this.idled = 0;
   }
 }
 

@@ -108,7 +108,7 @@ export class SegmentServer {
     this.geometry = new KnownGeometry(this.settings.geometry);
     this.planted = options.planted ?? NO_BUGS;
     this.seat = new Seat(this.planted);
-    this.merger = new Merger(this.settings, this.counters, this.kept);
+    this.merger = new Merger(this.settings, this.counters, this.kept, this.chains);
     this.cache = new ImageCache(this.settings.imageCacheBytes);
     const { settings, effects, pgs, seat, merger, cache, counters, geometry } = this;
     this.upkeep = new Upkeep({
@@ -170,7 +170,8 @@ export class SegmentServer {
    */
   checkpoint(file: number): LogRecord[] {
     this.rotated(file);
-    const carried = carry(this.kept, this.pgs, this.merger.overdueBefore, this.file);
+    // What has just become overdue may yet be merged.
+    const carried = carry(this.kept, this.pgs, this.merger.overdueBefore - 1, this.file);
     this.trimBefore = this.needed();
     return [...writeCheckpoint(this.pgs, this.seat), ...carried];
   }

@@ -1,0 +1,76 @@
+/**
+ * What a kept slice takes in memory beside its bytes: the ground of the figures in `kept.ts`.
+ *
+ *     npx tsx --conditions=source --expose-gc packages/segment/bench/slice-cost.ts
+ */
+import { assert, lsn, nodeName, NONE } from "@sixfold/model";
+import { decodeRecords, encodeRecords } from "@sixfold/wire";
+import { costOf } from "../src/kept.ts";
+import { SegmentServer } from "../src/segment-server.ts";
+import { decided, GEOMETRY, PG, point, slice, v } from "../src/testing/bench-segment.ts";
+
+const COUNT = 50_000;
+const PAGES = 200;
+
+function heap(): number {
+  assert(globalThis.gc !== undefined, "run with --expose-gc");
+  globalThis.gc();
+  return process.memoryUsage().heapUsed;
+}
+
+for (const deltas of [1, 2, 8]) {
+  const server = new SegmentServer({
+    name: nodeName("segment-a1"),
+    pages: { get: () => undefined, pages: () => [] },
+    settings: { geometry: GEOMETRY, mergeAboveBytes: Number.POSITIVE_INFINITY },
+  });
+  server.peerUp({ link: 1, role: "node", name: nodeName("writer-1") }, 0);
+  const before = heap();
+  let cost = 0;
+  let bytes = 0;
+  const last = new Map<number, number>();
+  for (let at = 1; at <= COUNT; at++) {
+    const pages = Array.from({ length: deltas }, (_, i) => (at * deltas + i) % PAGES).sort((a, b) => a - b);
+    const made = slice({
+      stream: 1,
+      lsn: at,
+      transaction: `1-${String(at).padStart(21, "0")}`,
+      writes: pages.map((page) => [page, last.has(page) ? v(1, last.get(page)) : NONE]),
+    });
+    for (const page of pages) last.set(page, at);
+    // As a frame brings it: a view on the bytes of the whole.
+    const record = {
+      kind: "slices",
+      pg: PG,
+      stream: made.stream,
+      exclusive: false,
+      slices: [made],
+      votes: [],
+    } as const;
+    const [read] = decodeRecords(Buffer.concat(encodeRecords([record])));
+    assert(read?.kind === "slices", "what was encoded");
+    server.receive(
+      1,
+      {
+        type: "append",
+        pg: PG,
+        stream: made.stream,
+        exclusive: false,
+        decisions: decided(0, at - 1),
+        lowWater: point(),
+        builtOn: point(),
+        slices: read.slices,
+      },
+      at,
+    );
+    server.effects.length = 0;
+    cost += costOf(made);
+    bytes += made.bytes.length;
+  }
+  const took = heap() - before;
+  assert(server.status()["keptCost"] === cost, "the account is what was put in");
+  const each = (n: number): string => (n / COUNT).toFixed(0).padStart(6);
+  console.log(
+    `${deltas} deltas: heap ${each(took)} a slice, bytes ${each(bytes)}, accounted ${each(cost)}; ${lsn(COUNT)} slices`,
+  );
+}

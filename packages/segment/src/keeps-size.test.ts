@@ -1,0 +1,183 @@
+/** A segment server keeps its size: what is merged, dropped, carried forward or refused, and when. */
+import { LIMITS, NONE, pgId } from "@sixfold/model";
+import { describe, expect, test } from "vitest";
+import { BenchSegment, chainOf, decided, point, slice, v } from "./testing/bench-segment.ts";
+
+/** Merging only what must be. */
+const LAZY = { mergeAboveBytes: Number.POSITIVE_INFINITY, logFilesKept: 2 };
+
+function rotateTo(s: BenchSegment, file: number): void {
+  while (s.file < file) {
+    s.rotate();
+    s.tick();
+  }
+}
+
+describe("the log", () => {
+  test("a slice of a quiet PG keeps no old file: it is merged however little there is", () => {
+    const s = new BenchSegment({ settings: LAZY });
+    const quiet = slice({ stream: 1, lsn: 1, pg: 2, writes: [[600, NONE]] });
+    s.append([quiet], { pg: pgId(2) });
+    s.decide(1, decided(0, 1), { pg: pgId(2), lowWater: point([1, 1]) });
+    rotateTo(s, 3);
+    expect(Math.max(0, ...s.trims)).toBeLessThan(2);
+    rotateTo(s, 5);
+    s.tick();
+    expect(Math.max(...s.trims)).toBeGreaterThan(1);
+    expect(s.pages.size).toBe(1);
+    s.crash();
+    expect(s.blocks.every(({ file }) => file > 1)).toBe(true);
+    const [answer] = s.say(1, {
+      type: "readPage",
+      request: 1,
+      pg: pgId(2),
+      page: quiet.deltas[0]!.page,
+      readPoint: point([1, 1]),
+      need: [],
+    });
+    expect(answer).toMatchObject({ answer: { kind: "page", version: v(1, 1) } });
+  });
+
+  test("what is undecided, or read, is carried forward with its votes, in parts and over again", () => {
+    const s = new BenchSegment({ settings: LAZY });
+    s.append(chainOf(1, 6));
+    s.append([slice({ stream: 2, lsn: 1, writes: [[1, NONE]] })]);
+    s.append([slice({ stream: 3, lsn: 1, writes: [[2, NONE]] })]);
+    s.rotate();
+    s.append([slice({ stream: 3, lsn: 2, writes: [[2, v(3, 1)]] })]);
+    s.rotate();
+    s.append([slice({ stream: 3, lsn: 3, writes: [[2, v(3, 2)]] })]);
+    const votes = (): string[] => [
+      ...[1, 2, 3, 4, 5, 6].map((at) => s.vote(1, at)),
+      s.vote(2, 1),
+      ...[1, 2, 3].map((at) => s.vote(3, at)),
+    ];
+    const before = votes();
+    expect(before[6]).toBe("wait 1:1");
+    for (let file = 4; file < 9; file++) {
+      rotateTo(s, file);
+      s.tick();
+      expect(s.blocks[0]!.file).toBeGreaterThanOrEqual(file - 3);
+      s.crash();
+      expect(votes()).toEqual(before);
+    }
+    s.decide(1, decided(0, 6));
+    expect(s.read(1, point([1, 6]))).toMatchObject({ kind: "page", version: v(1, 6) });
+  });
+
+  test("with the file cut off behind the checkpoint, before what it carries, nothing is missing", () => {
+    const s = new BenchSegment({ settings: LAZY });
+    s.append(chainOf(1, 6));
+    s.file = 6;
+    const whole = s.blocks.length;
+    s.rotate();
+    // Checkpoint and carried slices are there, and have not been followed by anything durable.
+    for (let keep = whole; keep <= s.blocks.length; keep++) {
+      const t = new BenchSegment({ settings: LAZY });
+      t.blocks.push(...s.blocks.slice(0, keep));
+      t.crash();
+      expect([1, 6].map((at) => t.vote(1, at))).toEqual(["accept", "accept"]);
+    }
+  });
+
+  test("files that become free are trimmed without waiting for the next", () => {
+    const s = new BenchSegment({ settings: { mergeAboveBytes: 0 } });
+    s.append(chainOf(1, 6));
+    rotateTo(s, 2);
+    expect(s.trims.filter((before) => before > 1)).toEqual([]);
+    s.decide(1, decided(0, 6), { lowWater: point([1, 6]) });
+    s.tick();
+    s.tick();
+    expect(s.trims.at(-1)).toBe(2);
+    s.crash();
+    // A peer that lags is told that these are in the pages.
+    const [found] = s.say(1, {
+      type: "findTransaction",
+      request: 1,
+      pg: pgId(0),
+      stream: chainOf(1, 1)[0]!.stream,
+      transaction: "none" as never,
+    });
+    expect(found).toMatchObject({ mergedThrough: 6, scl: 6 });
+  });
+});
+
+describe("the low-water mark", () => {
+  const AGE = LIMITS.transactionAgeMs + 31_000;
+
+  function merged(s: BenchSegment): number {
+    s.tick();
+    s.tick();
+    return s.pages.size;
+  }
+
+  test("an open stream that never reports holds nothing back for ever", () => {
+    const s = new BenchSegment({ settings: { mergeAboveBytes: 0 } });
+    s.append([slice({ stream: 1, lsn: 1, writes: [[1, NONE]] })]);
+    s.append([slice({ stream: 2, lsn: 1, writes: [[2, NONE]] })]);
+    s.crash();
+    s.decide(1, decided(0, 1), { lowWater: point([1, 1]) });
+    expect(merged(s)).toBe(0);
+    s.tick(AGE);
+    s.decide(1, decided(0, 1), { lowWater: point([1, 1]) });
+    expect(merged(s)).toBe(1);
+  });
+
+  test("nor does one whose writer has fallen silent, with an old reader", () => {
+    const s = new BenchSegment({ settings: { mergeAboveBytes: 0 } });
+    s.append([slice({ stream: 1, lsn: 1, writes: [[1, NONE]] })]);
+    s.append([], { of: 2, lowWater: point() });
+    s.decide(1, decided(0, 1), { lowWater: point([1, 1]) });
+    expect(merged(s)).toBe(0);
+    s.tick(AGE - 60_000);
+    s.decide(1, decided(0, 1), { lowWater: point([1, 1]) });
+    expect(merged(s)).toBe(0);
+    s.tick(60_000);
+    s.decide(1, decided(0, 1), { lowWater: point([1, 1]) });
+    expect(merged(s)).toBe(1);
+    expect(s.read(1, point())).toEqual({ kind: "too-old" });
+  });
+});
+
+describe("memory", () => {
+  test("when it is used up new slices are refused, nothing acknowledged is lost, and merging makes room", () => {
+    const s = new BenchSegment({ settings: { mergeAboveBytes: 0, retainBytesMax: 0, keepBytesMax: 6000 } });
+    const slices = chainOf(1, 10);
+    const taken = slices.findIndex((one) => s.append([one])[0]!.state === "full");
+    expect(taken).toBeGreaterThan(3);
+    expect(s.append([slices[taken]!])).toMatchObject([{ state: "full", scl: taken }]);
+    s.decide(1, decided(0, taken), { lowWater: point([1, taken]) });
+    s.tick();
+    s.tick();
+    expect(s.append([slices[taken]!])).toMatchObject([{ state: "ok", scl: taken + 1 }]);
+  });
+
+  test("an old reader is overtaken before that", () => {
+    const s = new BenchSegment({ settings: { mergeAboveBytes: 0, retainBytesMax: 0, keepBytesMax: 6000 } });
+    const slices = chainOf(1, 10);
+    for (const one of slices.slice(0, 6))
+      s.append([one], {
+        lowWater: point(),
+        builtOn: point([1, one.lsn - 1]),
+        decisions: decided(0, one.lsn - 1),
+      });
+    s.tick();
+    expect(s.pages.size).toBe(0);
+    s.tick(6000);
+    s.tick();
+    expect(s.pages.size).toBe(1);
+    expect(s.read(1, point([1, 1]))).toEqual({ kind: "too-old" });
+    expect(s.read(1, point([1, 6]))).toMatchObject({ kind: "page", version: v(1, 5) });
+  });
+
+  test("pages that only the store knows of leave it", () => {
+    const s = new BenchSegment({ settings: { mergeAboveBytes: 0, idleChainsMax: 4 } });
+    for (let page = 0; page < 12; page++)
+      s.append([slice({ stream: 1, lsn: page + 1, writes: [[page, NONE]] })]);
+    s.decide(1, decided(0, 12), { lowWater: point([1, 12]) });
+    for (let i = 0; i < 4; i++) s.tick();
+    const [segment] = s.server.status()["segments"] as { chainsInMemory: number }[];
+    expect(segment!.chainsInMemory).toBeLessThan(6);
+    expect(s.read(3, point([1, 12]))).toMatchObject({ kind: "page", version: v(1, 4) });
+  });
+});
