@@ -155,4 +155,10 @@ export const CORPUS: readonly OnceFailed[] = [
     choices: {},
     wrong: "a damaged page was mended into one that lacked what was merged here and still in the log",
   },
+  {
+    seed: 7369,
+    choices: {},
+    wrong:
+      "a node ran while a manifest moved its vector: a closed stream was shown before one that it had seen settle",
+  },
 ];
