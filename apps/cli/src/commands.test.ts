@@ -136,9 +136,13 @@ describe("up and status", () => {
       endpoints: [expect.stringMatching(/^ws:/), expect.anything()],
     });
     expect(await asking).toBe(0);
-    expect(asked[0]!.objects.map((object) => object["name"])).toEqual(
-      ["writer", "writer", "writer"].map(() => expect.any(String)),
-    );
+    expect(asked[0]!.objects.map(({ event, name, state }) => [event, name ?? state])).toEqual([
+      ["status", "writer-1"],
+      ["status", "writer-2"],
+      ["status", "segment-a1"],
+      // There is one segment server, and four are needed.
+      ["health", "stalled"],
+    ]);
     expect(asked[0]!.objects[0]).toMatchObject({ event: "status", up: true, stream: 3, durable: 1_700 });
     expect(platform.stopped).toBe(1);
     expect(await readdir(dir)).toEqual([]);
@@ -212,8 +216,8 @@ describe("up and status", () => {
       });
     await platform.run("up", "--data", dir, "--port", "0");
     const lines = shown.split("\n").map((line) => line.trim().split(/ {2,}/));
-    const head = lines.find(([name]) => name === "segment server")!;
-    const row = lines.find(([name]) => name === "segment-a1")!;
+    const head = lines.findLast(([name]) => name === "segment server")!;
+    const row = lines.findLast(([name]) => name === "segment-a1")!;
     expect(Object.fromEntries(head.map((name, i) => [name, row[i]]))).toMatchObject({
       slices: "77",
       syncs: expect.stringMatching(/^\d+.000$/),

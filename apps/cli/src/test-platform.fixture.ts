@@ -4,7 +4,7 @@
  */
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { checkData, type ClusterNode, type ClusterOptions } from "@sixfold/cluster";
+import type { ClusterNode, ClusterOptions } from "@sixfold/cluster";
 import { makePlan, simulate } from "@sixfold/simulation";
 import { ReferenceDatabase, type ReferenceFault, type WorkloadOperations } from "@sixfold/workload";
 import * as benchProcedures from "./bench/procedures.ts";
@@ -59,7 +59,7 @@ export class TestPlatform {
       startCluster: (options, on) => this.startCluster(options, on, databases),
       startRawLog: () => this.startRawLog(),
       connect: async (endpoints) => remote(databases.get(endpoints[0]!)!),
-      checkData: this.options.checkData ?? checkData,
+      checkData: this.options.checkData ?? realCheck,
       startSimulator: async () => ({
         run: (seed, choices, line) => simulate(makePlan(seed, choices), { line }),
         close: async () => undefined,
@@ -168,3 +168,7 @@ function remote(db: ReferenceDatabase): ConnectedDatabase {
 function node(name: string, role: ClusterNode["role"], url: string): ClusterNode {
   return { name, role, az: "a", pid: 4242, url };
 }
+
+/** Loaded when needed: it brings the whole cluster with it. */
+const realCheck: Platform["checkData"] = async (options) =>
+  (await import("@sixfold/cluster")).checkData(options);
