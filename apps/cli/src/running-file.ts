@@ -30,15 +30,8 @@ export async function readRunningFile(dataDir: string): Promise<readonly Cluster
 
 /** Those of the nodes named there whose processes live: after a crash of `sixfold up` they end a little later than it. */
 export async function livingNodes(dataDir: string): Promise<readonly ClusterNode[]> {
-  return ((await readRunningFile(dataDir)) ?? []).filter(({ pid }) => isAlive(pid));
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // Somebody else's process lives as well.
-    return (error as NodeJS.ErrnoException).code === "EPERM";
-  }
+  const nodes = (await readRunningFile(dataDir)) ?? [];
+  // Loaded when needed: it brings the whole cluster with it.
+  const { isAlive } = await import("@sixfold/cluster");
+  return nodes.filter(({ pid }) => isAlive(pid));
 }

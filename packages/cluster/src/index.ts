@@ -8,6 +8,7 @@ export { checkData, type CheckOptions } from "./offline/check-data.ts";
 export type * from "./offline/data-report.ts";
 export { reportToSupervisor, type StepReporter } from "./monitor/step-reporter.ts";
 export { loadProcedures } from "./procedure-modules.ts";
+export { isAlive } from "./process-lock.ts";
 export { startRawLog, type RawLog, type RawLogOptions } from "./raw-log.ts";
 export { startSegmentHost, type RunningSegment, type SegmentHostOptions } from "./segment-host.ts";
 export { latencyBetween, localTopology, type Topology } from "./topology.ts";

@@ -27,12 +27,20 @@ export function holderOf(dataDir: string): number | undefined {
   return isAlive(pid) ? pid : undefined;
 }
 
-function isAlive(pid: number): boolean {
+/** Does the process run? One that has ended and whose parent has not asked how (a container's first process may never) does not. */
+export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
   } catch (error) {
     // Somebody else's process lives as well.
     return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+  try {
+    // `pid (name) state …`, and a name may hold anything but ends at the last parenthesis.
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    return stat.charAt(stat.lastIndexOf(")") + 2) !== "Z";
+  } catch {
+    // Not every system has it.
+    return true;
   }
 }
