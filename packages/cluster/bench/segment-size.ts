@@ -52,6 +52,7 @@ async function serve(directory: string): Promise<void> {
   // It ends with the process that reads what it says.
   process.stdout.on("error", () => process.exit());
   const began = performance.now();
+  const cpuBefore = process.cpuUsage();
   const running = await startSegmentHost(
     new NodeHost("segment-c2", directory),
     {
@@ -67,7 +68,11 @@ async function serve(directory: string): Promise<void> {
       if (level === "error") console.error(event, fields);
     }),
   );
-  console.log(JSON.stringify({ url: running.url, bootMs: began, openMs: performance.now() - began }));
+  const cpu = process.cpuUsage(cpuBefore);
+  const openCpuMs = (cpu.user + cpu.system) / 1000;
+  console.log(
+    JSON.stringify({ url: running.url, bootMs: began, openMs: performance.now() - began, openCpuMs }),
+  );
   setInterval(() => {
     const { heapUsed, external, arrayBuffers } = process.memoryUsage();
     const { storedPages, keptCost, toMerge, log } = running.status();
@@ -91,6 +96,7 @@ class Server {
   url = "";
   bootMs = 0;
   openMs = 0;
+  openCpuMs = 0;
   last: Sample | undefined;
   heapMax = 0;
   externalMax = 0;
@@ -104,11 +110,17 @@ class Server {
     });
     this.up = new Promise((resolve, reject) => {
       createInterface({ input: this.child.stdout! }).on("line", (line) => {
-        const said = JSON.parse(line) as Sample & { url?: string; bootMs: number; openMs: number };
+        const said = JSON.parse(line) as Sample & {
+          url?: string;
+          bootMs: number;
+          openMs: number;
+          openCpuMs: number;
+        };
         if (said.url !== undefined) {
           this.url = said.url;
           this.bootMs = said.bootMs;
           this.openMs = said.openMs;
+          this.openCpuMs = said.openCpuMs;
           resolve();
           return;
         }
@@ -225,7 +237,7 @@ async function measure(directory: string): Promise<void> {
   const readMs = performance.now() - killed;
   console.log(
     `restart: ${readMs.toFixed(0)} ms to the first page read, of which ${again.bootMs.toFixed(0)} loading the program and ` +
-      `${again.openMs.toFixed(0)} reading the log; up after ${upMs.toFixed(0)}`,
+      `${again.openMs.toFixed(0)} reading the log (${again.openCpuMs.toFixed(0)} of processor); up after ${upMs.toFixed(0)}`,
   );
   const wrong = await rereader.check(2000);
   await pause(600);

@@ -112,10 +112,11 @@ describe("gossip", () => {
     expect(asked.map(({ pg }) => pg)).toEqual(pgs);
     const image = new Uint8Array(GEOMETRY.pageBytes);
     const merged = new Map([[at.stream, 5]]);
-    const stored = encodePage({ version: v(1, 5), base: NONE, merged, image });
     // All answers come while the first one's page is on its way to the store.
     for (const { request, pg } of asked) {
-      const pages = pg === 1 ? [] : [{ page: pageId(pg * pagesPerPg(GEOMETRY)), stored }];
+      const page = pageId(pg * pagesPerPg(GEOMETRY));
+      const stored = encodePage(page, { version: v(1, 5), base: NONE, merged, image });
+      const pages = pg === 1 ? [] : [{ page, stored }];
       const answer = { type: "pulledPages", request, pg, pages, next: undefined, merged: [at] } as const;
       s.server.receive(12, answer, s.now);
     }

@@ -184,7 +184,7 @@ export class Merger {
     const token = ++this.tokens;
     this.batches.set(token, planned);
     const pages: (readonly [PageId, Uint8Array])[] = [];
-    for (const { chain, page } of planned) pages.push([chain.page, encodePage(page)]);
+    for (const { chain, page } of planned) pages.push([chain.page, encodePage(chain.page, page)]);
     effects.push({ kind: "storePages", token, pages });
   }
 }

@@ -187,7 +187,7 @@ export class PageTable {
       chain = new PageChain(page);
       const bytes = this.store.get(page);
       if (bytes !== undefined) {
-        const stored = decodePage(bytes, this.trusts);
+        const stored = decodePage(page, bytes, this.trusts);
         if (stored === undefined) chain.isCorrupt = true;
         else chain.restore(stored);
       }
@@ -204,7 +204,7 @@ export class PageTable {
   /** The page's stored value; undefined if it was never stored, `"corrupt"` if it fails its check. */
   storedPage(page: PageId): StoredPage | "corrupt" | undefined {
     const bytes = this.store.get(page);
-    return bytes === undefined ? undefined : (decodePage(bytes, this.trusts) ?? "corrupt");
+    return bytes === undefined ? undefined : (decodePage(page, bytes, this.trusts) ?? "corrupt");
   }
 
   /** Forgets the pages that only the store has anything to say of. O(pages known). */

@@ -1,25 +1,31 @@
 /**
  * The stored value of a merged page, one value so that version, vector and image can never part:
  *
- *     u32   CRC-32 of everything after it
- *     u8    1 (form)
+ *     u32   CRC-32 of everything after it, begun with the page's id
+ *     u8    2 (form)
  *     u8    number of components
+ *     u32   bytes of the image
+ *     u32   where its gap begins, u32 the bytes of that
  *     f64   version: stream, lsn
  *     f64   base of that version: stream, lsn
  *     f64   per component: stream, lsn
- *     bytes image
+ *     bytes image, without its gap
  *
- * (little endian; integers as f64, exact to 2^53). The components say per stream up to which LSN its committed
+ * (little endian; integers as f64, exact to 2^53). A page that stands under another's id fails the check like a damaged one. The gap is
+ * zeros: the free middle of a page that is not full. Without it most pages of 8 KiB fit into two of the page store's own pages
+ * and not into three. The components say per stream up to which LSN its committed
  * deltas of this page are in the image. The LSNs of one stream ascend along a page's chain (a writer commits in LSN
  * order and never builds a lower LSN on a higher), so "was this delta merged?" is one comparison, however
  * old it is. Recovery and copying rest on that.
  */
-import { lsn, NONE, streamId, type PageVersion, type StreamId } from "@sixfold/model";
+import { lsn, NONE, streamId, type PageId, type PageVersion, type StreamId } from "@sixfold/model";
 import { crc32 } from "@sixfold/wire";
 
-const FORM = 1;
-const HEADER = 4 + 1 + 1;
+const FORM = 2;
+const HEADER = 4 + 1 + 1 + 4 + 4 + 4;
 const VERSION = 16;
+/** Gaps are looked for at this distance: none of twice the length is missed, a shorter one saves nothing. */
+const PROBE = 64;
 /** Components are a byte; the oldest streams go first when it overflows, for their slices are long gone. */
 export const COMPONENTS_MAX = 255;
 
@@ -30,28 +36,34 @@ export interface StoredPage {
   readonly image: Uint8Array;
 }
 
-export function encodePage(page: StoredPage): Uint8Array {
+export function encodePage(id: PageId, page: StoredPage): Uint8Array {
+  const { image } = page;
   const components = [...page.merged].sort(([a], [b]) => a - b).slice(-COMPONENTS_MAX);
   const at = HEADER + VERSION * (2 + components.length);
-  const out = new Uint8Array(at + page.image.length);
+  const gap = widestGap(image);
+  const out = new Uint8Array(at + image.length - gap.bytes);
   const view = new DataView(out.buffer);
   view.setUint8(4, FORM);
   view.setUint8(5, components.length);
+  view.setUint32(6, image.length, true);
+  view.setUint32(10, gap.from, true);
+  view.setUint32(14, gap.bytes, true);
   writeVersion(view, HEADER, page.version.stream, page.version.lsn);
   writeVersion(view, HEADER + VERSION, page.base.stream, page.base.lsn);
   for (let i = 0; i < components.length; i++)
     writeVersion(view, HEADER + VERSION * (2 + i), components[i]![0], components[i]![1]);
-  out.set(page.image, at);
-  view.setUint32(0, crc32(out.subarray(4)), true);
+  out.set(image.subarray(0, gap.from), at);
+  out.set(image.subarray(gap.from + gap.bytes), at + gap.from);
+  view.setUint32(0, crc32(out.subarray(4), id), true);
   return out;
 }
 
-/** The page, its image a view into `stored`; undefined if it is damaged. O(bytes), for the checksum. `trusts` is planted: it is not looked at. */
-export function decodePage(stored: Uint8Array, trusts = false): StoredPage | undefined {
+/** The page; undefined if it is damaged, or another's. The image is a view into `stored` if it has no gap. O(bytes), for the checksum. `trusts` is planted: it is not looked at. */
+export function decodePage(id: PageId, stored: Uint8Array, trusts = false): StoredPage | undefined {
   if (stored.length < HEADER + 2 * VERSION) return undefined;
   const view = new DataView(stored.buffer, stored.byteOffset, stored.byteLength);
   if (view.getUint8(4) !== FORM) return undefined;
-  if (!trusts && view.getUint32(0, true) !== crc32(stored.subarray(4))) return undefined;
+  if (!trusts && view.getUint32(0, true) !== crc32(stored.subarray(4), id)) return undefined;
   const n = view.getUint8(5);
   const at = HEADER + VERSION * (2 + n);
   if (at > stored.length) return undefined;
@@ -60,12 +72,41 @@ export function decodePage(stored: Uint8Array, trusts = false): StoredPage | und
     const from = HEADER + VERSION * (2 + i);
     merged.set(streamId(view.getFloat64(from, true)), view.getFloat64(from + 8, true));
   }
-  return {
-    version: readVersion(view, HEADER),
-    base: readVersion(view, HEADER + VERSION),
-    merged,
-    image: stored.subarray(at),
-  };
+  const gap = { from: view.getUint32(10, true), bytes: view.getUint32(14, true) };
+  const image = imageWith(gap, stored.subarray(at), view.getUint32(6, true));
+  if (image === undefined) return undefined;
+  return { version: readVersion(view, HEADER), base: readVersion(view, HEADER + VERSION), merged, image };
+}
+
+interface Gap {
+  readonly from: number;
+  readonly bytes: number;
+}
+
+/** The image's longest run of zeros, unless it is short. */
+function widestGap(image: Uint8Array): Gap {
+  let widest = { from: 0, bytes: 0 };
+  for (let at = PROBE; at < image.length;) {
+    let end = at;
+    while (end < image.length && image[end] === 0) end += 1;
+    if (end > at) {
+      let from = at;
+      while (from > 0 && image[from - 1] === 0) from -= 1;
+      if (end - from > widest.bytes) widest = { from, bytes: end - from };
+    }
+    at = Math.floor(end / PROBE) * PROBE + PROBE;
+  }
+  return widest.bytes >= PROBE ? widest : { from: 0, bytes: 0 };
+}
+
+/** Undefined if the parts do not make one (only a planted bug sees that: the checksum is right). */
+function imageWith(gap: Gap, rest: Uint8Array, bytes: number): Uint8Array | undefined {
+  if (rest.length + gap.bytes !== bytes || gap.from > rest.length) return undefined;
+  if (gap.bytes === 0) return rest;
+  const image = new Uint8Array(bytes);
+  image.set(rest.subarray(0, gap.from));
+  image.set(rest.subarray(gap.from), gap.from + gap.bytes);
+  return image;
 }
 
 function writeVersion(view: DataView, at: number, stream: number, lsnAt: number): void {

@@ -162,7 +162,8 @@ describe("planted bugs of a segment", () => {
       s.rotate();
       s.tick();
       s.crash();
-      s.pages.get(pageId(P))![300]! ^= 1;
+      const stored = s.pages.get(pageId(P))!;
+      stored[stored.length - 1]! ^= 1;
       return s.read(P, point([1, 1])).kind;
     };
     expect(bothWays("page-checksum-ignored", {}, script)).toEqual(["corrupt", "page"]);
@@ -175,7 +176,7 @@ describe("planted bugs of a segment", () => {
       hear(s, { decisions: decided(9, 9), mergedThrough: lsn(9) });
       const pull = s.heard.splice(0).find(({ message }) => message.type === "pullPages")?.message;
       if (pull?.type !== "pullPages") return "no copy";
-      const stored = encodePage({
+      const stored = encodePage(pageId(1), {
         version: v(1, 8),
         base: NONE,
         merged: new Map([[first(1).stream, 8]]),

@@ -81,7 +81,7 @@ export class SegmentCopy {
     const pages: (readonly [PageChain, StoredPage])[] = [];
     for (const { page, stored } of m.pages) {
       if (copy.mends !== undefined && page !== copy.mends) continue;
-      const decoded = decodePage(stored);
+      const decoded = decodePage(page, stored);
       const chain = state.pages.at(page);
       if (decoded === undefined) {
         this.copies.delete(state);
@@ -137,7 +137,8 @@ export function answerPullPages(
   const pages: { page: PageId; stored: Uint8Array }[] = [];
   for (const page of ids) {
     const stored = store.get(page);
-    if (stored === undefined || decodePage(stored) === undefined) return { type: "damaged", damaged: page };
+    if (stored === undefined || decodePage(page, stored) === undefined)
+      return { type: "damaged", damaged: page };
     pages.push({ page, stored });
   }
   const last = ids.at(-1) as number | undefined;
@@ -180,7 +181,7 @@ export function answerMend(
     chain.detached.length > 0 ? undefined : imageOf(state, chain, chain.changes.length, pageBytes);
   if (stored === "corrupt") return { type: "damaged", damaged: page };
   if (stored === undefined) return undefined;
-  const pages = [{ page, stored: encodePage(stored) }];
+  const pages = [{ page, stored: encodePage(page, stored) }];
   return { type: "pulledPages", request, pg: state.pg, pages, next: undefined, merged: [] };
 }
 

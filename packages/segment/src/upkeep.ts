@@ -221,7 +221,7 @@ export class Upkeep {
     for (const page of ids) {
       const stored = pages.get(page);
       const state = pgs.get(Math.floor(page / pagesPerPg(geometry)) as PgId);
-      if (stored === undefined || state === undefined || decodePage(stored) !== undefined) continue;
+      if (stored === undefined || state === undefined || decodePage(page, stored) !== undefined) continue;
       this.mendFound(state, page, now);
     }
     const last = ids.at(-1) as number | undefined;
