@@ -15,7 +15,17 @@
  *     ... records | part 0 | part 1 | part 2 | records ...      whole: counts where its last part stands
  *     ... records | part 0 | part 1 |  (crash)  | records ...   torn: does not count, and what it would have replaced stays
  */
-import { ACCEPT, lsn, pgId, streamId, type Lsn, type PgId, type StreamId, type Vote } from "@sixfold/model";
+import {
+  ACCEPT,
+  epoch,
+  lsn,
+  pgId,
+  streamId,
+  type Lsn,
+  type PgId,
+  type StreamId,
+  type Vote,
+} from "@sixfold/model";
 import type { LogRecord } from "@sixfold/wire";
 import { settleClosed } from "./fence-close.ts";
 import type { PgState } from "./pg-state.ts";
@@ -40,6 +50,9 @@ interface CheckpointState {
   readonly pgs: readonly {
     readonly pg: number;
     readonly settledThrough: number;
+    /** Of a newcomer. */
+    readonly since?: number;
+    readonly isWhole?: boolean;
     readonly streams: readonly StreamState[];
   }[];
   readonly promised: Seat["promised"];
@@ -66,6 +79,7 @@ export function writeCheckpoint(pgs: ReadonlyMap<PgId, PgState>, seat: Seat): Lo
     pgs: [...pgs.values()].map((p) => ({
       pg: p.pg,
       settledThrough: p.settledThrough,
+      ...(p.since === 0 ? {} : { since: p.since, isWhole: p.isWhole }),
       streams: [...p.streams.values()].map(saveStream),
     })),
     promised: seat.promised,
@@ -147,7 +161,7 @@ function saveStream(log: StreamLog): StreamState {
 
 /** Where recovery puts what it reads. */
 export interface RecoveryInto {
-  readonly pgs: ReadonlyMap<PgId, PgState>;
+  readonly pgs: Map<PgId, PgState>;
   readonly seat: Seat;
   readonly parts: CheckpointParts;
   pg(pg: PgId): PgState;
@@ -181,6 +195,16 @@ export function replay(into: RecoveryInto, record: LogRecord, file: number): voi
         { final: record.final, tail: record.tail },
         record.decisions,
       );
+      return;
+    case "newcomer": {
+      const state = into.pg(record.pg);
+      state.since = record.since;
+      state.isWhole = record.isWhole;
+      return;
+    }
+    case "left":
+      into.pgs.get(record.pg)?.forget();
+      into.pgs.delete(record.pg);
       return;
     case "seat":
       into.seat.promised = record.promised;
@@ -223,6 +247,8 @@ function readCheckpoint(into: RecoveryInto, bytes: Uint8Array): void {
   for (const saved of state.pgs) {
     const pg = into.pg(pgId(saved.pg));
     pg.settledThrough = streamId(saved.settledThrough);
+    pg.since = epoch(saved.since ?? 0);
+    pg.isWhole = saved.isWhole ?? true;
     const stated = new Set<StreamId>();
     for (const s of saved.streams) {
       stated.add(streamId(s.stream));

@@ -117,7 +117,15 @@ describe("gossip", () => {
       const page = pageId(pg * pagesPerPg(GEOMETRY));
       const stored = encodePage(page, { version: v(1, 5), base: NONE, merged, image });
       const pages = pg === 1 ? [] : [{ page, stored }];
-      const answer = { type: "pulledPages", request, pg, pages, next: undefined, merged: [at] } as const;
+      const answer = {
+        type: "pulledPages",
+        request,
+        pg,
+        pages,
+        next: undefined,
+        merged: [at],
+        settledThrough: streamId(0),
+      } as const;
       s.server.receive(12, answer, s.now);
     }
     s.drain();

@@ -89,7 +89,7 @@ export class Merger {
     for (const log of [...kept.logs]) {
       if (planned.length >= settings.mergePagesPerTick) break;
       const state = pgs.get(log.pg);
-      if (state !== undefined) this.planLog(state, log, { bound, pageBytes, beforeFile, planned });
+      if (state?.isWhole === true) this.planLog(state, log, { bound, pageBytes, beforeFile, planned });
       kept.logs.delete(log);
       kept.logs.add(log);
     }

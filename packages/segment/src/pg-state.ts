@@ -6,9 +6,11 @@
  */
 import type { Ack, ForeignWait, LogRecord, SliceVote } from "@sixfold/wire";
 import {
+  epoch,
   streamId,
   type Decision,
   type EntryId,
+  type Epoch,
   type Lsn,
   type NodeName,
   type PageId,
@@ -53,6 +55,10 @@ export class PgState implements Ballots {
   readonly streams = new Map<StreamId, StreamLog>();
   readonly planted: PlantedBugs | undefined;
   settledThrough: StreamId = streamId(0);
+  /** The epoch in which this server came to the PG; 0 if it has kept it from its beginning. */
+  since: Epoch = epoch(0);
+  /** False while a newcomer still lacks something of before: it answers no reads, settles nothing, and merges nothing. */
+  isWhole = true;
   /** Pages whose waiters and holders must be voted on again this turn. */
   readonly dirty = new Set<PageChain>();
   /** Exclusive streams with decided slices that are not on the chains yet. */
@@ -78,6 +84,12 @@ export class PgState implements Ballots {
       this.streams.set(stream, log);
     }
     return log;
+  }
+
+  /** It is another's affair now: what it has taken in memory is free. */
+  forget(): void {
+    for (const log of this.streams.values()) log.forget();
+    this.pages.clear();
   }
 }
 

@@ -3,7 +3,7 @@
  * value is the rule's, the right one the bug's.
  */
 import { describe, expect, test } from "vitest";
-import { lsn, nodeName, NONE, pageId, type PlantedBug } from "@sixfold/model";
+import { lsn, nodeName, NONE, pageId, streamId, type PlantedBug } from "@sixfold/model";
 import type { StorageMessage } from "@sixfold/wire";
 import { encodePage } from "./page-image.ts";
 import { BenchSegment, decided, GEOMETRY, KEEP, MANIFEST, point, slice, v } from "./testing/bench-segment.ts";
@@ -191,6 +191,7 @@ describe("planted bugs of a segment", () => {
           pages: [{ page: pageId(1), stored }],
           next: pageId(2),
           merged: [{ stream: first(1).stream, through: lsn(9), tail: lsn(9) }],
+          settledThrough: streamId(0),
         },
         s.now,
       );

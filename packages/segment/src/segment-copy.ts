@@ -27,9 +27,18 @@ interface Copy {
   request: number;
   from: PageId;
   at: number;
-  merged: Map<StreamId, { through: Lsn; tail: Lsn }> | undefined;
+  copied: Copied | undefined;
   /** The answer that is being stored; then the next is asked for. */
   storing: boolean;
+}
+
+/** What the copied pages hold, as of the first answer. */
+export interface Copied {
+  readonly peer: NodeName;
+  /** Of all streams that the peer still knew. */
+  readonly merged: ReadonlyMap<StreamId, { readonly through: Lsn; readonly tail: Lsn }>;
+  /** Of others up to this, everything. */
+  readonly settledThrough: StreamId;
 }
 
 export type SendTo = (peer: NodeName, m: StorageMessage) => boolean;
@@ -50,6 +59,14 @@ export class SegmentCopy {
     return this.copies.size;
   }
 
+  isUnderWay(state: PgState): boolean {
+    return this.copies.has(state);
+  }
+
+  forget(state: PgState): void {
+    this.copies.delete(state);
+  }
+
   /** Begins, unless one is under way for the PG. */
   begin(state: PgState, peer: NodeName, firstPage: PageId, now: number, send: SendTo, mends?: PageId): void {
     if (this.copies.has(state)) return;
@@ -59,7 +76,7 @@ export class SegmentCopy {
       request: 0,
       from: mends ?? firstPage,
       at: now,
-      merged: undefined,
+      copied: undefined,
       storing: false,
     };
     this.copies.set(state, copy);
@@ -77,7 +94,11 @@ export class SegmentCopy {
     const copy = this.copies.get(state);
     if (copy === undefined || copy.request !== m.request || copy.storing) return undefined;
     copy.at = now;
-    copy.merged ??= new Map(m.merged.map((s) => [s.stream, { through: s.through, tail: s.tail }]));
+    copy.copied ??= {
+      peer: copy.peer,
+      merged: new Map(m.merged.map((s) => [s.stream, { through: s.through, tail: s.tail }])),
+      settledThrough: m.settledThrough,
+    };
     const pages: (readonly [PageChain, StoredPage])[] = [];
     for (const { page, stored } of m.pages) {
       if (copy.mends !== undefined && page !== copy.mends) continue;
@@ -98,11 +119,7 @@ export class SegmentCopy {
   }
 
   /** What was taken is stored. Asks on, or returns where the copied segment now stands. */
-  stored(
-    state: PgState,
-    now: number,
-    send: SendTo,
-  ): ReadonlyMap<StreamId, { through: Lsn; tail: Lsn }> | undefined {
+  stored(state: PgState, now: number, send: SendTo): Copied | undefined {
     const copy = this.copies.get(state);
     if (copy === undefined || !copy.storing) return undefined;
     copy.storing = false;
@@ -112,7 +129,7 @@ export class SegmentCopy {
       return undefined;
     }
     this.copies.delete(state);
-    return copy.mends === undefined ? copy.merged : undefined;
+    return copy.mends === undefined ? copy.copied : undefined;
   }
 
   private ask(state: PgState, copy: Copy, now: number, send: SendTo): void {
@@ -142,9 +159,11 @@ export function answerPullPages(
     pages.push({ page, stored });
   }
   const last = ids.at(-1) as number | undefined;
-  const merged = [...state.streams.values()]
-    .filter((log) => log.mergedThrough > 0)
-    .map((log) => ({ stream: log.stream, through: log.mergedThrough, tail: log.droppedTail }));
+  const merged = [...state.streams.values()].map((log) => ({
+    stream: log.stream,
+    through: log.mergedThrough,
+    tail: log.droppedTail,
+  }));
   return {
     type: "pulledPages",
     request: m.request,
@@ -152,6 +171,7 @@ export function answerPullPages(
     pages,
     next: last === undefined || last + 1 >= endPage ? undefined : pageId(last + 1),
     merged,
+    settledThrough: state.settledThrough,
   };
 }
 
@@ -182,7 +202,15 @@ export function answerMend(
   if (stored === "corrupt") return { type: "damaged", damaged: page };
   if (stored === undefined) return undefined;
   const pages = [{ page, stored: encodePage(page, stored) }];
-  return { type: "pulledPages", request, pg: state.pg, pages, next: undefined, merged: [] };
+  return {
+    type: "pulledPages",
+    request,
+    pg: state.pg,
+    pages,
+    next: undefined,
+    merged: [],
+    settledThrough: state.settledThrough,
+  };
 }
 
 /** Has every slice that is lost been put on its pages here? */

@@ -15,6 +15,7 @@ import type {
   AskVotes,
   FindTransaction,
   LogRecord,
+  ManifestTold,
   Outcomes,
   ReadPage,
   StorageMessage,
@@ -24,6 +25,7 @@ import { carry } from "./carry.ts";
 import { CheckpointParts, replay, writeCheckpoint } from "./checkpoint.ts";
 import { Decider } from "./decide.ts";
 import { close, fence } from "./fence-close.ts";
+import { Keeping } from "./keeping.ts";
 import { Kept } from "./kept.ts";
 import { KnownGeometry } from "./known-geometry.ts";
 import { Merger } from "./merge.ts";
@@ -49,6 +51,8 @@ const NODES_ONLY: ReadonlySet<string> = new Set([
   "findTransaction",
   "manifestPrepare",
   "manifestAccept",
+  "manifestTold",
+  "askCopied",
 ]);
 const SEGMENTS_ONLY: ReadonlySet<string> = new Set([
   "positions",
@@ -73,6 +77,7 @@ export class SegmentServer {
   private readonly peers = new Map<Link, Peer>();
   private readonly seat: Seat;
   private readonly geometry: KnownGeometry;
+  private readonly keeping: Keeping;
   private readonly upkeep: Upkeep;
   private readonly kept = new Kept<StreamLog>();
   private readonly chains = new ChainCount();
@@ -106,11 +111,12 @@ export class SegmentServer {
     this.name = options.name;
     this.settings = { ...DEFAULT_SETTINGS, ...options.settings };
     this.geometry = new KnownGeometry(this.settings.geometry);
+    this.keeping = new Keeping(this.name);
     this.planted = options.planted ?? NO_BUGS;
     this.seat = new Seat(this.planted);
     this.merger = new Merger(this.settings, this.counters, this.kept, this.chains);
     this.cache = new ImageCache(this.settings.imageCacheBytes);
-    const { settings, effects, pgs, seat, merger, cache, counters, geometry } = this;
+    const { settings, effects, pgs, seat, merger, cache, counters, geometry, keeping } = this;
     this.upkeep = new Upkeep({
       settings,
       effects,
@@ -120,6 +126,7 @@ export class SegmentServer {
       cache,
       counters,
       geometry,
+      keeping,
       pages: options.pages,
       isCrowded: () => this.isCrowded,
       pg: (pg) => this.pg(pg),
@@ -229,6 +236,8 @@ export class SegmentServer {
     if (SEGMENTS_ONLY.has(m.type) && peer.role !== "segment")
       return this.refuse(from, `${m.type} comes from segment servers only`);
     if ("pg" in m && !this.geometry.isPg(m.pg)) return this.refuse(from, `there is no PG ${m.pg}`);
+    // Who speaks knows an older manifest, or a newer one that he has not told yet.
+    if ("pg" in m && !this.pgs.has(m.pg) && this.keeping.roleIn(m.pg).kind === "stranger") return;
     const turn = this.begin();
     const fault = this.dispatch(peer, m, now, turn);
     if (fault !== undefined) this.refuse(from, fault);
@@ -258,17 +267,46 @@ export class SegmentServer {
         this.seat.accept(m, from, turn);
         this.geometry.learn(this.seat);
         return undefined;
+      case "manifestTold":
+        return this.told(m, turn);
+      case "askCopied": {
+        const { request, pg } = m;
+        const isWhole = this.pgs.get(pg)?.isWhole === true;
+        return turn.after({
+          kind: "send",
+          to: from,
+          message: { type: "copied", request, pg, isWhole },
+        }) as undefined;
+      }
       case "manifestPeek":
         return this.seat.peek(m, from, turn) as undefined;
       case "askStatus":
-        this.effects.push({
-          kind: "send",
-          to: from,
-          message: { type: "status", request: m.request, status: this.status() },
-        });
-        return undefined;
+        return this.answer(from, { type: "status", request: m.request, status: this.status() });
       default:
         return this.upkeep.receive(peer, m, now, turn, this.file);
+    }
+  }
+
+  /** PGs come and go with the manifest. */
+  private told({ value }: ManifestTold, turn: Turn): undefined {
+    if (!this.keeping.learn(value)) return;
+    this.geometry.known ??= value.geometry;
+    for (const { pg, since } of this.keeping.joining) {
+      const state = this.pg(pg);
+      if (state.since >= since) continue;
+      state.since = since;
+      state.isWhole = false;
+      turn.record({ kind: "newcomer", pg, since, isWhole: false });
+      turn.say("info", "segment-joins", { pg });
+    }
+    for (const [pg, state] of this.pgs) {
+      if (!this.keeping.hasLeft(state)) continue;
+      this.upkeep.forget(state);
+      state.forget();
+      this.pgs.delete(pg);
+      this.deciders.delete(state);
+      turn.record({ kind: "left", pg });
+      turn.say("info", "segment-left", { pg });
     }
   }
 
@@ -288,7 +326,8 @@ export class SegmentServer {
     const fault = checkSlices(m, pageBytes, pagesPerPg);
     if (fault !== undefined) return fault;
     this.merger.lowWater.report(m.stream, m.lowWater, m.builtOn, now);
-    if (m.lowWater.settledThrough > state.settledThrough) this.settle(m.lowWater.settledThrough);
+    if (state.isWhole && m.lowWater.settledThrough > state.settledThrough)
+      this.settle(m.lowWater.settledThrough);
     const decider = this.decider(state);
     // An exclusive predecessor's slices go on their chains before anyone votes on what builds on them.
     if (!m.exclusive && state.toIndex.size > 0) decider.index(Number.POSITIVE_INFINITY, turn);
@@ -305,16 +344,13 @@ export class SegmentServer {
     // Without the manifest's geometry nobody knows how large an image is.
     const { known } = this.geometry;
     const answer =
-      known === undefined ? ({ kind: "behind" } as const) : readPage(state, this.cache, m, known.pageBytes);
+      known === undefined || !state.isWhole
+        ? ({ kind: "behind" } as const)
+        : readPage(state, this.cache, m, known.pageBytes);
     if (answer.kind === "behind") this.counters.readsBehind += 1;
     if (this.options.traced === true) sayAnswer(m, answer, this.effects);
     if (answer.kind === "corrupt") this.upkeep.mend(state, m.page, now);
-    this.effects.push({
-      kind: "send",
-      to: from,
-      message: { type: "pageRead", request: m.request, pg: m.pg, page: m.page, answer },
-    });
-    return undefined;
+    return this.answer(from, { type: "pageRead", request: m.request, pg: m.pg, page: m.page, answer });
   }
 
   private askVotes(m: AskVotes, from: Link, turn: Turn): undefined {
@@ -409,6 +445,7 @@ export class SegmentServer {
   private settle(through: PgState["settledThrough"]): void {
     this.merger.lowWater.settle(through);
     for (const state of this.pgs.values()) {
+      if (!state.isWhole) continue;
       state.settledThrough = through > state.settledThrough ? through : state.settledThrough;
       for (const [stream, log] of state.streams)
         if (stream <= through && log.isComplete && log.count === 0) state.streams.delete(stream);
@@ -434,6 +471,11 @@ export class SegmentServer {
     let decider = this.deciders.get(state);
     if (decider === undefined) this.deciders.set(state, (decider = new Decider(state, this.counters)));
     return decider;
+  }
+
+  /** Says what no sync is needed for. */
+  private answer(to: Link, message: StorageMessage): undefined {
+    this.effects.push({ kind: "send", to, message });
   }
 
   private refuse(link: Link, reason: string): void {

@@ -11,6 +11,7 @@ export function statusOf(
   let logBytes = 0;
   const segments = [...pgs.values()].map((state) => ({
     pg: state.pg,
+    isWhole: state.isWhole,
     chainsInMemory: state.pages.size,
     settledThrough: state.settledThrough,
     streams: [...state.streams.values()].map((log) => {

@@ -4,12 +4,21 @@
  * All of it is background work, bounded per tick, and none of it makes a vote.
  */
 import { pageId, pagesPerPg, type Geometry, type NodeName, type PageId, type PgId } from "@sixfold/model";
-import type { PulledPages, PulledSlices, PullPages, PullSlices, StorageMessage } from "@sixfold/wire";
+import type {
+  Positions,
+  PulledPages,
+  PulledSlices,
+  PullPages,
+  PullSlices,
+  StorageMessage,
+} from "@sixfold/wire";
 import { writeCheckpoint } from "./checkpoint.ts";
 import type { Decider } from "./decide.ts";
 import { Gossip } from "./gossip.ts";
+import type { Keeping } from "./keeping.ts";
 import type { KnownGeometry } from "./known-geometry.ts";
 import type { Merger } from "./merge.ts";
+import { Newcomers } from "./newcomer.ts";
 import { decodePage } from "./page-image.ts";
 import type { ImageCache } from "./page-reader.ts";
 import type { Counters, PgState, Turn } from "./pg-state.ts";
@@ -28,6 +37,7 @@ export interface UpkeepOptions {
   readonly cache: ImageCache;
   readonly counters: Counters;
   readonly geometry: KnownGeometry;
+  readonly keeping: Keeping;
   /** No memory for further slices. */
   readonly isCrowded: () => boolean;
   readonly pg: (pg: PgId) => PgState;
@@ -38,6 +48,7 @@ export class Upkeep {
   private readonly o: UpkeepOptions;
   private readonly gossip: Gossip;
   private readonly copies: SegmentCopy;
+  private readonly newcomers = new Newcomers();
   /** The newest link of each segment server. */
   private readonly links = new Map<NodeName, Link>();
   /** Copied pages that wait until the page store is free. */
@@ -70,12 +81,14 @@ export class Upkeep {
   peerDown(peer: Peer): void {
     if (this.links.get(peer.name) !== peer.link) return;
     this.links.delete(peer.name);
+    this.newcomers.peerDown(peer.name);
     for (const state of this.o.pgs.values()) this.gossip.forget(state, peer.name);
   }
 
   tick(now: number, turn: Turn): void {
     if (now - this.lastRound >= this.o.settings.gossipMs) this.round(now, turn);
     this.copies.tick(now);
+    for (const state of this.o.pgs.values()) if (this.newcomers.needsPages(state)) this.join(state, now);
     const { known } = this.o.geometry;
     if (known !== undefined) this.scrub(known, now);
   }
@@ -83,12 +96,8 @@ export class Upkeep {
   /** Messages that only segment servers say. Returns what is wrong with one. */
   receive(peer: Peer, m: StorageMessage, now: number, turn: Turn, file: number): string | undefined {
     switch (m.type) {
-      case "positions": {
-        const state = this.o.pg(m.pg);
-        this.gossip.positions(state, peer.name, m);
-        this.pull(state, now);
-        return undefined;
-      }
+      case "positions":
+        return this.positions(peer, m, now, turn);
       case "pullSlices":
         return this.answerSlices(peer, m);
       case "pulledSlices":
@@ -124,8 +133,28 @@ export class Upkeep {
       const fields = { pg: state.pg, page };
       this.o.effects.push({ kind: "log", level: "error", event: "page-corrupt", fields });
     }
-    const peer = [...this.links.keys()][this.mendings++ % Math.max(1, this.links.size)];
+    const peer = this.nextPeer(state.pg);
     if (peer !== undefined) this.copies.begin(state, peer, page, now, this.sendTo, page);
+  }
+
+  /** Copies all pages of an old member, each time of the next one. */
+  private join(state: PgState, now: number): void {
+    const { geometry, keeping } = this.o;
+    if (geometry.known === undefined || this.copies.isUnderWay(state)) return;
+    const peer = this.nextPeer(state.pg);
+    if (peer === undefined || !keeping.isOldMember(state.pg, peer)) return;
+    this.copies.begin(state, peer, geometry.firstPage(state.pg), now, this.sendTo);
+  }
+
+  /** What this server kept of the PG is another's affair now. */
+  forget(state: PgState): void {
+    this.copies.forget(state);
+    this.newcomers.forget(state);
+  }
+
+  private nextPeer(pg: PgId): NodeName | undefined {
+    const peers = [...this.links.keys()].filter((peer) => this.o.keeping.isPeer(pg, peer));
+    return peers[this.mendings++ % Math.max(1, peers.length)];
   }
 
   private mendFound(state: PgState, page: PageId, now: number): void {
@@ -138,7 +167,8 @@ export class Upkeep {
     for (const state of this.o.pgs.values()) {
       const message = this.gossip.round(state);
       // After the sync: a peer may drop what it believes that all others have.
-      for (const link of this.links.values()) turn.after({ kind: "send", to: link, message });
+      for (const [peer, link] of this.links)
+        if (this.o.keeping.isPeer(state.pg, peer)) turn.after({ kind: "send", to: link, message });
       this.pull(state, now);
     }
     if (this.o.geometry.known !== undefined) return;
@@ -149,6 +179,18 @@ export class Upkeep {
   private pull(state: PgState, now: number): void {
     if (this.o.isCrowded()) return;
     this.o.counters.pulls += this.gossip.pull(state, now, this.sendTo);
+  }
+
+  private positions(peer: Peer, m: Positions, now: number, turn: Turn): undefined {
+    if (!this.o.keeping.isPeer(m.pg, peer.name)) return;
+    const state = this.o.pg(m.pg);
+    this.gossip.positions(state, peer.name, m);
+    this.pull(state, now);
+    if (!this.newcomers.completes(state, peer.name)) return;
+    state.isWhole = true;
+    const { pg, since } = state;
+    turn.record({ kind: "newcomer", pg, since, isWhole: true });
+    turn.say("info", "segment-joined", { pg, from: peer.name });
   }
 
   private answerSlices(peer: Peer, m: PullSlices): undefined {
@@ -174,6 +216,7 @@ export class Upkeep {
   private answerPages(peer: Peer, m: PullPages, now: number): undefined {
     if (this.o.geometry.known === undefined) return;
     const state = this.o.pg(m.pg);
+    if (!state.isWhole) return;
     const { pagesPerPg: pages, pageBytes } = this.o.geometry.bounds();
     const end = this.o.geometry.firstPage(m.pg) + pages;
     const answer =
@@ -198,15 +241,17 @@ export class Upkeep {
   }
 
   private copyStored(state: PgState, now: number, turn: Turn): void {
-    const merged = this.copies.stored(state, now, this.sendTo);
-    if (merged === undefined) return;
+    const copied = this.copies.stored(state, now, this.sendTo);
+    if (copied === undefined) return;
     const decider = this.o.decider(state);
-    for (const [stream, { through, tail }] of merged) {
+    for (const [stream, { through, tail }] of copied.merged) {
+      if (through === 0) continue;
       const log = state.log(stream);
       decider.release(log, through);
       log.jump(through, tail);
       turn.steps?.copied(log, through);
     }
+    this.newcomers.copied(state, copied, decider);
     decider.revote(turn);
     for (const record of writeCheckpoint(this.o.pgs, this.o.seat))
       this.o.effects.push({ kind: "persist", records: [record], then: [] });

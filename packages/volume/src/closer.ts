@@ -15,13 +15,16 @@
 import {
   FENCE_QUORUM,
   lsn,
+  membersOf,
   pgId,
   REPLICAS,
+  setsOf,
   streamState,
   type ClosedStream,
   type Decisions,
   type Manifest,
   type NodeName,
+  type PgId,
   type PlantedBugs,
   type StreamId,
 } from "@sixfold/model";
@@ -46,7 +49,7 @@ export class Closer {
   private readonly register: ManifestRegister;
   private readonly planted: PlantedBugs;
   private readonly closings = new Map<StreamId, Closing>();
-  private readonly settled = new Set<StreamId>();
+  private readonly settled = new Map<StreamId, Closing>();
   private writing = false;
   private manifest: Manifest | undefined;
 
@@ -70,7 +73,13 @@ export class Closer {
   learnManifest(manifest: Manifest): void {
     this.manifest = manifest;
     for (const id of this.closings.keys()) if (id <= manifest.settledThrough) this.closings.delete(id);
-    for (const id of this.settled) if (id <= manifest.settledThrough) this.settled.delete(id);
+    for (const id of this.settled.keys()) if (id <= manifest.settledThrough) this.settled.delete(id);
+    // A newcomer is to have all of it, too.
+    for (const [id, closing] of this.settled) {
+      if (this.isSettled(manifest, closing)) continue;
+      this.settled.delete(id);
+      this.closings.set(id, closing);
+    }
   }
 
   /** Takes this closed stream in hand. */
@@ -97,7 +106,8 @@ export class Closer {
 
   onClosed(from: NodeName, m: Closed, now: number): void {
     const closing = this.closings.get(m.stream);
-    if (closing === undefined || this.manifest?.pgs[m.pg]?.includes(from) !== true) return;
+    if (closing === undefined || this.manifest === undefined) return;
+    if (!membersOf(this.manifest, m.pg).includes(from)) return;
     closing.told[m.pg]?.add(from);
     if (m.complete) closing.complete[m.pg]?.add(from);
     this.relieve(now);
@@ -118,18 +128,19 @@ export class Closer {
 
   private tell(closing: Closing, only?: NodeName): void {
     const { stream, decisions } = closing;
-    this.manifest!.pgs.forEach((members, pg) => {
+    this.manifest!.pgs.forEach((_, index) => {
+      const pg = pgId(index);
       const complete = closing.complete[pg];
       // A PG younger than the close has nothing of the stream, and its segments hear of the close with the others'.
       if (complete === undefined) return;
-      for (const member of members) {
+      for (const member of membersOf(this.manifest!, pg)) {
         if (complete.has(member) || (only !== undefined && only !== member)) continue;
-        const tail = stream.tails.get(pgId(pg)) ?? lsn(0);
+        const tail = stream.tails.get(pg) ?? lsn(0);
         const request = this.out.nextRequest();
         this.out.send(member, {
           type: "close",
           request,
-          pg: pgId(pg),
+          pg,
           stream: stream.id,
           final: stream.final,
           tail,
@@ -139,30 +150,58 @@ export class Closer {
     });
   }
 
+  /** Four of each set have every committed slice: what is needed before a PG changes its members. */
+  isHeld(m: Manifest, stream: StreamId, pg: PgId): boolean {
+    const closing = this.closings.get(stream) ?? this.settled.get(stream);
+    const complete = closing?.complete[pg];
+    // A PG younger than the close has nothing of the stream.
+    return closing !== undefined && (complete === undefined || isSaidBy(complete, m, pg, FENCE_QUORUM));
+  }
+
+  private mayDropOutcomes(m: Manifest, c: Closing, now: number): boolean {
+    let enough = now - c.since >= this.settings.outcomeLingerMs ? FENCE_QUORUM : REPLICAS;
+    if (this.planted.has("outcomes-dropped-early")) enough = 1;
+    // Who knows of a commit and lacks its slice sees no conflict with it (I3): four must have both.
+    const holders = Math.min(enough, FENCE_QUORUM);
+    return (
+      c.complete.every((t, pg) => isSaidBy(t, m, pgId(pg), holders)) &&
+      c.told.every((t, pg) => isSaidBy(t, m, pgId(pg), enough))
+    );
+  }
+
+  /** Everybody who keeps one of its PGs has all of it. */
+  private isSettled(m: Manifest, c: Closing): boolean {
+    const whole = this.planted.has("settled-too-early") ? c.told : c.complete;
+    return whole.every((t, pg) => membersOf(m, pgId(pg)).every((name) => t.has(name)));
+  }
+
+  private settledThrough(m: Manifest): StreamId {
+    let through = m.settledThrough;
+    for (const s of m.streams) {
+      const closing = s.state === "closed" ? this.settled.get(s.id) : undefined;
+      if (closing === undefined || !this.isSettled(m, closing)) break;
+      through = s.id;
+    }
+    return through;
+  }
+
   /** Takes out of the manifest what it need not hold any more. */
   private relieve(now: number): void {
     const m = this.manifest;
     if (this.writing || m === undefined) return;
     const droppable = new Set<StreamId>();
     for (const [id, c] of this.closings) {
-      let enough = now - c.since >= this.settings.outcomeLingerMs ? FENCE_QUORUM : REPLICAS;
-      if (this.planted.has("outcomes-dropped-early")) enough = 1;
-      const whole = this.planted.has("settled-too-early") ? c.told : c.complete;
-      // Who knows of a commit and lacks its slice sees no conflict with it (I3): four must have both.
-      const held = c.complete.every((t) => t.size >= Math.min(enough, FENCE_QUORUM));
-      const known = c.told.every((t) => t.size >= enough);
-      if (held && known && m.outcomes.some((o) => o.stream === id)) droppable.add(id);
-      if (whole.every((t, pg) => t.size === m.pgs[pg]!.length)) {
-        this.settled.add(id);
-        this.closings.delete(id);
-      }
+      if (this.mayDropOutcomes(m, c, now) && m.outcomes.some((o) => o.stream === id)) droppable.add(id);
+      if (!this.isSettled(m, c)) continue;
+      this.settled.set(id, c);
+      this.closings.delete(id);
     }
-    if (droppable.size === 0 && settledThrough(m, this.settled) === m.settledThrough) return;
+    if (droppable.size === 0 && this.settledThrough(m) === m.settledThrough) return;
     this.writing = true;
     this.register.change(
       (current) => {
         if (current === undefined) return undefined;
-        const through = settledThrough(current, this.settled);
+        const through = this.settledThrough(current);
         const gone = (id: StreamId): boolean =>
           id <= through || (droppable.has(id) && streamState(current, id)?.state === "closed");
         const outcomes = current.outcomes.filter((o) => !gone(o.stream));
@@ -194,11 +233,7 @@ function decisionsOf(m: Manifest, state: ClosedStream): Decisions {
   return { from, through: state.final, aborts, earlyAborts: [] };
 }
 
-function settledThrough(m: Manifest, settled: ReadonlySet<StreamId>): StreamId {
-  let through = m.settledThrough;
-  for (const s of m.streams) {
-    if (s.state !== "closed" || !settled.has(s.id)) break;
-    through = s.id;
-  }
-  return through;
+/** Have so many of each of the PG's sets of six said so? */
+function isSaidBy(said: ReadonlySet<NodeName>, m: Manifest, pg: PgId, enough: number): boolean {
+  return setsOf(m, pg).every((set) => set.filter((name) => said.has(name)).length >= enough);
 }

@@ -19,6 +19,7 @@ import {
   pageId,
   type EntryId,
   type Lsn,
+  type NodeName,
   type PlantedBugs,
   type StreamId,
   type Vote,
@@ -27,14 +28,14 @@ import type { Ack } from "@sixfold/wire";
 import type { DecisionLog } from "./decision-log.ts";
 import type { InFlight, InFlightEntry } from "./in-flight.ts";
 import type { Outbox } from "./outbox.ts";
-import { countBits, type PgProgress } from "./pg-progress.ts";
+import type { PgProgress } from "./pg-progress.ts";
 import { blockerToYieldTo, hasQuorum, seemsQuorum, type VoteListener } from "./tally.ts";
 import type { AbortCause } from "./volume-api.ts";
 
 interface Untold {
   readonly firstPg: PgProgress;
   /** Segments of it that know the abort durably. */
-  knownAt: number;
+  readonly knownAt: Set<NodeName>;
 }
 
 export class Decider implements VoteListener {
@@ -141,7 +142,7 @@ export class Decider implements VoteListener {
     }
     if (e.entry.supersedes !== 0 && this.planted.has("superseded-told-early")) this.tell(e.entry.supersedes);
     if (wasSent && cause.yielded === true && !this.planted.has("abort-told-early"))
-      this.untold.set(e.lsn, { firstPg: e.pgs[0]!, knownAt: 0 });
+      this.untold.set(e.lsn, { firstPg: e.pgs[0]!, knownAt: new Set() });
     else this.out.told(this.stream, e.lsn);
   }
 
@@ -151,8 +152,8 @@ export class Decider implements VoteListener {
     for (const [at, untold] of this.untold) {
       if (untold.firstPg !== pg) continue;
       if (ack.decidedThrough < at && !ack.abortsKnown.includes(at)) continue;
-      untold.knownAt |= 1 << member;
-      if (countBits(untold.knownAt) >= OWNED_QUORUM) this.tell(at);
+      untold.knownAt.add(pg.members[member]!);
+      if (pg.count(pg.maskOf(untold.knownAt)) >= OWNED_QUORUM) this.tell(at);
     }
   }
 

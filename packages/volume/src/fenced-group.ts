@@ -12,6 +12,8 @@ import type { Fenced } from "@sixfold/wire";
 
 export class FencedGroup {
   readonly pg: PgId;
+  /** Sets of six, each of which is to be fenced by itself. */
+  private readonly sets: readonly (readonly NodeName[])[];
   private readonly members: readonly NodeName[];
   private readonly asksForRivals: boolean;
   private readonly answers = new Map<NodeName, Fenced>();
@@ -22,9 +24,10 @@ export class FencedGroup {
   /** How many of `pages` each member was last asked for: they only grow. */
   private readonly askedFor = new Map<NodeName, number>();
 
-  constructor(pg: PgId, members: readonly NodeName[], asksForRivals: boolean) {
+  constructor(pg: PgId, sets: readonly (readonly NodeName[])[], asksForRivals: boolean) {
     this.pg = pg;
-    this.members = members;
+    this.sets = sets;
+    this.members = [...new Set(sets.flat())];
     this.asksForRivals = asksForRivals;
   }
 
@@ -40,9 +43,19 @@ export class FencedGroup {
     if (pages.size > this.pages.length) this.pages = [...pages].sort((a, b) => a - b);
   }
 
-  /** Segments that have answered at all. */
-  get heardOf(): number {
-    return this.answers.size;
+  isMember(server: NodeName): boolean {
+    return this.members.includes(server);
+  }
+
+  /** Have so many of each set answered at all? */
+  isHeard(enough: number): boolean {
+    return this.sets.every((set) => set.filter((name) => this.answers.has(name)).length >= enough);
+  }
+
+  /** Do so many answers of each set count? */
+  isFenced(enough: number): boolean {
+    const { whole } = this;
+    return this.sets.every((set) => set.filter((name) => whole.has(name)).length >= enough);
   }
 
   /** The answers that count. */

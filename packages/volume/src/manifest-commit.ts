@@ -29,7 +29,7 @@ import type { Votes } from "@sixfold/wire";
 import type { InFlightEntry, SentSlice } from "./in-flight.ts";
 import type { ManifestRegister } from "./manifest-register.ts";
 import type { Outbox } from "./outbox.ts";
-import { countBits, type PgProgress } from "./pg-progress.ts";
+import type { PgProgress } from "./pg-progress.ts";
 import type { VolumeSettings } from "./settings.ts";
 import type { StreamWriter } from "./stream-writer.ts";
 import { hasQuorum, needsManifest } from "./tally.ts";
@@ -160,7 +160,7 @@ export class ManifestCommit {
   }
 
   private isConfirmed(e: InFlightEntry, asking: Asking): boolean {
-    return e.state === "sent" && e.slices.every((s) => countBits(asking.fresh.get(s) ?? 0) >= OWNED_QUORUM);
+    return e.state === "sent" && e.slices.every((s) => s.pg.count(asking.fresh.get(s) ?? 0) >= OWNED_QUORUM);
   }
 
   private write(now: number): void {

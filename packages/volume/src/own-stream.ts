@@ -4,7 +4,14 @@
  *     open ──closeOwn──> deciding ──everything decided and known──> writing ──> closed
  *       └──── fenced at a segment ──> the manifest tells ──> lost
  */
-import { streamState, type Lsn, type Manifest, type NodeName, type PlantedBugs } from "@sixfold/model";
+import {
+  placeSegments,
+  segmentsPerServer,
+  streamState,
+  type Lsn,
+  type Manifest,
+  type PlantedBugs,
+} from "@sixfold/model";
 import { ManifestCommit } from "./manifest-commit.ts";
 import type { ManifestRegister } from "./manifest-register.ts";
 import type { Outbox } from "./outbox.ts";
@@ -17,6 +24,7 @@ export class OwnStream {
   readonly manifestCommit: ManifestCommit;
   /** `deciding`: `closeOwn` was called. `writing`: its close is on the way to the manifest. */
   closing: "no" | "deciding" | "writing" = "no";
+  private readonly out: Outbox;
   private readonly settings: VolumeSettings;
   private readonly register: ManifestRegister;
   private readonly closed: (final: Lsn, now: number) => void;
@@ -37,6 +45,7 @@ export class OwnStream {
     readonly recover: (now: number) => void;
     readonly planted: PlantedBugs;
   }) {
+    this.out = o.out;
     this.settings = o.settings;
     this.register = o.register;
     this.writer = o.writer;
@@ -106,16 +115,21 @@ export class OwnStream {
     if (since !== undefined && now - since >= this.settings.fencedPatienceMs) this.recover(now);
   }
 
-  /** The volume grows by protection groups, on the same six servers. */
+  /** The volume grows by protection groups, each on the servers that keep least, of those that are up where that leaves enough. */
   private grow(count: number, now: number): void {
     this.growing = true;
     this.register.change(
       (m) => {
         if (m === undefined || m.pgs.length >= count) return undefined;
-        const members = m.servers.map((s) => s.name);
-        const pgs: (readonly NodeName[])[] = [...m.pgs];
-        while (pgs.length < count) pgs.push(members);
-        return { ...m, pgs };
+        let grown = m;
+        while (grown.pgs.length < count) {
+          const kept = segmentsPerServer(grown);
+          const up = m.servers.filter((s) => this.out.isUp(s.name));
+          const members = placeSegments(up, kept) ?? placeSegments(m.servers, kept);
+          if (members === undefined) return undefined;
+          grown = { ...grown, pgs: [...grown.pgs, members] };
+        }
+        return grown;
       },
       () => {
         this.growing = false;

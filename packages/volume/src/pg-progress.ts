@@ -6,10 +6,12 @@
  *     known the fourth highest `decidedThrough`: decisions up to here are durable on four of six,
  *           so batches need not carry them any more (DESIGN section 6)
  *
- * Segments are numbered 0 … 5 in the order of the manifest's members.
+ * Segments are numbered in the order of the manifest's members. While these change, a quorum is one of each set of six.
  */
 import {
   assert,
+  maxLsn,
+  minLsn,
   OWNED_QUORUM,
   REPLICAS,
   type Lsn,
@@ -20,10 +22,11 @@ import {
 import { RetainedSlices } from "./retained.ts";
 import type { SentOn } from "./sent.ts";
 
-export const ALL_MEMBERS = (1 << REPLICAS) - 1;
+/** While the members change there are those of both sets. */
+const MEMBERS_MAX = 2 * REPLICAS;
 
-/** Bits set in a mask of six. */
-const BITS = Uint8Array.from({ length: 1 << REPLICAS }, (_, mask) => {
+/** Bits set in a mask. */
+const BITS = Uint8Array.from({ length: 1 << MEMBERS_MAX }, (_, mask) => {
   let n = 0;
   for (let bits = mask; bits !== 0; bits &= bits - 1) n++;
   return n;
@@ -32,12 +35,14 @@ export const countBits = (mask: number): number => BITS[mask]!;
 
 const scratch = new Float64Array(REPLICAS);
 
-/** The highest position that `quorum` segments have reached. */
-export function reachedBy(quorum: number, positions: readonly number[]): Lsn {
+/** The highest position that `quorum` segments of a set of six have reached. */
+function reachedBy(quorum: number, positions: readonly number[], set: number): Lsn {
   // Insertion sort of six numbers, descending: no allocation, and mostly sorted already.
-  for (let i = 0; i < REPLICAS; i++) {
+  let n = 0;
+  for (let i = 0; i < positions.length; i++) {
+    if ((set & (1 << i)) === 0) continue;
     const x = positions[i]!;
-    let j = i;
+    let j = n++;
     for (; j > 0 && scratch[j - 1]! < x; j--) scratch[j] = scratch[j - 1]!;
     scratch[j] = x;
   }
@@ -46,12 +51,15 @@ export function reachedBy(quorum: number, positions: readonly number[]): Lsn {
 
 export class PgProgress {
   readonly pg: PgId;
-  readonly members: readonly NodeName[];
+  /** Six, or those of both sets while they change: newcomers last. */
+  members: readonly NodeName[] = [];
+  /** Each set of six that must agree, as a mask. */
+  private sets: readonly number[] = [];
   readonly kept = new RetainedSlices<SentOn<PgProgress>>();
-  readonly scl: number[] = [0, 0, 0, 0, 0, 0];
-  readonly decidedThrough: number[] = [0, 0, 0, 0, 0, 0];
+  scl: number[] = [];
+  decidedThrough: number[] = [];
   /** When the segment's SCL last moved, or slices were first sent to it after it had all. */
-  readonly movedAt: number[] = [0, 0, 0, 0, 0, 0];
+  movedAt: number[] = [];
   pgcl = 0 as Lsn;
   known = 0 as Lsn;
   /** Last LSN with a slice in this PG: the next one's back-link. */
@@ -73,11 +81,11 @@ export class PgProgress {
   /** Segments that fell too far behind: gossip brings what they lack, until they are taken back. */
   left = 0;
   /** Last LSN sent to each on its present link. */
-  readonly sentTo: number[] = [0, 0, 0, 0, 0, 0];
+  sentTo: number[] = [];
   /** Answers to slices up to here say nothing of how long an answer takes: they were sent again. */
-  readonly resentTo: number[] = [0, 0, 0, 0, 0, 0];
+  resentTo: number[] = [];
   /** Bytes that a write quorum has and a live segment has not, as last counted. */
-  readonly behind: number[] = [0, 0, 0, 0, 0, 0];
+  behind: number[] = [];
   /** Segments that were asked, and whose next ack says what to send again. */
   asked = 0;
   /** Of those asked, the ones that have moved since: what was sent to them before comes in, and is not to be sent again. */
@@ -92,47 +100,118 @@ export class PgProgress {
   /** Segments that make a position durable: 4, unless a test plants another number. */
   private readonly quorum: number;
 
-  constructor(pg: PgId, members: readonly NodeName[], quorum = OWNED_QUORUM) {
+  constructor(pg: PgId, sets: readonly (readonly NodeName[])[], quorum = OWNED_QUORUM) {
     this.quorum = quorum;
-    assert(members.length === REPLICAS, "a protection group has six segments");
     this.pg = pg;
-    this.members = members;
     this.alone = [this];
+    this.takeMembers(sets);
+  }
+
+  hasSets(sets: readonly (readonly NodeName[])[]): boolean {
+    return sets.length === this.sets.length && sets.every((set, i) => this.maskOf(set) === this.sets[i]);
+  }
+
+  /** Everybody. */
+  get all(): number {
+    return (1 << this.members.length) - 1;
+  }
+
+  /** Segments of `mask` in the set that has fewest of them: what a quorum is held against. */
+  count(mask: number): number {
+    const { sets } = this;
+    let fewest = countBits(mask & sets[0]!);
+    for (let i = 1; i < sets.length; i++) fewest = Math.min(fewest, countBits(mask & sets[i]!));
+    return fewest;
+  }
+
+  maskOf(servers: Iterable<NodeName>): number {
+    let mask = 0;
+    for (const server of servers) {
+      const member = this.members.indexOf(server);
+      if (member >= 0) mask |= 1 << member;
+    }
+    return mask;
+  }
+
+  /** Whoever is of none of these sets is forgotten; newcomers begin with nothing. */
+  takeMembers(sets: readonly (readonly NodeName[])[]): void {
+    assert(
+      sets.every((set) => set.length === REPLICAS) && sets.length <= 2,
+      "a protection group has six segments",
+    );
+    const members = [...new Set(sets.flat())];
+    const from = members.map((name) => this.members.indexOf(name));
+    const moved = (positions: readonly number[]): number[] => from.map((i) => positions[i] ?? 0);
+    const movedMask = (mask: number): number =>
+      from.reduce((to, i, member) => (i >= 0 && (mask & (1 << i)) !== 0 ? to | (1 << member) : to), 0);
+    this.scl = moved(this.scl);
+    this.decidedThrough = moved(this.decidedThrough);
+    this.movedAt = moved(this.movedAt);
+    this.sentTo = moved(this.sentTo);
+    this.resentTo = moved(this.resentTo);
+    this.behind = moved(this.behind);
+    this.live = movedMask(this.live);
+    this.left = movedMask(this.left);
+    this.asked = movedMask(this.asked);
+    this.stirred = movedMask(this.stirred);
+    for (const sent of this.kept.all()) {
+      sent.accepts = movedMask(sent.accepts);
+      sent.waits = movedMask(sent.waits);
+      const { blockers } = sent;
+      if (blockers !== undefined) sent.blockers = from.map((i) => blockers[i]);
+    }
+    this.members = members;
+    this.sets = sets.map((set) => this.maskOf(set));
+    this.known = maxLsn(this.known, this.reached(OWNED_QUORUM, this.decidedThrough));
+    this.reachOn();
   }
 
   /** Takes an ack's positions; true if the PGCL moved. Positions never go back: acks are of durable things. */
   acked(member: number, scl: Lsn, decidedThrough: Lsn, now: number): boolean {
     if (decidedThrough > this.decidedThrough[member]!) {
       this.decidedThrough[member] = decidedThrough;
-      this.known = reachedBy(OWNED_QUORUM, this.decidedThrough);
+      this.known = maxLsn(this.known, this.reached(OWNED_QUORUM, this.decidedThrough));
     }
     if (scl <= this.scl[member]!) return false;
     this.scl[member] = scl;
     this.movedAt[member] = now;
-    const reached = reachedBy(this.quorum, this.scl);
+    return this.reachOn();
+  }
+
+  /** What a quorum has once reached stays so, whoever comes and goes: nobody leaves before others have it. */
+  private reachOn(): boolean {
+    const reached = this.reached(this.quorum, this.scl);
     if (reached <= this.pgcl) return false;
     this.pgcl = reached;
     this.kept.reached(reached);
     return true;
   }
 
-  /** Segments that know the decision of the slice at `at`, and have it. A decision may be there before its slice. */
-  holdersOf(at: Lsn): number {
-    let n = 0;
-    for (let i = 0; i < REPLICAS; i++) if (this.scl[i]! >= at && this.decidedThrough[i]! >= at) n++;
-    return n;
+  private reached(quorum: number, positions: readonly number[]): Lsn {
+    let lowest = reachedBy(quorum, positions, this.sets[0]!);
+    for (let i = 1; i < this.sets.length; i++)
+      lowest = minLsn(lowest, reachedBy(quorum, positions, this.sets[i]!));
+    return lowest;
   }
 
-  /** The position that all six have reached. */
+  /** Segments that know the decision of the slice at `at`, and have it. A decision may be there before its slice. */
+  holdersOf(at: Lsn): number {
+    let holders = 0;
+    for (let i = 0; i < this.members.length; i++)
+      if (this.scl[i]! >= at && this.decidedThrough[i]! >= at) holders |= 1 << i;
+    return this.count(holders);
+  }
+
+  /** The position that all have reached. */
   slowest(): Lsn {
     let low = this.scl[0]!;
-    for (let i = 1; i < REPLICAS; i++) if (this.scl[i]! < low) low = this.scl[i]!;
+    for (let i = 1; i < this.scl.length; i++) if (this.scl[i]! < low) low = this.scl[i]!;
     return low as Lsn;
   }
 
   /** Names of the segments in `mask`. */
   names(mask: number): readonly NodeName[] {
-    if (mask === ALL_MEMBERS) return this.members;
+    if (mask === this.all) return this.members;
     return this.members.filter((_, i) => (mask & (1 << i)) !== 0);
   }
 }

@@ -108,6 +108,9 @@ describe("decisions", () => {
         for (const s of away) c.disconnect("w1", s);
         for (const s of away) c.reconnect("w1", s);
       }
+      // All three say where they stand before four know, and gossip alone would fill the rest.
+      runLinks(c, (_, to) => to !== "w1");
+      for (const s of away) while (c.deliver(`${s}>w1`));
       c.run(1, 1);
       for (const s of c.segments.values()) {
         const here = s.stream(pgId(0), streamId(1));

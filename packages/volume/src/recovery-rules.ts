@@ -10,8 +10,8 @@
  *     4  it conflicts with an entry committed in the manifest, at a
  *        fenced segment, or earlier in this list                       -> abort
  *     5  one of its own bases is not committed                         -> abort
- *     6  in each of its PGs at most 6 - q of the fenced segments did
- *        not accept it                                                 -> commit, else abort
+ *     6  in each of its PGs (and each set of six of its epoch) at most
+ *        6 - q of the fenced segments did not accept it                -> commit, else abort
  *
  * "Seen": besides the decisions told slice by slice, a segment knows all decisions up to its
  * `decidedThrough`, and whatever a committed version was built on is committed too; an LSN at or below the highest such position is committed unless somebody
@@ -26,6 +26,7 @@ import {
   mayHaveCommitted,
   NO_BUGS,
   sameVersion,
+  setsOf,
   type Decision,
   type Lsn,
   type Manifest,
@@ -54,8 +55,8 @@ interface Suspect {
   readonly lsn: Lsn;
   /** One slice per PG where the entry was seen. */
   readonly slices: Map<PgId, Slice>;
-  /** Per PG, how many fenced segments accept it now. */
-  readonly accepts: Map<PgId, number>;
+  /** Per PG, which fenced segments accept it now. */
+  readonly accepts: Map<PgId, Set<NodeName>>;
   told: Decision | undefined;
   superseded: boolean;
 }
@@ -108,7 +109,7 @@ export function judge(
       !planted.has("recovery-without-own-bases")
     )
       decision = "abort";
-    else decision = acceptedByEnough(s, fenced, planted) ? "commit" : "abort";
+    else decision = acceptedByEnough(s, manifest, fenced, planted) ? "commit" : "abort";
     decided.set(s.lsn, decision);
     if (decision === "commit") noteCommitted(stream, s, committedHere);
   }
@@ -134,7 +135,7 @@ function gatherFacts(stream: StreamId, fenced: FencedSegments): Facts {
   const tails = new Map<PgId, Lsn>();
   let decidedThrough = lsn(0);
   for (const [pg, segments] of fenced) {
-    for (const answer of segments.values()) {
+    for (const [name, answer] of segments) {
       if (answer.decidedThrough > decidedThrough) decidedThrough = answer.decidedThrough;
       if (answer.tail > (tails.get(pg) ?? 0)) tails.set(pg, answer.tail);
       for (const at of answer.aborts) aborts.add(at);
@@ -148,7 +149,7 @@ function gatherFacts(stream: StreamId, fenced: FencedSegments): Facts {
         let s = suspects.get(slice.lsn);
         if (s === undefined) suspects.set(slice.lsn, (s = emptySuspect(slice.lsn)));
         s.slices.set(pg, slice);
-        if (vote.kind === "accept") s.accepts.set(pg, (s.accepts.get(pg) ?? 0) + 1);
+        if (vote.kind === "accept") noteAccept(s, pg, name);
         // Commit and abort of one entry cannot both be known: a decision is one per entry, final.
         if (decision !== undefined) s.told = decision;
       }
@@ -187,6 +188,12 @@ function inferCommits(
     for (const slice of s.slices.values())
       for (const use of [...slice.deltas, ...slice.checks]) see(use.base);
   }
+}
+
+function noteAccept(s: Suspect, pg: PgId, name: NodeName): void {
+  const accepts = s.accepts.get(pg);
+  if (accepts === undefined) s.accepts.set(pg, new Set([name]));
+  else accepts.add(name);
 }
 
 function emptySuspect(at: Lsn): Suspect {
@@ -231,17 +238,25 @@ function conflicts(
   );
 }
 
-/** Rule 6. An entry unseen in one of its PGs has no accepts there. */
-function acceptedByEnough(s: Suspect, fenced: FencedSegments, planted: PlantedBugs): boolean {
+/** Rule 6, in each set of six of the entry's epoch. An entry unseen in one of its PGs has no accepts there. */
+function acceptedByEnough(
+  s: Suspect,
+  manifest: Manifest,
+  fenced: FencedSegments,
+  planted: PlantedBugs,
+): boolean {
   let any: Slice | undefined;
   for (const slice of s.slices.values()) any = slice;
   if (any === undefined) return false;
   for (const pg of any.pgs) {
     const slice = s.slices.get(pg);
     if (slice === undefined) return false;
-    const without = (fenced.get(pg)?.size ?? 0) - (s.accepts.get(pg) ?? 0);
-    const bound = planted.has("recovery-bound-off-by-one") ? without + 1 : without;
-    if (!mayHaveCommitted(slice.owned, bound)) return false;
+    for (const set of setsOf(manifest, pg, slice.epoch)) {
+      const heard = set.filter((name) => fenced.get(pg)?.has(name) === true);
+      const without = heard.filter((name) => s.accepts.get(pg)?.has(name) !== true).length;
+      const bound = planted.has("recovery-bound-off-by-one") ? without + 1 : without;
+      if (!mayHaveCommitted(slice.owned, bound)) return false;
+    }
   }
   return true;
 }

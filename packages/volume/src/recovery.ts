@@ -11,11 +11,14 @@
  * A committed rival of an entry may be known only where the entry itself never came (I3). So a segment that lacks an entry which
  * another one has undecided is asked again, for what is committed on its pages; only then does its answer count.
  *
+ * While a PG changes its members four of each set are fenced.
+ *
  * Works with at most two segments of a PG out of reach (I7); with more it waits for them.
  */
 import {
   FENCE_QUORUM,
   pgId,
+  setsOf,
   streamState,
   type ClosedStream,
   type Lsn,
@@ -85,15 +88,15 @@ export class Recovery {
   onFenced(from: NodeName, m: Fenced, now: number): void {
     const state = this.state;
     if (state.kind !== "fencing" || m.stream !== this.stream || m.request < state.firstRequest) return;
-    if (state.manifest.pgs[m.pg]?.includes(from) !== true) return;
-    const group = state.pgs.get(m.pg)!;
+    const group = state.pgs.get(m.pg);
+    if (group?.isMember(from) !== true) return;
     group.heard(from, m);
     const enough = this.planted.has("fence-of-three") ? FENCE_QUORUM - 1 : FENCE_QUORUM;
-    if (group.heardOf >= enough && group.whole.size < enough) this.ask(group, group.outdated());
+    if (group.isHeard(enough) && !group.isFenced(enough)) this.ask(group, group.outdated());
     const answers = new Map<PgId, ReadonlyMap<NodeName, Fenced>>();
-    for (const [pg, { whole }] of state.pgs) {
-      if (whole.size < enough) return;
-      answers.set(pg, whole);
+    for (const [pg, other] of state.pgs) {
+      if (!other.isFenced(enough)) return;
+      answers.set(pg, other.whole);
     }
     this.judgeAndWrite(state.manifest, answers, now);
   }
@@ -110,9 +113,10 @@ export class Recovery {
     if (known === undefined || known.state === "closed") return this.finish(known?.final, now);
     const asksForRivals = !known.exclusive && !this.planted.has("rivals-elsewhere-unasked");
     const pgs = new Map<PgId, FencedGroup>();
-    manifest!.pgs.forEach((members, pg) =>
-      pgs.set(pgId(pg), new FencedGroup(pgId(pg), members, asksForRivals)),
-    );
+    manifest!.pgs.forEach((_, index) => {
+      const pg = pgId(index);
+      pgs.set(pg, new FencedGroup(pg, setsOf(manifest!, pg), asksForRivals));
+    });
     this.state = {
       kind: "fencing",
       manifest: manifest!,

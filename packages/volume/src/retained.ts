@@ -96,6 +96,11 @@ export class RetainedSlices<S extends Retainable> {
     return this.items[index];
   }
 
+  /** Oldest first. */
+  all(): readonly S[] {
+    return this.items.slice(this.head);
+  }
+
   /** The kept slice with this LSN. */
   find(at: Lsn): S | undefined {
     const sent = this.items[this.indexAfter((at - 1) as Lsn)];

@@ -10,19 +10,11 @@
  * A segment that is asked or left gets no batches, so that what it is sent again comes first, and so that nothing more gathers on the link
  * of one that does not keep up.
  */
-import {
-  lsn,
-  REPLICAS,
-  type Lsn,
-  type NodeName,
-  type PgId,
-  type ReadPoint,
-  type StreamId,
-} from "@sixfold/model";
+import { lsn, type Lsn, type NodeName, type PgId, type ReadPoint, type StreamId } from "@sixfold/model";
 import type { Decider } from "./decider.ts";
 import type { InFlightEntry } from "./in-flight.ts";
 import type { Outbox } from "./outbox.ts";
-import { ALL_MEMBERS, type PgProgress } from "./pg-progress.ts";
+import type { PgProgress } from "./pg-progress.ts";
 import { behindBytes, ServerLoads } from "./server-load.ts";
 import type { VolumeSettings } from "./settings.ts";
 
@@ -86,20 +78,36 @@ export class SegmentCare {
   serverDown(server: NodeName): void {
     for (const pg of this.pgs.values()) {
       const member = pg.members.indexOf(server);
-      if (member < 0) continue;
-      pg.live &= ~(1 << member);
-      pg.asked &= ~(1 << member);
-      pg.sentTo[member] = 0;
-      this.takeBack(pg, member);
-      this.loads.count(pg, member);
+      if (member >= 0) this.drop(pg, member);
     }
+  }
+
+  private drop(pg: PgProgress, member: number): void {
+    pg.live &= ~(1 << member);
+    pg.asked &= ~(1 << member);
+    pg.sentTo[member] = 0;
+    this.takeBack(pg, member);
+    this.loads.count(pg, member);
+  }
+
+  /** The PG's members change: whoever leaves is sent nothing more, and newcomers are first asked where they stand. */
+  takeMembers(pg: PgProgress, sets: readonly (readonly NodeName[])[], now: number): void {
+    const staying = new Set(sets.flat());
+    const before = pg.members;
+    before.forEach((server, member) => {
+      if (!staying.has(server)) this.drop(pg, member);
+    });
+    pg.takeMembers(sets);
+    pg.members.forEach((server, member) => {
+      if (!before.includes(server) && this.out.isUp(server)) this.ask(pg, member, now);
+    });
   }
 
   // Sending
 
   /** Whom of the live ones to send a frame that ends with `last`: those that lack too much already are left to gossip instead. */
   admit(pg: PgProgress, last: Lsn): number {
-    for (let i = 0; i < REPLICAS; i++) {
+    for (let i = 0; i < pg.members.length; i++) {
       const bit = 1 << i;
       if ((pg.live & bit) === 0) continue;
       if (pg.scl[i]! < pg.pgcl || pg.behind[i]! > 0) {
@@ -177,7 +185,7 @@ export class SegmentCare {
   /** Segments whose SCL stands still although slices were sent; then the stream as a whole. */
   tick(now: number): void {
     for (const pg of this.pgs.values())
-      for (let i = 0; i < REPLICAS; i++) {
+      for (let i = 0; i < pg.members.length; i++) {
         if (pg.scl[i]! >= pg.lastSlice || now - pg.movedAt[i]! < this.settings.resendAfterMs) continue;
         if (this.out.isUp(pg.members[i]!)) this.ask(pg, i, now);
       }
@@ -194,7 +202,7 @@ export class SegmentCare {
     if (now - this.stalledAt.since < 2 * this.settings.resendAfterMs) return;
     this.stalledAt.since = now;
     for (const pg of head.pgs)
-      for (let i = 0; i < REPLICAS; i++) if (this.out.isUp(pg.members[i]!)) this.ask(pg, i, now);
+      for (let i = 0; i < pg.members.length; i++) if (this.out.isUp(pg.members[i]!)) this.ask(pg, i, now);
   }
 
   /** An empty append without decisions: the ack tells where the segment stands. */
@@ -232,12 +240,12 @@ export class SegmentCare {
   /** Segments from which no answer to this entry is to be expected: without a link, left to gossip, or late for what they usually take. */
   silentMask(pg: PgProgress, entry: InFlightEntry, now: number): number {
     const age = now - entry.sentAt;
-    if (age >= this.settings.silentAfterMs) return ALL_MEMBERS;
+    if (age >= this.settings.silentAfterMs) return pg.all;
     let mask = this.goneMask(pg) | pg.left;
     if (age < this.settings.slowAfterMs) return mask;
     const patienceMs = this.loads.patience(pg, this.settings.slowAfterMs);
     if (age < patienceMs) return mask;
-    for (let i = 0; i < REPLICAS; i++) {
+    for (let i = 0; i < pg.members.length; i++) {
       const openMs = pg.scl[i]! < pg.lastSlice ? now - pg.movedAt[i]! : 0;
       if (Math.max(openMs, this.loads.of(pg.members[i]!).rttMs) >= patienceMs) mask |= 1 << i;
     }
@@ -247,7 +255,7 @@ export class SegmentCare {
   /** Segments without a link to them. */
   goneMask(pg: PgProgress): number {
     let mask = 0;
-    for (let i = 0; i < REPLICAS; i++) if (!this.out.isUp(pg.members[i]!)) mask |= 1 << i;
+    for (let i = 0; i < pg.members.length; i++) if (!this.out.isUp(pg.members[i]!)) mask |= 1 << i;
     return mask;
   }
 

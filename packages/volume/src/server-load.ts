@@ -52,9 +52,10 @@ export class ServerLoads {
 
   /** Milliseconds after which a segment of this PG is slow. */
   patience(pg: PgProgress, leastMs: number): number {
-    for (let i = 0; i < REPLICAS; i++) scratch[i] = this.of(pg.members[i]!).rttMs;
-    scratch.sort();
-    return Math.max(leastMs, SLOW_FACTOR * scratch[OWNED_QUORUM - 1]!);
+    const rtts = scratch.subarray(0, pg.members.length);
+    for (let i = 0; i < rtts.length; i++) rtts[i] = this.of(pg.members[i]!).rttMs;
+    rtts.sort();
+    return Math.max(leastMs, SLOW_FACTOR * rtts[OWNED_QUORUM - 1]!);
   }
 
   get all(): Iterable<ServerLoad> {
@@ -62,7 +63,7 @@ export class ServerLoads {
   }
 }
 
-const scratch = new Float64Array(REPLICAS);
+const scratch = new Float64Array(2 * REPLICAS);
 
 /** What a write quorum has of the PG and this segment, as far as known, has not. */
 export function behindBytes(pg: PgProgress, member: number): number {

@@ -18,10 +18,11 @@ import {
   minLsn,
   OWNED_QUORUM,
   pgId,
+  setsOf,
   ReadPoint,
-  REPLICAS,
   streamId,
   type Entry,
+  type Epoch,
   type Lsn,
   type Manifest,
   type NodeName,
@@ -33,6 +34,7 @@ import {
 import type { Ack, Votes } from "@sixfold/wire";
 import { Decider } from "./decider.ts";
 import { DecisionLog } from "./decision-log.ts";
+import { EpochMark } from "./epoch-mark.ts";
 import { InFlight, NO_PGS, NO_SLICES, type InFlightEntry, type SentSlice } from "./in-flight.ts";
 import type { Outbox } from "./outbox.ts";
 import { PgProgress } from "./pg-progress.ts";
@@ -63,6 +65,7 @@ export class StreamWriter {
   private readonly tails: TailHistory;
   private readonly planted: PlantedBugs;
   private manifest: Manifest;
+  private readonly mark = new EpochMark(this.pgs);
   private nextToSend = lsn(1);
   private readonly retention: Retention;
   private readonly batches: Batch[] = [];
@@ -107,9 +110,22 @@ export class StreamWriter {
     return this.decider.log.through;
   }
 
-  learnManifest(manifest: Manifest): void {
+  learnManifest(manifest: Manifest, now: number): void {
+    const { epoch } = this.manifest;
     this.manifest = manifest;
     if (this.wantsPgs <= manifest.pgs.length) this.wantsPgs = 0;
+    if (manifest.epoch === epoch) return;
+    for (const pg of this.pgs.values()) {
+      const sets = setsOf(manifest, pg.pg);
+      if (!pg.hasSets(sets)) this.care.takeMembers(pg, sets, now);
+    }
+    this.mark.began(manifest.epoch, lsn(this.nextToSend - 1));
+    this.advance(now);
+  }
+
+  /** All entries of earlier epochs are decided, durably on four of each set of their PGs. */
+  isPast(epoch: Epoch): boolean {
+    return this.mark.isPast(epoch, this.durable);
   }
 
   submit(entry: Entry, now: number): void {
@@ -231,7 +247,7 @@ export class StreamWriter {
 
   private beginFrame(pg: PgProgress, touched: PgProgress[], now: number): void {
     touched.push(pg);
-    for (let i = 0; i < REPLICAS; i++) if (pg.scl[i]! >= pg.lastSlice) pg.movedAt[i] = now;
+    for (let i = 0; i < pg.members.length; i++) if (pg.scl[i]! >= pg.lastSlice) pg.movedAt[i] = now;
     if (this.exclusive && pg.pendingIndex < 0) pg.pendingIndex = this.pending.push(pg) - 1;
   }
 
@@ -447,8 +463,9 @@ export class StreamWriter {
     let found = this.pgs.get(pg);
     if (found === undefined) {
       const quorum = this.planted.has("quorum-of-three") ? OWNED_QUORUM - 1 : OWNED_QUORUM;
-      found = new PgProgress(pg, this.manifest.pgs[pg]!, quorum);
-      for (let i = 0; i < REPLICAS; i++) if (this.out.isUp(found.members[i]!)) found.live |= 1 << i;
+      found = new PgProgress(pg, setsOf(this.manifest, pg), quorum);
+      for (let i = 0; i < found.members.length; i++)
+        if (this.out.isUp(found.members[i]!)) found.live |= 1 << i;
       this.pgs.set(pg, found);
     }
     return found;

@@ -8,7 +8,7 @@
 import { NO_BUGS, OWNED_QUORUM, quorumFor, type PlantedBugs, type StreamId, type Vote } from "@sixfold/model";
 import type { Ack, SliceVote } from "@sixfold/wire";
 import type { InFlightEntry, SentSlice } from "./in-flight.ts";
-import { ALL_MEMBERS, countBits, type PgProgress } from "./pg-progress.ts";
+import type { PgProgress } from "./pg-progress.ts";
 import type { Blocker } from "./sent.ts";
 
 /** What the decider wants to hear at once. */
@@ -56,7 +56,7 @@ export function countVotes(
     sent.accepts = counts ? sent.accepts | bit : sent.accepts & ~bit;
     sent.waits = vote.kind === "wait" ? sent.waits | bit : sent.waits & ~bit;
     if (vote.kind === "wait") {
-      sent.blockers ??= [undefined, undefined, undefined, undefined, undefined, undefined];
+      sent.blockers ??= pg.members.map(() => undefined);
       sent.blockers[member] = { stream: vote.blocker.stream, lsn: vote.blocker.lsn, page: vote.page };
       listener.waits(sent.entry, now);
     } else if (vote.kind === "reject" || vote.kind === "void") listener.refused(sent.entry, vote, now);
@@ -65,7 +65,8 @@ export function countVotes(
 
 /** `q` accepts in each of its PGs. */
 export function hasQuorum(entry: InFlightEntry): boolean {
-  for (const sent of entry.slices) if (countBits(sent.accepts) < quorumFor(sent.slice.owned)) return false;
+  for (const sent of entry.slices)
+    if (sent.pg.count(sent.accepts) < quorumFor(sent.slice.owned)) return false;
   return true;
 }
 
@@ -76,7 +77,7 @@ export function seemsQuorum(
   planted: PlantedBugs,
 ): boolean {
   const bound = planted.has("quorum-of-three") ? -1 : 0;
-  const meets = (s: SentSlice): boolean => countBits(s.accepts) >= quorumFor(s.slice.owned) + bound;
+  const meets = (s: SentSlice): boolean => s.pg.count(s.accepts) >= quorumFor(s.slice.owned) + bound;
   if (planted.has("quorum-in-one-pg")) return entry.slices.some(meets);
   if (planted.has("durable-ahead-of-gap") && next?.state === "sent" && hasQuorum(next)) return true;
   return entry.slices.every(meets);
@@ -97,8 +98,8 @@ export function blockerToYieldTo(
       (b, i) => b !== undefined && (sent.waits & (1 << i)) !== 0 && b.stream < own,
     );
     if (higher === undefined) continue;
-    const unanswered = ALL_MEMBERS & ~(sent.accepts | sent.waits) & ~silent(sent.pg);
-    if (countBits(sent.accepts | unanswered) < quorumFor(sent.slice.owned)) return higher;
+    const unanswered = sent.pg.all & ~(sent.accepts | sent.waits) & ~silent(sent.pg);
+    if (sent.pg.count(sent.accepts | unanswered) < quorumFor(sent.slice.owned)) return higher;
   }
   return undefined;
 }
@@ -114,11 +115,11 @@ export function needsManifest(
 ): boolean {
   let short = false;
   for (const sent of entry.slices) {
-    const accepts = countBits(sent.accepts);
+    const accepts = sent.pg.count(sent.accepts);
     if (accepts < OWNED_QUORUM) return false;
     if (accepts >= quorumFor(sent.slice.owned)) continue;
     const waits = sent.waits === 0 ? 0 : sent.waits & ~gone(sent.pg);
-    if (waits !== 0 || (ALL_MEMBERS & ~sent.accepts & ~silent(sent.pg)) !== 0) return false;
+    if (waits !== 0 || (sent.pg.all & ~sent.accepts & ~silent(sent.pg)) !== 0) return false;
     short = true;
   }
   return short;

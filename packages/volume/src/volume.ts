@@ -39,6 +39,7 @@ import { Courtesy } from "./courtesy.ts";
 import { settleLostStream } from "./lost-stream.ts";
 import { ManifestCheck } from "./manifest-check.ts";
 import { ManifestRegister } from "./manifest-register.ts";
+import { MemberChanges, type ReplaceAnswer } from "./member-changes.ts";
 import { OwnStream } from "./own-stream.ts";
 import { Outbox } from "./outbox.ts";
 import { OutcomeFinder } from "./outcome-finder.ts";
@@ -58,6 +59,7 @@ export class Volume implements VolumeFace {
   private readonly register: ManifestRegister;
   private readonly check: ManifestCheck;
   private readonly closer: Closer;
+  private readonly members: MemberChanges;
   private readonly reader: PageReader;
   private readonly finder: OutcomeFinder;
   private readonly tails = new TailHistory();
@@ -87,7 +89,9 @@ export class Volume implements VolumeFace {
     });
     const { register } = this;
     this.check = new ManifestCheck(out, register.firstSeats, settings.askAgainMs);
-    this.closer = new Closer({ out, settings, register, planted });
+    const closer = (this.closer = new Closer({ out, settings, register, planted }));
+    const isHeld = (m: Manifest, stream: StreamId, pg: PgId): boolean => closer.isHeld(m, stream, pg);
+    this.members = new MemberChanges({ out, settings, register, isHeld });
     this.reader = new PageReader({ out, settings, tails: this.tails, az: options.az, planted });
     this.finder = new OutcomeFinder({ out, settings, register, planted });
     this.courtesy = new Courtesy(out, settings.courtesyMs);
@@ -113,6 +117,7 @@ export class Volume implements VolumeFace {
 
   serverUp(server: NodeName, now: number): void {
     this.out.linkUp(server);
+    if (this.current !== undefined) this.out.send(server, { type: "manifestTold", value: this.current });
     this.register.serverUp(server);
     this.own?.writer.serverUp(server, now);
     for (const { recovery } of this.recoveries.values()) recovery.serverUp(server);
@@ -152,6 +157,8 @@ export class Volume implements VolumeFace {
         return this.recoveries.get(message.stream)?.recovery.onFenced(server, message, now);
       case "closed":
         return this.closer.onClosed(server, message, now);
+      case "copied":
+        return this.members.onCopied(server, message);
       case "transactionFound":
         return this.finder.onFound(server, message);
       default:
@@ -216,17 +223,31 @@ export class Volume implements VolumeFace {
   }
 
   private learnManifest(m: Manifest, now: number): void {
-    if (this.current !== undefined && m.revision <= this.current.revision) return;
+    const before = this.current;
+    if (before !== undefined && m.revision <= before.revision) return;
     this.current = m;
+    // Before anything that rests on it.
+    if (before === undefined || before.epoch !== m.epoch || before.pgs.length !== m.pgs.length)
+      for (const { name } of m.servers) this.out.send(name, { type: "manifestTold", value: m });
     this.out.trace?.({ kind: "manifest", manifest: m });
     this.tails.learnManifest(m);
     this.reader.learnManifest(m);
     this.closer.learnManifest(m);
-    this.own?.writer.learnManifest(m);
+    this.own?.writer.learnManifest(m, now);
+    this.members.learnManifest(m);
     // The loss comes first: what a recovery committed of the own stream is shown to others' entries only once nothing here counts as undecided.
     const { own } = this;
     if (own !== undefined && own.isLostIn(m)) this.loseStream(own, m, now);
     this.out.effects.push({ kind: "manifest", manifest: m });
+  }
+
+  replaceServer(
+    leaving: NodeName,
+    joining: NodeName | undefined,
+    done: (answer: ReplaceAnswer) => void,
+    now: number,
+  ): void {
+    this.members.replace(leaving, joining === undefined ? undefined : [joining], done, now);
   }
 
   // Streams
@@ -421,6 +442,7 @@ export class Volume implements VolumeFace {
     this.reader.tick(this.own?.writer, now);
     this.finder.tick(now);
     this.own?.tick(now);
+    this.members.tick(this.own?.writer, now);
     this.courtesy.tick(now);
     this.closer.tick(now);
     if (now - this.housekeptAt >= this.settings.housekeepingMs) this.housekeep(now);

@@ -11,7 +11,7 @@
  *     6 close       pg | stream | final | tail | decisions
  *     7 seat        promised ballot | u8 | (ballot, manifest) if 1
  *     8 checkpoint  the state's own bytes, or those of one part of it
- *     9 newcomer    pg | u8 1 once it is whole
+ *     9 newcomer    pg | epoch | u8 1 once it is whole
  *    10 left        pg
  *
  * Slices are written as the frames brought them: the chunk list refers to their bytes, and only what lies
@@ -31,7 +31,7 @@ import { ByteWriter } from "./byte-writer.ts";
 import { list, struct } from "./codec.ts";
 import type { LogRecord } from "./log-records.ts";
 import { acceptedValue, ballot } from "./manifest-codec.ts";
-import { decisions, pg, position, readSlices, sliceVotes, stream } from "./noun-codecs.ts";
+import { decisions, epoch, pg, position, readSlices, sliceVotes, stream } from "./noun-codecs.ts";
 import { factOfEntry } from "./storage-codec.ts";
 import type { Ballot } from "./storage-messages.ts";
 import { badFrame } from "./wire-error.ts";
@@ -123,6 +123,7 @@ function writeRecord(w: ByteWriter, record: LogRecord): readonly Uint8Array[] {
       return NOTHING;
     case "newcomer":
       pg.write(w, record.pg);
+      epoch.write(w, record.since);
       w.bool(record.isWhole);
       return NOTHING;
     case "left":
@@ -157,7 +158,7 @@ function readRecord(r: ByteReader, kind: number): LogRecord {
   if (kind === KIND.checkpoint) return { kind: "checkpoint", state: r.raw(r.remaining) };
   const inPg = pg.read(r);
   if (kind === KIND.outcomes) return { kind: "outcomes", pg: inPg, outcomes: outcomes.read(r) };
-  if (kind === KIND.newcomer) return { kind: "newcomer", pg: inPg, isWhole: r.bool() };
+  if (kind === KIND.newcomer) return { kind: "newcomer", pg: inPg, since: epoch.read(r), isWhole: r.bool() };
   if (kind === KIND.left) return { kind: "left", pg: inPg };
   const of = stream.read(r);
   switch (kind) {

@@ -7,6 +7,7 @@ import type {
   Decision,
   Decisions,
   EntryId,
+  Epoch,
   Lsn,
   Manifest,
   PgId,
@@ -60,7 +61,7 @@ export type LogRecord =
       readonly accepted: { readonly ballot: Ballot; readonly value: Manifest } | undefined;
     }
   /** This segment came to its PG when that had entries already, and has copied them all (`isWhole`) or not yet. */
-  | { readonly kind: "newcomer"; readonly pg: PgId; readonly isWhole: boolean }
+  | { readonly kind: "newcomer"; readonly pg: PgId; readonly since: Epoch; readonly isWhole: boolean }
   /** The PG is kept by others now. */
   | { readonly kind: "left"; readonly pg: PgId }
   /** Everything but slices, whole or one part of it: among the first records of a log file, so that older files matter only for slices not yet merged. */

@@ -193,6 +193,7 @@ export const pulledPages = message<PulledPages>("pulledPages", {
   pages: ascending(storedPage, (p) => p.page, "pages"),
   next: maybe(page),
   merged: list(mergedStream, 3),
+  settledThrough: integer("the last settled stream"),
 });
 
 export const positions = message<Positions>("positions", {

@@ -279,8 +279,10 @@ export interface PulledPages {
   readonly pages: readonly { readonly page: PageId; readonly stored: Uint8Array }[];
   /** Where to go on; undefined after the last page. */
   readonly next: PageId | undefined;
-  /** Per stream, up to where its slices are merged into the pages stored here, and with them its fate. */
+  /** Per stream that is still known here, up to where its slices are merged into the pages stored here, and with them its fate. */
   readonly merged: readonly { readonly stream: StreamId; readonly through: Lsn; readonly tail: Lsn }[];
+  /** Of streams up to this that `merged` does not name everything is in the pages. */
+  readonly settledThrough: StreamId;
 }
 
 /** Gossip: what a segment has. Sent to the other five from time to time and when a gap is noticed. */

@@ -212,6 +212,7 @@ export const messages: readonly Message[] = [
     ],
     next: pageId(67),
     merged: [{ stream: two, through: lsn(300), tail: lsn(298) }],
+    settledThrough: one,
   },
   { type: "findTransaction", ...ofStream, transaction: id },
   {
@@ -348,7 +349,7 @@ export const records: readonly LogRecord[] = [
   { kind: "close", pg, stream: two, final: lsn(301), tail: lsn(300), decisions },
   { kind: "seat", promised: ballot, accepted: { ballot, value: manifest } },
   { kind: "seat", promised: ballot, accepted: undefined },
-  { kind: "newcomer", pg, isWhole: false },
+  { kind: "newcomer", pg, since: epoch(4), isWhole: false },
   { kind: "left", pg },
   { kind: "checkpoint", state: bytes(9, 8, 7) },
 ];
