@@ -1,5 +1,5 @@
 /**
- * One of the manifest's six seats: a CASPaxos acceptor (Rystsov, "CASPaxos: Replicated State Machines
+ * A seat of the manifest: a CASPaxos acceptor (Rystsov, "CASPaxos: Replicated State Machines
  * without logs", 2018; DESIGN section 7).
  *
  *     prepare(b)    promise b if nothing higher was promised; tell what was accepted
@@ -7,6 +7,9 @@
  *     peek          tell what is here, without a promise
  *
  * Promises and accepts are durable before they are told.
+ *
+ * Every segment server has one, and answers whoever asks: which six count is said by the manifest's own value, to the proposers
+ * (`ManifestRegister` in @sixfold/volume). One that lost its place keeps what it promised; it may be named again.
  */
 import type { Ballot, LogRecord, ManifestAccept, ManifestPeek, ManifestPrepare } from "@sixfold/wire";
 import type { Manifest, PlantedBugs } from "@sixfold/model";

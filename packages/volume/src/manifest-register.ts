@@ -32,6 +32,8 @@
  * - sets may come back (C -> C' -> C): the argument speaks of ballots, and a server that left its seat still keeps its promises. One
  *   that lost its disk must come back under another name.
  *
+ * `seat-rules.test` tries the rules in full at a small size, and without each of them.
+ *
  * Where nothing was ever written, the sets are `firstSeats`, the same at every proposer, and no majority may hide among the servers
  * that were not heard.
  *
