@@ -15,6 +15,7 @@ import {
   type RunningSegment,
 } from "@sixfold/cluster";
 import { NodeHost } from "@sixfold/node-ports";
+import type { SegmentSettings } from "@sixfold/segment";
 
 const PAGE_BYTES = 8192;
 /** 64 pages: the smallest there is. */
@@ -27,7 +28,7 @@ export class TestCluster {
   private readonly port = 20_000 + 100 * Math.floor(Math.random() * 120);
 
   /** Starts it, or all of it but some segment servers, and gives clients the address of its writer. */
-  async start(without: readonly string[] = [], mergeAboveBytes = 16 << 10): Promise<string> {
+  async start(without: readonly string[] = [], changes: Partial<SegmentSettings> = {}): Promise<string> {
     const { servers, nodes, volume } = localTopology({
       volume: "volume",
       writers: 1,
@@ -41,7 +42,7 @@ export class TestCluster {
     for (const { name, url } of servers) {
       if (without.includes(name)) continue;
       const host = new NodeHost(name, path.join(this.dataDir, name));
-      const settings = { mergeAboveBytes, retainBytesMax: 64 << 10 };
+      const settings = { mergeAboveBytes: 16 << 10, retainBytesMax: 64 << 10, ...changes };
       const options = { ...common, name, listen: listen(url), logFileBytes: 128 << 10, settings };
       this.running.push(await startSegmentHost(host, options, journal));
     }

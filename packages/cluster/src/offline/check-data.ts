@@ -11,7 +11,9 @@
  */
 import { checkVolume, type VolumeReport } from "@sixfold/engine";
 import {
+  changeOf,
   FENCE_QUORUM,
+  membersOf,
   nodeName,
   OWNED_QUORUM,
   pgId,
@@ -138,8 +140,8 @@ class DataCheck {
   /** One that keeps nothing at all costs nothing but its seat. */
   private lostServers(manifest: Manifest): void {
     for (const { name, kind, reason } of this.lost.values()) {
-      const pgs = manifest.pgs.filter((members) => members.includes(name)).length;
-      const isSpare = pgs === 0;
+      const pgs = manifest.pgs.filter((_, pg) => membersOf(manifest, pgId(pg)).includes(name)).length;
+      const isSpare = pgs === 0 && !manifest.seats.includes(name);
       const text = isSpare
         ? `${name}: ${reason}. It kept no segment`
         : `${name}: ${reason}. It has to be replaced; others have what it kept of ${pgs} ${pgs === 1 ? "PG" : "PGs"}`;
@@ -165,7 +167,9 @@ class DataCheck {
       this.findings.add({ severity: "error", kind, server: name, text: `${name}: ${reason}` });
     // Servers that were started, and never met a database node.
     if (seen === undefined && this.lost.size === 0 && this.servers.size >= FENCE_QUORUM) return;
-    const text = `the manifest cannot be read: it takes ${FENCE_QUORUM} of its ${REPLICAS_WORD} seats, and ${this.servers.size} ${this.servers.size === 1 ? "is" : "are"} left`;
+    const seats = seen?.seats ?? [...this.servers.keys(), ...this.lost.keys()];
+    const left = seats.filter((name) => this.servers.has(name)).length;
+    const text = `the manifest cannot be read: it takes ${FENCE_QUORUM} of its ${REPLICAS_WORD} seats, and ${left} ${left === 1 ? "is" : "are"} left`;
     this.findings.add({ severity: "error", kind: "manifest-unreadable", text });
   }
 
@@ -184,8 +188,14 @@ class DataCheck {
 
   private async group(cluster: StoredCluster, pg: PgId): Promise<void> {
     const { findings } = this;
-    const all = cluster.manifest!.pgs[pg]!;
-    const members = all.flatMap((name) => this.servers.get(name) ?? []);
+    const manifest = cluster.manifest!;
+    const change = changeOf(manifest, pg);
+    if (change !== undefined) {
+      const text = `PG ${pg} is on its way from ${manifest.pgs[pg]!.join(", ")} to ${change.to.join(", ")}; a start goes on with it`;
+      findings.add({ severity: "note", kind: "members-change", pg, text });
+    }
+    // Newcomers copy from the others and answer nobody before they have done.
+    const members = manifest.pgs[pg]!.flatMap((name) => this.servers.get(name) ?? []);
     if (members.length < FENCE_QUORUM) {
       const text = `PG ${pg}: ${members.length} of its ${REPLICAS_WORD} segments are left (${members.map(({ name }) => name).join(", ")}), and ${FENCE_QUORUM} are needed to write`;
       findings.add({ severity: "error", kind: "pg-unreadable", pg, text });
@@ -310,15 +320,17 @@ class DataCheck {
     const server = this.servers.get(name);
     const use = await this.host(name).diskUse(LOG_DISK, PAGE_STORE);
     const damaged = this.damaged.get(name) ?? 0;
-    const isBehind = this.findings.all.some((f) => f.kind === "segment-behind" && f.server === name);
+    const about = this.findings.all.filter((finding) => finding.server === name);
+    const isDamaged = about.some(({ severity }) => severity !== "note");
+    const isBehind = about.some(({ kind }) => kind === "segment-behind");
     let livePages = 0;
-    manifest?.pgs.forEach((members, pg) => {
-      if (members.includes(name)) livePages += this.live.get(pgId(pg)) ?? 0;
+    manifest?.pgs.forEach((_, pg) => {
+      if (membersOf(manifest, pgId(pg)).includes(name)) livePages += this.live.get(pgId(pg)) ?? 0;
     });
     return {
       name,
       az: manifest?.servers.find((info) => info.name === name)?.az,
-      state: server === undefined ? "lost" : damaged > 0 ? "damaged" : isBehind ? "behind" : "whole",
+      state: server === undefined ? "lost" : isDamaged ? "damaged" : isBehind ? "behind" : "whole",
       logFiles: server?.log.files.length ?? 0,
       logBlocks: server?.log.blocks ?? 0,
       pagesStored: server?.pages.count() ?? 0,

@@ -20,10 +20,12 @@ export type FindingKind =
   | "too-few-copies"
   | "stream-open"
   | "not-a-member"
+  | "members-change"
   | "manifest-unreadable"
   | "pg-unreadable"
   | "page-lost"
   | "pages-differ"
+  | "slices-missing"
   | "slices-differ"
   | "chain-forked"
   | "tree-damaged";

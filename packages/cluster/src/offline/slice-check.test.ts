@@ -39,7 +39,12 @@ function slice(version: PageVersion, base: PageVersion, text = "x"): Slice {
 }
 
 /** A segment server that keeps these slices, all committed but the aborted ones, and tells a few at a time. */
-function source(name: string, slices: readonly Slice[], aborts: readonly PageVersion[] = []): SliceSource {
+function source(
+  name: string,
+  slices: readonly Slice[],
+  aborts: readonly PageVersion[] = [],
+  merged = 0,
+): SliceSource {
   const streams = [...new Set(slices.map((s) => s.stream))];
   const ask = (m: StorageMessage): StorageMessage[] => {
     if (m.type !== "pullSlices") return [];
@@ -47,7 +52,7 @@ function source(name: string, slices: readonly Slice[], aborts: readonly PageVer
     const of = slices.filter((s) => s.stream === stream && s.lsn > after).slice(0, PORTION);
     const aborted = aborts.filter((v) => v.stream === stream && v.lsn > after).map((v) => v.lsn);
     const decisions = { from: after, through: lsn(1_000), aborts: aborted, earlyAborts: [] };
-    const mergedThrough = lsn(0);
+    const mergedThrough = lsn(merged);
     return [
       { type: "pulledSlices", request, pg, stream, slices: of, decisions, mergedThrough, closed: undefined },
     ];
@@ -75,8 +80,18 @@ describe("slices of a PG's segments", () => {
   test("that agree, and of which some have less, are fine", () => {
     const findings = new Findings();
     const check = new SliceCheck(PG, findings);
-    check.compare([source("a1", chain), source("a2", chain.slice(1)), source("b1", [])]);
+    check.compare([source("a1", chain), source("a2", chain.slice(1), [], 1), source("b1", [])]);
     expect([findings.all, check.slices, [...check.touched]]).toEqual([[], chain.length, [7]]);
+  });
+
+  test("that are missing in the middle, or before the first that is kept, are found", () => {
+    const text = (server: string): string =>
+      `slices-missing: ${server}: slice 1 of stream 1 in PG 0, which slice 2 follows, is neither merged nor in its log; it has to be replaced`;
+    expect(found(source("a1", chain), source("b1", chain.slice(1)))).toEqual([text("b1")]);
+    const [first, , third, other] = chain;
+    expect(found(source("a1", chain), source("b1", [first!, third!, other!]))).toEqual([
+      text("b1").replace("slice 1", "slice 2").replace("slice 2 follows", "slice 3 follows"),
+    ]);
   });
 
   test("that are not the same bytes are told apart by name", () => {

@@ -1,6 +1,7 @@
 /**
  * The slices that the segments of a PG still keep, held against each other, and the chains they make (I2, I3).
  *
+ *  - back-links lead from each slice to the one before it, and from the first that is kept to what was merged
  *  - a slice is the same bytes wherever it is, and committed everywhere or nowhere
  *  - no two committed versions of a page have the same base, and none has an aborted one
  */
@@ -56,10 +57,13 @@ export class SliceCheck {
 
   private stream(stream: StreamId, servers: readonly SliceSource[]): void {
     const kept = new Map<Lsn, Kept>();
-    for (const server of servers)
-      for (const { slices, decisions } of pulled(server, this.pg, stream)) {
+    for (const server of servers) {
+      let before: Lsn | undefined;
+      for (const { slices, decisions, mergedThrough } of pulled(server, this.pg, stream)) {
         const aborts = new Set<Lsn>([...decisions.aborts, ...decisions.earlyAborts]);
         for (const slice of slices) {
+          if (slice.back > (before ?? mergedThrough)) this.missing(server, slice);
+          before = slice.lsn;
           const { name } = server;
           const here = { crc: crc32(slice.bytes), isCommitted: !aborts.has(slice.lsn), server: name };
           const there = kept.get(slice.lsn);
@@ -70,7 +74,14 @@ export class SliceCheck {
           }
         }
       }
+    }
     this.slices += kept.size;
+  }
+
+  private missing({ name }: SliceSource, { stream, lsn, back }: Slice): void {
+    const { pg } = this;
+    const text = `${name}: slice ${back} of stream ${stream} in PG ${pg}, which slice ${lsn} follows, is neither merged nor in its log; it has to be replaced`;
+    this.findings.add({ severity: "error", kind: "slices-missing", server: name, pg, text });
   }
 
   private same(stream: StreamId, lsn: Lsn, here: Kept, there: Kept): void {
