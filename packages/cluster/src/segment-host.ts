@@ -20,6 +20,7 @@ import {
 } from "@sixfold/model";
 import {
   DiskFullError,
+  logFileName,
   LogWriter,
   readLog,
   type Clock,
@@ -29,8 +30,8 @@ import {
   type LogVisitor,
   type PageStore,
 } from "@sixfold/ports";
-import { SegmentServer, type SegmentEffect, type SegmentSettings } from "@sixfold/segment";
-import { decodeRecords, encodeRecords, logBlockCodec, type StorageMessage } from "@sixfold/wire";
+import { LogSkim, SegmentServer, type SegmentEffect, type SegmentSettings } from "@sixfold/segment";
+import { encodeRecords, logBlockCodec, type StorageMessage } from "@sixfold/wire";
 import { checkListen, listenerHandlers, type AnyMessage, type Channel, type Identity } from "./channel.ts";
 import { Dialler } from "./dialler.ts";
 import { Heartbeats, type LivenessSettings } from "./heartbeats.ts";
@@ -45,6 +46,15 @@ const LOG_FILE_BYTES = 40 << 20;
 /** An append of more than this takes no further sender's records. A frame has at most 32 MiB. */
 const APPEND_BYTES = 64 << 10;
 const TICK_MS = 20;
+/** More than any file has: a read ends with the file. */
+const LOG_BYTES_MAX = 2 ** 32;
+
+/** Where a block's payload stands. */
+interface BlockAt {
+  readonly file: number;
+  readonly from: number;
+  readonly bytes: number;
+}
 
 export interface SegmentHostOptions {
   readonly name: NodeName;
@@ -190,10 +200,13 @@ class SegmentHost implements RunningSegment {
 
   private async recover(): Promise<void> {
     const { planted } = this.options;
-    // A copy, for slices are views on what they were read from: one of them would keep the whole file in memory.
-    const take: LogVisitor = (payload, at) =>
-      this.machine.recover(decodeRecords(payload.slice()), at.fileNumber);
-    const report = await readLog(this.disk, logBlockCodec, take, planted);
+    const skim = new LogSkim();
+    const blocks: BlockAt[] = [];
+    const see: LogVisitor = (payload, { fileNumber, offset }) => {
+      skim.see(payload);
+      blocks.push({ file: fileNumber, from: offset + logBlockCodec.headerBytes, bytes: payload.byteLength });
+    };
+    const report = await readLog(this.disk, logBlockCodec, see, planted);
     if (report.state === "corrupt") {
       const { fileNumber, offset, reason } = report.corruption!;
       this.journal.say("error", "log-corrupt", { fileNumber, offset, reason });
@@ -203,6 +216,7 @@ class SegmentHost implements RunningSegment {
     }
     if (report.state === "torn")
       this.journal.say("warn", "log-tail-cut", { ...report.end, tornBytes: report.tornBytes });
+    await this.replay(skim, blocks);
     this.log = await LogWriter.open({
       disk: this.disk,
       codec: logBlockCodec,
@@ -215,6 +229,20 @@ class SegmentHost implements RunningSegment {
     });
     this.machine.ready(this.clock.nowMs());
     this.journal.say("info", "log-read", { blocks: report.blocks, files: report.files.length });
+  }
+
+  /** The log has been seen to be whole: what it still says goes into the machine. */
+  private async replay(skim: LogSkim, blocks: readonly BlockAt[]): Promise<void> {
+    let read: { file: number; bytes: Uint8Array } = { file: 0, bytes: new Uint8Array() };
+    for (const [n, { file, from, bytes }] of blocks.entries()) {
+      if (read.file !== file) {
+        const name = logFileName(file);
+        // The one before is let go first.
+        read = { file, bytes: new Uint8Array() };
+        read = { file, bytes: await this.disk.read(name, 0, LOG_BYTES_MAX) };
+      }
+      this.machine.recover(skim.records(read.bytes.subarray(from, from + bytes), n), file);
+    }
   }
 
   // --- links ----------------------------------------------------------------------------------

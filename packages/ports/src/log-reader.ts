@@ -199,6 +199,16 @@ class Scan<H extends LogBlock> {
 /** Index of the last byte from `from` on that is not 0; `from - 1` if there is none. */
 function lastByteSet(bytes: Uint8Array, from: number): number {
   let at = bytes.byteLength - 1;
+  // Most of a prepared file: four bytes a step, as far as these are aligned.
+  const start = (4 - (bytes.byteOffset % 4)) % 4;
+  const words = Math.floor((bytes.byteLength - start) / 4);
+  const aligned = start + words * 4;
+  while (at >= from && at >= aligned && bytes[at] === 0) at -= 1;
+  if (at < from || at >= aligned) return at;
+  const view = new Int32Array(bytes.buffer, bytes.byteOffset + start, words);
+  let word = words - 1;
+  while (word >= 0 && start + word * 4 >= from && view[word] === 0) word -= 1;
+  at = start + word * 4 + 3;
   while (at >= from && bytes[at] === 0) at -= 1;
   return at;
 }

@@ -125,6 +125,14 @@ export class CheckpointParts {
     return whole;
   }
 
+  /** Does a checkpoint begin with it? */
+  isFirst(state: Uint8Array): boolean {
+    return (
+      state[0] !== PART ||
+      new DataView(state.buffer, state.byteOffset, PART_HEADER_BYTES).getUint32(1, true) === 0
+    );
+  }
+
   /** Another record stands where the next part should: the log was cut there, and went on. */
   drop(): void {
     if (this.parts.length > 0) this.parts = [];
@@ -242,8 +250,21 @@ function setVote(log: StreamLog, at: Lsn, vote: Vote): void {
   if (taken !== undefined) taken.vote = vote;
 }
 
+const parse = (bytes: Uint8Array): CheckpointState =>
+  JSON.parse(new TextDecoder().decode(bytes), unpack) as CheckpointState;
+
+/** Up to which LSN a checkpoint needs no slice of the stream any more; of one that it does not state, none at all. */
+export type MergedAt = (pg: PgId, stream: StreamId) => number;
+
+export function mergedAt(checkpoint: Uint8Array): MergedAt {
+  const merged = new Map<PgId, Map<StreamId, number>>();
+  for (const saved of parse(checkpoint).pgs)
+    merged.set(pgId(saved.pg), new Map(saved.streams.map((s) => [streamId(s.stream), s.mergedThrough])));
+  return (pg, stream) => merged.get(pg)?.get(stream) ?? Number.POSITIVE_INFINITY;
+}
+
 function readCheckpoint(into: RecoveryInto, bytes: Uint8Array): void {
-  const state = JSON.parse(new TextDecoder().decode(bytes), unpack) as CheckpointState;
+  const state = parse(bytes);
   for (const saved of state.pgs) {
     const pg = into.pg(pgId(saved.pg));
     pg.settledThrough = streamId(saved.settledThrough);

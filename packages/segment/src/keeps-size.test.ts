@@ -1,6 +1,7 @@
 /** A segment server keeps its size: what is merged, dropped, carried forward or refused, and when. */
 import { LIMITS, NONE, pgId } from "@sixfold/model";
 import { describe, expect, test } from "vitest";
+import { LogSkim } from "./log-skim.ts";
 import { BenchSegment, chainOf, decided, point, slice, v } from "./testing/bench-segment.ts";
 
 /** Merging only what must be. */
@@ -99,6 +100,55 @@ describe("the log", () => {
       transaction: "none" as never,
     });
     expect(found).toMatchObject({ mergedThrough: 6, scl: 6 });
+  });
+});
+
+describe("a start", () => {
+  type Segments = { streams: { stream: number }[] }[];
+  const state = (s: BenchSegment): unknown =>
+    (s.server.status()["segments"] as Segments).map(({ streams, ...rest }) => ({
+      ...rest,
+      streams: [...streams].sort((a, b) => a.stream - b.stream),
+    }));
+  const kept = (s: BenchSegment): unknown => [s.server.status()["keptCost"], s.server.status()["toMerge"]];
+
+  test("that passes over what was merged knows what one knows that reads everything", () => {
+    const s = new BenchSegment({ settings: { ...LAZY, mergeAboveBytes: 4000 } });
+    let before = NONE;
+    for (let i = 1; i <= 60; i++) {
+      s.append([slice({ stream: 1, lsn: i, writes: [[i % 7, i > 7 ? v(1, i - 7) : NONE]] })]);
+      s.append([slice({ stream: 2, lsn: i, writes: [[20, before]] })]);
+      before = v(2, i);
+      if (i % 4 === 0) s.decide(1, decided(0, i - 2), { lowWater: point([1, i - 3], [2, i]) });
+      if (i % 5 === 0) s.decide(2, decided(0, i), { lowWater: point([1, i - 3], [2, i - 9]) });
+      s.tick();
+      if (i % 9 === 0) s.rotate();
+      if (i === 30) s.fence(3);
+      if (i < 10) continue;
+      s.skims = true;
+      s.crash();
+      const skimmed = [state(s), kept(s), s.read(20, point([1, 99], [2, i]))];
+      s.skims = false;
+      s.crash();
+      expect(skimmed).toEqual([state(s), kept(s), s.read(20, point([1, 99], [2, i]))]);
+    }
+    expect(s.trims.length).toBeGreaterThan(2);
+  });
+
+  test("decodes nothing of what was merged", () => {
+    const s = new BenchSegment({ settings: { ...LAZY, mergeAboveBytes: 0 } });
+    s.append(chainOf(1, 6));
+    s.decide(1, decided(0, 6), { lowWater: point([1, 6]) });
+    s.append([slice({ stream: 2, lsn: 1, writes: [[9, NONE]] })], { lowWater: point([1, 6]) });
+    s.tick();
+    s.tick();
+    s.rotate();
+    const skim = new LogSkim();
+    for (const { bytes } of s.blocks) skim.see(bytes);
+    const kinds = s.blocks.flatMap(({ bytes }, n) =>
+      skim.records(bytes, n).map((r) => (r.kind === "slices" ? `slices of ${r.stream}` : r.kind)),
+    );
+    expect(kinds).toEqual(["slices of 2", "checkpoint"]);
   });
 });
 

@@ -19,7 +19,7 @@ import {
   type PlantedBugs,
   type StreamId,
 } from "@sixfold/model";
-import { decodePage, type StoredPage } from "./page-image.ts";
+import { decodeHead, decodePage, type StoredHead, type StoredPage } from "./page-image.ts";
 import type { MergedPages } from "./segment-api.ts";
 import type { Taken } from "./stream-log.ts";
 
@@ -96,7 +96,7 @@ export class PageChain {
   }
 
   /** Takes in what others have merged or copied: the stored image is now `page`. */
-  restore(page: StoredPage): void {
+  restore(page: StoredHead): void {
     this.stored = page.version;
     this.storedBase = page.base;
     this.merged = page.merged;
@@ -187,7 +187,7 @@ export class PageTable {
       chain = new PageChain(page);
       const bytes = this.store.get(page);
       if (bytes !== undefined) {
-        const stored = decodePage(page, bytes, this.trusts);
+        const stored = decodeHead(page, bytes, this.trusts);
         if (stored === undefined) chain.isCorrupt = true;
         else chain.restore(stored);
       }

@@ -29,10 +29,13 @@ const PROBE = 64;
 /** Components are a byte; the oldest streams go first when it overflows, for their slices are long gone. */
 export const COMPONENTS_MAX = 255;
 
-export interface StoredPage {
+export interface StoredHead {
   readonly version: PageVersion;
   readonly base: PageVersion;
   readonly merged: ReadonlyMap<StreamId, number>;
+}
+
+export interface StoredPage extends StoredHead {
   readonly image: Uint8Array;
 }
 
@@ -58,24 +61,37 @@ export function encodePage(id: PageId, page: StoredPage): Uint8Array {
   return out;
 }
 
+/** What is said of the page's image, without it; undefined as for `decodePage`. */
+export function decodeHead(id: PageId, stored: Uint8Array, trusts = false): StoredHead | undefined {
+  const view = checkedView(id, stored, trusts);
+  return view === undefined ? undefined : readHead(view);
+}
+
 /** The page; undefined if it is damaged, or another's. The image is a view into `stored` if it has no gap. O(bytes), for the checksum. `trusts` is planted: it is not looked at. */
 export function decodePage(id: PageId, stored: Uint8Array, trusts = false): StoredPage | undefined {
+  const view = checkedView(id, stored, trusts);
+  if (view === undefined) return undefined;
+  const gap = { from: view.getUint32(10, true), bytes: view.getUint32(14, true) };
+  const image = imageWith(gap, stored.subarray(imageAt(view)), view.getUint32(6, true));
+  return image === undefined ? undefined : { ...readHead(view), image };
+}
+
+const imageAt = (view: DataView): number => HEADER + VERSION * (2 + view.getUint8(5));
+
+function checkedView(id: PageId, stored: Uint8Array, trusts: boolean): DataView | undefined {
   if (stored.length < HEADER + 2 * VERSION) return undefined;
   const view = new DataView(stored.buffer, stored.byteOffset, stored.byteLength);
-  if (view.getUint8(4) !== FORM) return undefined;
-  if (!trusts && view.getUint32(0, true) !== crc32(stored.subarray(4), id)) return undefined;
-  const n = view.getUint8(5);
-  const at = HEADER + VERSION * (2 + n);
-  if (at > stored.length) return undefined;
+  if (view.getUint8(4) !== FORM || imageAt(view) > stored.length) return undefined;
+  return trusts || view.getUint32(0, true) === crc32(stored.subarray(4), id) ? view : undefined;
+}
+
+function readHead(view: DataView): StoredHead {
   const merged = new Map<StreamId, number>();
-  for (let i = 0; i < n; i++) {
+  for (let i = 0; i < view.getUint8(5); i++) {
     const from = HEADER + VERSION * (2 + i);
     merged.set(streamId(view.getFloat64(from, true)), view.getFloat64(from + 8, true));
   }
-  const gap = { from: view.getUint32(10, true), bytes: view.getUint32(14, true) };
-  const image = imageWith(gap, stored.subarray(at), view.getUint32(6, true));
-  if (image === undefined) return undefined;
-  return { version: readVersion(view, HEADER), base: readVersion(view, HEADER + VERSION), merged, image };
+  return { version: readVersion(view, HEADER), base: readVersion(view, HEADER + VERSION), merged };
 }
 
 interface Gap {

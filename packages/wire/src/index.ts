@@ -15,6 +15,7 @@ export {
 export * from "./log-block.ts";
 export { compareKeys, decodeKey, encodeKey, type Key } from "./key-codec.ts";
 export { decodeRecords, encodeRecords } from "./log-record-codec.ts";
+export { skimCheckpoint, skimRecords, skimSlices, type SkimmedRecord } from "./log-skim.ts";
 export { decodeSessionToken, encodeSessionToken } from "./session-token.ts";
 export { decodeSlice, encodeSlice } from "./slice-codec.ts";
 export { decodeValue, encodeArguments, encodeValue } from "./value-codec.ts";

@@ -36,7 +36,8 @@ import { factOfEntry } from "./storage-codec.ts";
 import type { Ballot } from "./storage-messages.ts";
 import { badFrame } from "./wire-error.ts";
 
-const KIND = {
+/** On the disk: never renumbered. */
+export const RECORD_KIND = {
   slices: 1,
   votes: 2,
   decisions: 3,
@@ -48,7 +49,10 @@ const KIND = {
   newcomer: 9,
   left: 10,
 } as const;
-const HEADER_BYTES = 5;
+/** Kind and length. */
+export const RECORD_HEADER_BYTES = 5;
+const KIND = RECORD_KIND;
+const HEADER_BYTES = RECORD_HEADER_BYTES;
 
 const outcomes = list<EntryId & { readonly decision: Decision }>(factOfEntry, 3);
 const close = struct<{ readonly final: Lsn; readonly tail: Lsn; readonly decisions: Decisions }>({

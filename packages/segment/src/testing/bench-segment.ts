@@ -34,6 +34,7 @@ import {
   type StorageMessage,
 } from "@sixfold/wire";
 import type { SegmentEffect, SegmentSettings } from "../segment-api.ts";
+import { LogSkim } from "../log-skim.ts";
 import { SegmentServer } from "../segment-server.ts";
 
 export const PG = pgId(0);
@@ -138,6 +139,8 @@ export class BenchSegment {
   readonly blocks: { file: number; bytes: Uint8Array }[] = [];
   file = 1;
   autoSync = true;
+  /** Starts as a driver does; else with every record of the log. */
+  skims = true;
   private unsynced: { file: number; bytes: Uint8Array }[] = [];
   private waiting: SegmentEffect[] = [];
   private readonly name: string;
@@ -319,7 +322,10 @@ export class BenchSegment {
       planted: new Set(this.planted),
       traced: true,
     });
-    for (const { bytes, file } of this.blocks) server.recover(decodeRecords(bytes), file);
+    const skim = new LogSkim();
+    for (const { bytes } of this.blocks) skim.see(bytes);
+    for (const [n, { bytes, file }] of this.blocks.entries())
+      server.recover(this.skims ? skim.records(bytes, n) : decodeRecords(bytes), file);
     server.ready(this.now);
     for (let link = 1; link <= 9; link++)
       server.peerUp({ link, role: "node", name: nodeName(`node-${link}`) }, this.now);
