@@ -11,11 +11,14 @@ import * as fsp from "node:fs/promises";
 import * as os from "node:os";
 import * as path from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Disk, DiskFile, Done, PageStore } from "@sixfold/ports";
+import type { Disk, DiskFile, PageStore } from "@sixfold/ports";
 import { DiskFaultError, fileNamePattern } from "@sixfold/ports";
 import { asDiskError } from "./file-disk.ts";
 import { LmdbPageStore } from "./lmdb-page-store.ts";
 import { diskDirectory, pageStoreDirectory } from "./node-host.ts";
+
+/** A disk that is only read. */
+export type ReadDisk = Pick<Disk, "list" | "read">;
 
 /** The pages of a stopped host. */
 export type StoredPages = Pick<PageStore, "get" | "pages" | "count" | "close">;
@@ -44,7 +47,7 @@ export class StoredHost {
   }
 
   /** Undefined if there is none. */
-  async openDisk(name: string): Promise<Disk | undefined> {
+  async openDisk(name: string): Promise<ReadDisk | undefined> {
     const directory = diskDirectory(this.#directory, name);
     return (await isDirectory(directory)) ? StoredDisk.open(directory) : undefined;
   }
@@ -68,8 +71,7 @@ export class StoredHost {
   }
 }
 
-/** A disk that is only read. */
-class StoredDisk implements Disk {
+class StoredDisk implements ReadDisk {
   readonly #directory: string;
   readonly #sizes: ReadonlyMap<string, number>;
 
@@ -105,30 +107,6 @@ class StoredDisk implements Disk {
       await handle.close();
     }
   }
-
-  create(): Promise<void> {
-    return Promise.reject(readOnly());
-  }
-
-  write(_name: string, _offset: number, _chunks: readonly Uint8Array[], done: Done): void {
-    queueMicrotask(() => done(readOnly()));
-  }
-
-  remove(): Promise<void> {
-    return Promise.reject(readOnly());
-  }
-
-  async freeBytes(): Promise<number> {
-    return 0;
-  }
-
-  async close(): Promise<void> {
-    // Every read has closed its file.
-  }
-}
-
-function readOnly(): Error {
-  return new Error("a stored disk is only read");
 }
 
 async function openStoredPages(directory: string): Promise<StoredPages> {

@@ -64,7 +64,7 @@ export type LogVisitor = (payload: Uint8Array, at: LogBlockPosition) => void;
  * before acting on them. Reads one file at a time into memory.
  */
 export async function readLog<H extends LogBlock>(
-  disk: Disk,
+  disk: Pick<Disk, "list" | "read">,
   codec: LogBlockCodec<H>,
   visit: LogVisitor,
   planted: PlantedBugs = NO_BUGS,
@@ -83,7 +83,7 @@ export async function readLog<H extends LogBlock>(
   return scan.report(files);
 }
 
-async function logFiles(disk: Disk): Promise<{ number: number; bytes: number }[]> {
+async function logFiles(disk: Pick<Disk, "list">): Promise<{ number: number; bytes: number }[]> {
   const found: { number: number; bytes: number }[] = [];
   for (const { name, bytes } of await disk.list()) {
     const number = logFileNumber(name);

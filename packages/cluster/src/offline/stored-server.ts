@@ -23,10 +23,12 @@ export interface StoredPages {
 
 /** What a segment server left. */
 export interface StoredData {
-  openDisk(name: string): Promise<Disk | undefined>;
+  openDisk(name: string): Promise<Pick<Disk, "list" | "read"> | undefined>;
   openPageStore(name: string): Promise<StoredPages | undefined>;
   /** What keeps the page store from being read, if anything does. */
   surveyPageStore(name: string): Promise<string | undefined>;
+  /** Bytes that they take on their medium. */
+  diskUse(disk: string, pageStore: string): Promise<{ readonly log: number; readonly pages: number }>;
 }
 
 /** A server whose data cannot be used. */
@@ -115,7 +117,7 @@ export class StoredServer {
 /** The machine as a start would have it, or in words why there can be none. */
 async function boot(
   name: NodeName,
-  disk: Disk,
+  disk: Pick<Disk, "list" | "read">,
   pages: StoredPages,
 ): Promise<{ readonly log: LogReport; readonly machine: SegmentServer } | string> {
   const machine = new SegmentServer({
@@ -143,8 +145,6 @@ async function boot(
     return { log, machine };
   } catch (error) {
     return `its log does not add up: ${wordsOf(error)}`;
-  } finally {
-    await disk.close();
   }
 }
 
