@@ -56,6 +56,7 @@ export class ManifestCommit {
   private asking: Asking | undefined;
   /** Outcomes that this writer has put into the manifest. */
   private standing: { readonly lsn: Lsn; readonly pgs: readonly PgProgress[] }[] = [];
+  private writtenAt = 0;
   commits = 0;
 
   constructor(o: {
@@ -77,14 +78,20 @@ export class ManifestCommit {
     return this.state === "idle" && this.standing.length === 0;
   }
 
-  tick(now: number): void {
-    if (this.writer.exclusive) return;
+  /** `isClosing`: what this writer has put into the manifest is to leave it soon. */
+  tick(now: number, isClosing: boolean): void {
     if (this.state === "asking" && now - this.asking!.since >= this.settings.askAgainMs) this.write(now);
-    if (this.state !== "idle") return;
-    if (this.findRun(now).length > 0) {
-      this.state = "reading";
-      this.register.read(({ manifest }, at) => this.ask(manifest, at), now);
-    } else if (this.standing.some((s) => isKnown(s))) this.drop(now);
+    this.begin(now);
+    // Each commit takes along what may leave: only the last ones are left over, and a round for them would be in the way of others'.
+    const isDue = isClosing || now - this.writtenAt >= this.settings.askAgainMs;
+    if (this.state === "idle" && isDue && this.standing.some((s) => isKnown(s))) this.drop(now);
+  }
+
+  /** If the first undecided entry needs it. O(1) if it does not. */
+  private begin(now: number): void {
+    if (this.writer.exclusive || this.state !== "idle" || this.findRun(now).length === 0) return;
+    this.state = "reading";
+    this.register.read(({ manifest }, at) => this.ask(manifest, at), now);
   }
 
   /** The writer has counted these votes already; here they confirm those of before. */
@@ -112,7 +119,7 @@ export class ManifestCommit {
       if (hasQuorum(e)) continue;
       const { writer } = this;
       const silent = (pg: PgProgress): number => writer.silentMask(pg, e, now);
-      if (!needsManifest(e, silent, (pg) => writer.goneMask(pg))) break;
+      if (!needsManifest(e, silent, (pg) => writer.absentMask(pg, now))) break;
       run.push(e);
     }
     return run;
@@ -200,6 +207,7 @@ export class ManifestCommit {
   /** Judged by what stands in the manifest: an earlier round of the write may have been chosen although a later one was refused. */
   private written(confirmed: readonly InFlightEntry[], manifest: Manifest | undefined, now: number): void {
     this.state = "idle";
+    this.writtenAt = now;
     const { stream, decider } = this.writer;
     // Its recovery has decided; this writer has nothing more to say.
     if (manifest === undefined || streamState(manifest, stream)?.state !== "open") return;
@@ -219,6 +227,8 @@ export class ManifestCommit {
       if (e.deferred !== undefined) decider.abort(e, e.deferred, now);
     }
     this.writer.advance(now);
+    // What gathered meanwhile goes at once; the first waits for a tick, so that others may join it.
+    this.begin(now);
   }
 
   private drop(now: number): void {

@@ -141,6 +141,8 @@ export class ManifestRegister {
   private lost = false;
   private highestRound = 0;
   private defeats = 0;
+  /** The present round follows at once on one whose number was too low. */
+  private isRepeated = false;
   /** For the status page. */
   rounds = 0;
 
@@ -202,7 +204,8 @@ export class ManifestRegister {
     } else if (now - phase.since >= this.settings.registerTimeoutMs) {
       if (phase.kind === "prepare") this.lost = true;
       this.startRound(now);
-    }
+    } else if (phase.refused.size > 0 && now - phase.since >= this.settings.registerDuelMs)
+      this.defeated(now);
   }
 
   onPromise(from: NodeName, m: ManifestPromise, now: number): void {
@@ -325,9 +328,20 @@ export class ManifestRegister {
     for (const seat of asked) this.sendAccept(seat, ballot, value);
   }
 
-  /** Enough seats have promised a higher ballot (or have no link) that this round cannot win: leave the field to the rival for a while. */
+  /**
+   * Enough seats have promised a higher ballot (or have no link) that this round cannot win. Either its number was out of date, for rivals have
+   * had rounds since this proposer's last: then the next number will do, at once. Or a rival is at it: leave the field to it for a while.
+   */
   private checkDefeat(sets: SeatSets, refused: ReadonlySet<NodeName>, now: number): void {
-    if (this.inEach(sets, (seat) => !refused.has(seat) && this.out.isUp(seat))) return;
+    if (!this.inEach(sets, (seat) => !refused.has(seat) && this.out.isUp(seat))) this.defeated(now);
+  }
+
+  private defeated(now: number): void {
+    if (this.phase.kind === "prepare" && !this.isRepeated) {
+      this.isRepeated = true;
+      return this.startRound(now);
+    }
+    this.isRepeated = false;
     this.defeats = Math.min(this.defeats + 1, 8);
     const pause = 1 + this.random.int(1 + this.settings.registerBackoffMs * this.defeats);
     this.phase = { kind: "pause", until: now + pause };
@@ -335,6 +349,7 @@ export class ManifestRegister {
 
   private finish(result: RegisterResult, now: number): void {
     this.defeats = 0;
+    this.isRepeated = false;
     this.lost = false;
     this.phase = { kind: "idle" };
     const operation = this.queue.shift();

@@ -64,7 +64,7 @@ export class OwnStream {
 
   tick(now: number): void {
     this.writer.tick(now);
-    this.manifestCommit.tick(now);
+    this.manifestCommit.tick(now, this.closing !== "no");
     this.closeIfQuiet(now);
     if (this.writer.fencedSince !== undefined) this.checkFence(now);
   }

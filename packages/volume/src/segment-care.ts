@@ -237,23 +237,29 @@ export class SegmentCare {
 
   // Silence
 
-  /** Segments from which no answer to this entry is to be expected: without a link, left to gossip, or late for what they usually take. */
+  /** Segments from which no answer to this entry is to be expected: absent, or all of them if it is old. */
   silentMask(pg: PgProgress, entry: InFlightEntry, now: number): number {
     const age = now - entry.sentAt;
     if (age >= this.settings.silentAfterMs) return pg.all;
+    // Others are given their time: who is slow may be the first to answer all the same.
+    return age < this.loads.usual(pg) ? this.goneMask(pg) | pg.left : this.absentMask(pg, now);
+  }
+
+  /** Segments that nobody should wait for: without a link, left to gossip, known to be slow, or late. */
+  absentMask(pg: PgProgress, now: number): number {
     let mask = this.goneMask(pg) | pg.left;
-    if (age < this.settings.slowAfterMs) return mask;
-    const patienceMs = this.loads.patience(pg, this.settings.slowAfterMs);
-    if (age < patienceMs) return mask;
+    const { slowAfterMs, lateAfterMs } = this.settings;
+    const usualMs = this.loads.usual(pg);
     for (let i = 0; i < pg.members.length; i++) {
       const openMs = pg.scl[i]! < pg.lastSlice ? now - pg.movedAt[i]! : 0;
-      if (Math.max(openMs, this.loads.of(pg.members[i]!).rttMs) >= patienceMs) mask |= 1 << i;
+      const isSlow = this.loads.of(pg.members[i]!).rttMs >= Math.max(usualMs, slowAfterMs);
+      if (isSlow || openMs >= Math.max(usualMs, lateAfterMs)) mask |= 1 << i;
     }
     return mask;
   }
 
   /** Segments without a link to them. */
-  goneMask(pg: PgProgress): number {
+  private goneMask(pg: PgProgress): number {
     let mask = 0;
     for (let i = 0; i < pg.members.length; i++) if (!this.out.isUp(pg.members[i]!)) mask |= 1 << i;
     return mask;

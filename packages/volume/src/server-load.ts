@@ -50,16 +50,12 @@ export class ServerLoads {
     return load;
   }
 
-  /** Milliseconds after which a segment of this PG is slow. */
-  patience(pg: PgProgress, leastMs: number): number {
+  /** Within so many milliseconds segments of this PG answer that are not slow. */
+  usual(pg: PgProgress): number {
     const rtts = scratch.subarray(0, pg.members.length);
     for (let i = 0; i < rtts.length; i++) rtts[i] = this.of(pg.members[i]!).rttMs;
     rtts.sort();
-    return Math.max(leastMs, SLOW_FACTOR * rtts[OWNED_QUORUM - 1]!);
-  }
-
-  get all(): Iterable<ServerLoad> {
-    return this.loads.values();
+    return SLOW_FACTOR * rtts[OWNED_QUORUM - 1]!;
   }
 }
 

@@ -23,10 +23,12 @@ export interface VolumeSettings {
   /** A segment that has not voted on a slice for so long counts as silent: about 100 round trips within a region. */
   readonly silentAfterMs: number;
   /**
-   * A segment that usually takes four times as long as the fourth fastest of its PG, and no less than this, is slow: it counts as silent
-   * after that time already. Rounds of the manifest are dearer than a wait that is shorter.
+   * A segment that usually takes four times as long as the fourth fastest of its PG, and no less than this, is slow: it counts as silent as
+   * soon as others have answered. Rounds of the manifest are dearer than a wait that is shorter.
    */
   readonly slowAfterMs: number;
+  /** The same of one that has not answered for so long, whatever it takes usually: a pause of its process, or of its disk. */
+  readonly lateAfterMs: number;
   /** A segment whose SCL stands still for so long although slices were sent gets them again. */
   readonly resendAfterMs: number;
   /** Writers' courtesy on a page a foreign entry waits for (DESIGN section 6). */
@@ -41,6 +43,8 @@ export interface VolumeSettings {
   readonly readTimeoutMs: number;
   /** A manifest phase without a majority for so long starts over with a higher ballot. */
   readonly registerTimeoutMs: number;
+  /** One that a seat has refused, and others have not answered for so long, will not win: a rival has those that are quick. */
+  readonly registerDuelMs: number;
   /** After a duel of proposers: wait a random part of this times the number of defeats in a row (at most 8). */
   readonly registerBackoffMs: number;
   /** Fence, close, votes and other questions are asked again after so long without an answer. */
@@ -66,7 +70,8 @@ export const DEFAULT_VOLUME_SETTINGS: VolumeSettings = Object.freeze({
   sendBytesMax: 16 << 20,
   decisionDelayMs: 3,
   silentAfterMs: 250,
-  slowAfterMs: 50,
+  slowAfterMs: 20,
+  lateAfterMs: 50,
   resendAfterMs: 500,
   courtesyMs: 50,
   hedgeAfterMs: 8,
@@ -74,7 +79,8 @@ export const DEFAULT_VOLUME_SETTINGS: VolumeSettings = Object.freeze({
   readRetryMs: 20,
   readTimeoutMs: 10_000,
   registerTimeoutMs: 300,
-  registerBackoffMs: 30,
+  registerDuelMs: 25,
+  registerBackoffMs: 12,
   askAgainMs: 300,
   fencedPatienceMs: 2000,
   outcomeTimeoutMs: 2000,

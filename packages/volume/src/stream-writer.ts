@@ -454,9 +454,9 @@ export class StreamWriter {
     return this.care.silentMask(pg, entry, now);
   }
 
-  /** Segments without a link to them. */
-  goneMask(pg: PgProgress): number {
-    return this.care.goneMask(pg);
+  /** Segments that nobody should wait for. */
+  absentMask(pg: PgProgress, now: number): number {
+    return this.care.absentMask(pg, now);
   }
 
   private progress(pg: PgId): PgProgress {

@@ -111,14 +111,14 @@ export function blockerToYieldTo(
 export function needsManifest(
   entry: InFlightEntry,
   silent: (pg: PgProgress) => number,
-  gone: (pg: PgProgress) => number,
+  absent: (pg: PgProgress) => number,
 ): boolean {
   let short = false;
   for (const sent of entry.slices) {
     const accepts = sent.pg.count(sent.accepts);
     if (accepts < OWNED_QUORUM) return false;
     if (accepts >= quorumFor(sent.slice.owned)) continue;
-    const waits = sent.waits === 0 ? 0 : sent.waits & ~gone(sent.pg);
+    const waits = sent.waits === 0 ? 0 : sent.waits & ~absent(sent.pg);
     if (waits !== 0 || (sent.pg.all & ~sent.accepts & ~silent(sent.pg)) !== 0) return false;
     short = true;
   }

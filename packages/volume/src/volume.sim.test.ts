@@ -41,7 +41,7 @@ describe("planted breaks are caught", () => {
     expect(firstViolation({ steps: STEPS, planted: ["transferred-on-four"] }, 600)?.what).toMatch(/^I[234]/);
   });
   test("the bound 6 - q off by one in recovery (I1, I2)", () => {
-    expect(firstViolation({ steps: STEPS, planted: ["recovery-bound-off-by-one"] }, 120)?.what).toMatch(
+    expect(firstViolation({ steps: STEPS, planted: ["recovery-bound-off-by-one"] }, 120, 101)?.what).toMatch(
       /acknowledged, and is lost|^I4/,
     );
   });
