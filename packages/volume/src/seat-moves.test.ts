@@ -71,6 +71,18 @@ describe("the seats of the manifest", () => {
     expect(p.sent.filter((m) => m === `manifestAccept ${A1}`)).toHaveLength(2);
   });
 
+  test("what one of the two sets alone has accepted is not chosen: an end of the move that was not heard of yet may pass it by", () => {
+    const script = new SeatScript().created();
+    script.proposer().change(moveTo(D), ALL);
+    script.proposer().change(end, { prepare: EVERYBODY, accept: [A3] });
+    const notA3 = EVERYBODY.filter((name) => name !== A3);
+    expect(script.proposer().change(noted("x"), { prepare: notA3, accept: C }).result).toBeUndefined();
+    expect(script.proposer().read({ prepare: notA3, accept: C }).result).toBeUndefined();
+    const passedBy = script.proposer().read(reaching(...D)).result?.manifest;
+    expect([shown(passedBy), passedBy?.seats]).toEqual(["3: ", D]);
+    expect(shown(script.proposer().read(ALL).result?.manifest)).toBe("3: ");
+  });
+
   test("a list of servers of long ago is enough while a seat among them knows more", () => {
     const script = new SeatScript().created();
     const old = MANY_SERVERS.filter((s) => C.includes(s.name));
