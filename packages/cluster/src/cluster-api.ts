@@ -7,6 +7,8 @@ export interface ClusterOptions {
   readonly mode: Mode;
   readonly writers: number;
   readonly replicas: number;
+  /** Segment servers beyond the six, in zones a, b, c in turn: what a lost one is replaced by. None unless said otherwise. */
+  readonly spares?: number | undefined;
   readonly dataDir: string;
   /** Database nodes listen at `port`, `port`+1 …, segment servers at `port`+20 …; 0 takes free ones. */
   readonly port: number;

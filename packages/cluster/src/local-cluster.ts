@@ -104,14 +104,14 @@ async function startOn(options: ClusterOptions, on: (event: ClusterEvent) => voi
 
 /** Names and addresses. `patienceMs`: how long ports that were asked for may still be taken. */
 async function layOut(options: ClusterOptions, volume: string, patienceMs: number): Promise<Topology> {
-  const { writers, replicas, port } = options;
+  const { writers, replicas, port, spares = 0 } = options;
   if (port === 0) {
-    const ports = await freePorts(writers + replicas + REPLICAS);
+    const ports = await freePorts(writers + replicas + REPLICAS + spares);
     const nodePort = (index: number): number => ports[index]!;
     const segmentPort = (index: number): number => ports[writers + replicas + index]!;
-    return localTopology({ volume, writers, replicas, nodePort, segmentPort });
+    return localTopology({ volume, writers, replicas, spares, nodePort, segmentPort });
   }
-  const topology = localTopology({ volume, writers, replicas, ...portsFrom(port) });
+  const topology = localTopology({ volume, writers, replicas, spares, ...portsFrom(port) });
   const ports = [...topology.servers, ...topology.nodes].map(({ url }) => Number(new URL(url).port));
   await untilFree(ports, patienceMs);
   return topology;

@@ -8,7 +8,8 @@
  */
 import { LIMITS, nodeName, type NodeName, type SegmentServerInfo } from "@sixfold/model";
 import { DatabaseNode, type NodeEffect, type NodeInfo, type NodeOptions } from "@sixfold/database";
-import type { Clock, Host, Listener } from "@sixfold/ports";
+import type { Clock, Host, HttpAnswer, HttpRequest, Listener } from "@sixfold/ports";
+import type { ReplaceAnswer } from "@sixfold/volume";
 import { encodeMessage, volumeTagOf, type StorageMessage } from "@sixfold/wire";
 import {
   checkListen,
@@ -38,6 +39,8 @@ export interface NodeHostOptions extends Omit<NodeOptions, "seed"> {
 export interface RunningNode {
   readonly url: string;
   readonly status: () => Record<string, unknown>;
+  /** Has what `leaving` keeps moved to other segment servers; settled when that has begun, or was refused. */
+  replace(leaving: string, joining?: string): Promise<ReplaceAnswer>;
   stop(): Promise<void>;
 }
 
@@ -88,7 +91,7 @@ class NodeHost implements RunningNode {
     const { name, volume, token, listen, servers, nodes, latencyMsTo } = this.options;
     const identity: Identity = { role: "node", name, volume, token };
     this.listener = await this.host.network.listen(
-      { ...listen, maxFrameBytes: LIMITS.frameBytes, http: (path) => answerHttp(path, () => this.status()) },
+      { ...listen, maxFrameBytes: LIMITS.frameBytes, http: (request) => this.answerHttp(request) },
       listenerHandlers(
         identity,
         { up: (c) => this.accepted(c), message: (c, m) => this.received(c, m), down: (c) => this.left(c) },
@@ -125,6 +128,21 @@ class NodeHost implements RunningNode {
       traffic: { ...this.traffic },
       counters: this.journal.counts(),
     };
+  }
+
+  replace(leaving: string, joining?: string): Promise<ReplaceAnswer> {
+    return new Promise((resolve) => {
+      const to = joining === undefined ? undefined : nodeName(joining);
+      this.input((now) => this.machine.volume.replaceServer(nodeName(leaving), to, resolve, now));
+    });
+  }
+
+  private answerHttp(request: HttpRequest): HttpAnswer | Promise<HttpAnswer> | undefined {
+    return answerHttp(
+      request,
+      () => this.status(),
+      (leaving, joining) => this.replace(leaving, joining),
+    );
   }
 
   async stop(): Promise<void> {

@@ -149,7 +149,11 @@ class SegmentHost implements RunningSegment {
       down: (channel: Channel) => this.down(channel),
     };
     this.listener = await this.host.network.listen(
-      { ...listen, maxFrameBytes: LIMITS.frameBytes, http: (path) => answerHttp(path, () => this.status()) },
+      {
+        ...listen,
+        maxFrameBytes: LIMITS.frameBytes,
+        http: (request) => answerHttp(request, () => this.status()),
+      },
       listenerHandlers(identity, events, this.journal, this.heartbeats),
     );
     this.url = this.listener.url;

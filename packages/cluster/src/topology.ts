@@ -1,5 +1,5 @@
 /**
- * The layout of a local cluster: six segment servers in zones a, b, c and the database nodes,
+ * The layout of a local cluster: six segment servers in zones a, b, c, spare ones, and the database nodes,
  * all on loopback (INTERFACES: nodes at BASE, BASE+1 …, segment servers at BASE+20 …).
  */
 import { nodeName, REPLICAS, ZONES, type NodeName, type SegmentServerInfo } from "@sixfold/model";
@@ -19,6 +19,8 @@ export interface TopologyOptions {
   readonly volume: string;
   readonly writers: number;
   readonly replicas: number;
+  /** Segment servers beyond the six, a zone each in turn. */
+  readonly spares?: number;
   /** A port for the i-th database node and the i-th segment server. */
   readonly nodePort: (index: number) => number;
   readonly segmentPort: (index: number) => number;
@@ -30,9 +32,9 @@ export function portsFrom(base: number): Pick<TopologyOptions, "nodePort" | "seg
 
 export function localTopology(options: TopologyOptions): Topology {
   const servers: SegmentServerInfo[] = [];
-  for (let i = 0; i < REPLICAS; i++) {
-    const az = AZS[Math.floor(i / (REPLICAS / ZONES))]!;
-    const name = nodeName(`segment-${az}${(i % (REPLICAS / ZONES)) + 1}`);
+  for (let i = 0; i < REPLICAS + (options.spares ?? 0); i++) {
+    const { az, number } = i < REPLICAS ? firstSix(i) : spare(i - REPLICAS);
+    const name = nodeName(`segment-${az}${number}`);
     servers.push({ name, az, url: `ws://${HOST}:${options.segmentPort(i)}` });
   }
   const nodes: NodeInfo[] = [];
@@ -48,6 +50,18 @@ export function localTopology(options: TopologyOptions): Topology {
     });
   }
   return { volume: options.volume, servers, nodes };
+}
+
+const PER_ZONE = REPLICAS / ZONES;
+
+/** a1 a2 b1 b2 c1 c2 */
+function firstSix(index: number): { az: string; number: number } {
+  return { az: AZS[Math.floor(index / PER_ZONE)]!, number: (index % PER_ZONE) + 1 };
+}
+
+/** a3 b3 c3 a4 … */
+function spare(index: number): { az: string; number: number } {
+  return { az: AZS[index % ZONES]!, number: PER_ZONE + 1 + Math.floor(index / ZONES) };
 }
 
 /** One-way delay from a process in `az` to every other: none within the zone. */

@@ -53,7 +53,8 @@ export class DatabaseNode {
   private readonly settings: NodeSettings;
   private readonly planted: PlantedBugs;
   private readonly engine: Engine;
-  private readonly volume: Volume;
+  /** Storage, as its operator may command it; call `flush` afterwards. */
+  readonly volume: Volume;
   private readonly desk: ClientDesk;
   private readonly neighbours: Neighbours;
   private readonly log: TransactionLog;

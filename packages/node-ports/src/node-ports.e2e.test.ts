@@ -4,7 +4,7 @@ import * as net from "node:net";
 import * as os from "node:os";
 import * as path from "node:path";
 import { performance } from "node:perf_hooks";
-import type { LinkHandlers } from "@sixfold/ports";
+import type { HttpRequest, LinkHandlers } from "@sixfold/ports";
 import { DiskFaultError, DiskFullError } from "@sixfold/ports";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { WebSocket } from "ws";
@@ -34,7 +34,8 @@ describe("WebSocketNetwork", () => {
   const network = new WebSocketNetwork();
 
   test("HTTP on the same port: answers, 404, 405, and a failing handler is a 500", async () => {
-    const http = (asked: string) => {
+    const http = ({ method, path: asked, body }: HttpRequest) => {
+      if (method === "POST") return { status: 202, type: "text/plain", body };
       if (asked === "/boom") throw new Error("no metrics today");
       return asked === "/health" ? { status: 200, type: "text/plain", body: "ok é" } : undefined;
     };
@@ -47,7 +48,9 @@ describe("WebSocketNetwork", () => {
       "ok é",
     ]);
     expect((await fetch(`${base}/other`)).status).toBe(404);
-    expect((await fetch(`${base}/health`, { method: "POST" })).status).toBe(405);
+    expect((await fetch(`${base}/health`, { method: "DELETE" })).status).toBe(405);
+    expect(await (await fetch(`${base}/replace`, { method: "POST", body: "a word" })).text()).toBe("a word");
+    expect((await fetch(`${base}/replace`, { method: "POST", body: "x".repeat(70_000) })).status).toBe(500);
     expect((await fetch(`${base}/health`, { method: "HEAD" })).headers.get("content-length")).toBe("5");
     expect(await (await fetch(`${base}/boom`)).text()).toContain("no metrics today");
     await listener.close();

@@ -104,11 +104,13 @@ async function closeAll(
 async function answer(at: ListenAddress, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const path = (request.url ?? "/").split("?", 1)[0]!;
   let found: HttpAnswer | undefined;
-  if (request.method !== "GET" && request.method !== "HEAD") {
-    found = { status: 405, type: "text/plain; charset=utf-8", body: "only GET and HEAD\n" };
+  const method = request.method === "POST" ? "POST" : "GET";
+  if (method === "GET" && request.method !== "GET" && request.method !== "HEAD") {
+    found = { status: 405, type: "text/plain; charset=utf-8", body: "only GET, HEAD and POST\n" };
   } else {
     try {
-      found = await at.http?.(path);
+      const body = method === "POST" ? await bodyOf(request) : "";
+      found = await at.http?.({ method, path, body });
     } catch (error) {
       const body = `${error instanceof Error ? error.message : String(error)}\n`;
       found = { status: 500, type: "text/plain; charset=utf-8", body };
@@ -118,4 +120,17 @@ async function answer(at: ListenAddress, request: IncomingMessage, response: Ser
   const body = Buffer.from(found.body as string);
   response.writeHead(found.status, { "content-type": found.type, "content-length": body.length });
   response.end(request.method === "HEAD" ? undefined : body);
+}
+
+const BODY_BYTES_MAX = 64 << 10;
+
+async function bodyOf(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    bytes += chunk.length;
+    if (bytes > BODY_BYTES_MAX) throw new Error(`a request has at most ${BODY_BYTES_MAX} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
 }

@@ -55,6 +55,14 @@ export const highMarkBytes = 1 << 20;
 /** `drain` comes at or below this: a quarter, so that the pipe does not run empty meanwhile. */
 export const lowMarkBytes = highMarkBytes >> 2;
 
+export interface HttpRequest {
+  readonly method: "GET" | "POST";
+  /** Without query. */
+  readonly path: string;
+  /** At most 64 KiB; empty of a GET. */
+  readonly body: string;
+}
+
 export interface HttpAnswer {
   readonly status: number;
   /** Content type, such as "text/plain; charset=utf-8". */
@@ -68,8 +76,8 @@ export interface ListenAddress {
   readonly port: number;
   /** A longer frame closes the link with a reason on both sides. */
   readonly maxFrameBytes: number;
-  /** Plain GET and HEAD requests on the same port (health, metrics, console); `undefined` = 404. `path` has no query. */
-  readonly http?: (path: string) => HttpAnswer | Promise<HttpAnswer> | undefined;
+  /** Plain requests on the same port (health, metrics, console, commands); `undefined` = 404. HEAD is asked as GET. */
+  readonly http?: (request: HttpRequest) => HttpAnswer | Promise<HttpAnswer> | undefined;
 }
 
 export interface ConnectOptions {

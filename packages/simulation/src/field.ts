@@ -20,6 +20,7 @@ export class Field {
   /** Processes that were asked to end and have not yet, with the request. */
   private readonly leaving = new Map<string, object>();
   private readonly stopCleanly: (name: string) => Promise<void>;
+  private readonly replaceServer: (name: string) => void;
 
   constructor(cluster: SimulatedCluster) {
     const { servers, nodes } = cluster.topology;
@@ -27,6 +28,7 @@ export class Field {
     this.servers = servers.map(({ name }) => name);
     this.nodes = nodes.map(({ name }) => name);
     this.stopCleanly = (name) => cluster.stopCleanly(name);
+    this.replaceServer = (name) => cluster.replaceServer(name);
   }
 
   isUp(name: string): boolean {
@@ -39,6 +41,11 @@ export class Field {
     if (!this.isUp(name)) return;
     if (how === "kill") this.world.kill(name);
     else this.world.crash(name);
+  }
+
+  /** An operator has what a segment server keeps moved to a spare one; refused or not. */
+  replace(name: string): void {
+    this.replaceServer(name);
   }
 
   /** The process is asked to end; one that has not when it is to be started again is killed. */

@@ -3,7 +3,7 @@
  * smaller. Parts are drawn from generators of their own: leaving one fault or one workload out changes nothing in the others.
  */
 import type { Consistency, Isolation, Mode, PlantedBug } from "@sixfold/model";
-import { Random } from "@sixfold/model";
+import { Random, ZONES } from "@sixfold/model";
 import { type TransactionStyle, WORKLOAD_NAMES, type WorkloadName } from "@sixfold/workload";
 import { type Distance, DISTANCES } from "./distance.ts";
 import { FAULT_NAMES, faultKind } from "./fault-catalogue.ts";
@@ -46,6 +46,8 @@ export interface Plan {
   readonly seed: number;
   readonly mode: Mode;
   readonly writers: number;
+  /** Segment servers beyond the six. */
+  readonly spares: number;
   readonly distance: Distance;
   readonly poolPages: number;
   /** Small, so that logs rotate, checkpoints are made and slices are merged within a short run. */
@@ -77,10 +79,12 @@ export function drawPlan(seed: number, choices: Choices, targets: (writers: numb
   const writers = mode === "single" ? 1 : (choices.writers ?? 2 + (shape.chance(0.3) ? 1 : 0));
   const aims = targets(writers);
   const safetyMs = SAFETY_LEAST_MS + shape.int(SAFETY_MORE_MS);
+  const drawn = drawFaults(random.fork("faults"), choices, aims, safetyMs);
   return {
     seed,
     mode,
     writers,
+    spares: drawn.some(({ kind }) => kind === "replace") ? ZONES : 0,
     poolPages: shape.pick([24, 64, 256]),
     logFileBytes: shape.pick([512, 1024, 4096]) * 1024,
     mergeAboveBytes: shape.pick([0, 16, 256]) * 1024,
@@ -89,7 +93,7 @@ export function drawPlan(seed: number, choices: Choices, targets: (writers: numb
     distance: choices.distance ?? shape.fork("distance").pick(DISTANCES),
     safetyMs,
     loads: drawLoads(random.fork("loads"), choices),
-    faults: drawFaults(random.fork("faults"), choices, aims, safetyMs),
+    faults: drawn.filter(({ index }) => choices.keep === undefined || choices.keep.includes(index)),
     core: drawCore(random.fork("core"), aims),
     planted: choices.planted ?? [],
   };
@@ -118,8 +122,7 @@ function drawFaults(random: Random, choices: Choices, targets: Targets, safetyMs
     const atMs = random.int(safetyMs);
     faults.push({ ...kind.draw(random.fork(kind.name), targets), index, kind: kind.name, atMs });
   }
-  const kept = faults.filter((fault) => choices.keep === undefined || choices.keep.includes(fault.index));
-  return kept.sort((a, b) => a.atMs - b.atMs || a.index - b.index);
+  return faults.sort((a, b) => a.atMs - b.atMs || a.index - b.index);
 }
 
 function drawCore(random: Random, targets: Targets): CorePlan {

@@ -8,7 +8,7 @@
  * is out and the network is whole, so progress is asked too (after TigerBeetle's simulator).
  */
 import { check, formatReport, type History, type Report } from "@sixfold/checker";
-import { SixfoldError, type Traced } from "@sixfold/model";
+import { REPLICAS, SixfoldError, type Traced } from "@sixfold/model";
 import { Monitor, showViolation } from "@sixfold/protocol";
 import { Field } from "./field.ts";
 import { faultKind } from "./fault-catalogue.ts";
@@ -178,7 +178,9 @@ class Run {
   private async liveness(): Promise<void> {
     const { core } = this.plan;
     const { world, topology } = this.cluster;
-    const names = [...topology.servers, ...topology.nodes].map(({ name }): string => name);
+    // Where a server of the core has been replaced, its spare stands for it.
+    const servers = topology.servers.slice(0, REPLICAS);
+    const names = [...servers, ...topology.nodes].map(({ name }): string => name);
     const rest = names.filter((name) => !core.servers.includes(name) && !core.nodes.includes(name));
     this.say(`alone: ${[...core.servers, ...core.nodes].join(", ")}`);
     this.putAway(core, rest);

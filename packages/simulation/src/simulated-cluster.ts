@@ -14,6 +14,8 @@ export interface ClusterShape {
   readonly seed: number;
   readonly mode: Mode;
   readonly writers: number;
+  /** Segment servers beyond the six. */
+  readonly spares?: number;
   readonly distance: Distance;
   readonly poolPages: number;
   readonly logFileBytes: number;
@@ -44,6 +46,7 @@ export interface ClusterWatch {
 interface RunningHost {
   status(): Readonly<Record<string, unknown>>;
   stop(): Promise<void>;
+  replace?(leaving: string): Promise<unknown>;
 }
 
 export type SimulatedDatabase = Awaited<ReturnType<typeof connectOn>>;
@@ -59,9 +62,16 @@ const READY_POLL_MS = 10;
 export const CLIENTS = "clients";
 
 /** In the world each process is a machine of its own, reached by its name. */
-export function simulatedTopology(writers: number): Topology {
+export function simulatedTopology(writers: number, spares = 0): Topology {
   const port = (): number => PORT;
-  const shape = localTopology({ volume: "sim", writers, replicas: 0, nodePort: port, segmentPort: port });
+  const shape = localTopology({
+    volume: "sim",
+    writers,
+    replicas: 0,
+    spares,
+    nodePort: port,
+    segmentPort: port,
+  });
   const named = <T extends { readonly name: string }>(process: T): T => ({
     ...process,
     url: `ws://${process.name}:${PORT}`,
@@ -88,7 +98,7 @@ export class SimulatedCluster {
       ...(watch.event === undefined ? {} : { onEvent: watch.event }),
     });
     this.clientRandom = new Random(shape.seed);
-    this.topology = simulatedTopology(shape.writers);
+    this.topology = simulatedTopology(shape.writers, shape.spares);
     for (const server of this.topology.servers) this.addServer(server);
     for (const node of this.topology.nodes) this.addNode(node);
     this.world.node(CLIENTS, { az: "a" });
@@ -129,6 +139,16 @@ export class SimulatedCluster {
   /** Asks a process to end by itself, as an operator does; settled when it has. */
   stopCleanly(name: string): Promise<void> {
     return this.hosts.get(name)?.stop() ?? Promise.resolve();
+  }
+
+  /** Asks the first database node that is up. */
+  replaceServer(name: string): void {
+    for (const node of this.topology.nodes) {
+      const host = this.hosts.get(node.name);
+      if (host?.replace === undefined || !this.world.find(node.name).isUp) continue;
+      void host.replace(name);
+      return;
+    }
   }
 
   get clients(): SimNode {

@@ -28,6 +28,7 @@ import type { Copied } from "@sixfold/wire";
 import type { ManifestRegister } from "./manifest-register.ts";
 import type { Outbox } from "./outbox.ts";
 import type { VolumeSettings } from "./settings.ts";
+import type { ReplaceAnswer } from "./volume-api.ts";
 
 /** What the own stream's writer knows of itself. */
 export interface OwnEpoch {
@@ -35,8 +36,6 @@ export interface OwnEpoch {
   /** All entries of earlier epochs are decided, durably on four of each set of their PGs. */
   isPast(epoch: Epoch): boolean;
 }
-
-export type ReplaceAnswer = { readonly pgs: readonly PgId[] } | { readonly refused: string };
 
 export class MemberChanges {
   private readonly out: Outbox;

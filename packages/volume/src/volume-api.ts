@@ -132,6 +132,9 @@ export type VolumeEffect =
       readonly fields: Readonly<Record<string, unknown>>;
     };
 
+/** The PGs that are on the way, or why nothing has begun. */
+export type ReplaceAnswer = { readonly pgs: readonly PgId[] } | { readonly refused: string };
+
 /** The whole face, for owners who want to name it. `Volume` implements it. */
 export interface VolumeFace {
   readonly effects: VolumeEffect[];
@@ -149,6 +152,16 @@ export interface VolumeFace {
   create(initial: InitialManifest, now: number): void;
   /** A linearizable read of the manifest. Effect `manifest`. */
   refresh(now: number): void;
+  /**
+   * Has what `leaving` keeps moved to other servers of its zone, those that keep least, or to `joining`. `done` hears that it has begun,
+   * or why not; the rest is done by the writer of the oldest open stream, as the manifest tells.
+   */
+  replaceServer(
+    leaving: NodeName,
+    joining: NodeName | undefined,
+    done: (answer: ReplaceAnswer) => void,
+    now: number,
+  ): void;
   /** Only while no stream is open (DESIGN section 7). Effect `modeChanged`. */
   changeMode(mode: Mode, now: number): void;
   /** Recovers own older incarnations first, in an exclusive volume every open stream (failover). Effect `opened` or `openRefused`. */

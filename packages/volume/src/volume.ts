@@ -39,7 +39,7 @@ import { Courtesy } from "./courtesy.ts";
 import { settleLostStream } from "./lost-stream.ts";
 import { ManifestCheck } from "./manifest-check.ts";
 import { ManifestRegister } from "./manifest-register.ts";
-import { MemberChanges, type ReplaceAnswer } from "./member-changes.ts";
+import { MemberChanges } from "./member-changes.ts";
 import { OwnStream } from "./own-stream.ts";
 import { Outbox } from "./outbox.ts";
 import { OutcomeFinder } from "./outcome-finder.ts";
@@ -49,7 +49,13 @@ import { DEFAULT_VOLUME_SETTINGS, type VolumeSettings } from "./settings.ts";
 import { StreamOpener, type OpenResult } from "./stream-opener.ts";
 import { StreamWriter } from "./stream-writer.ts";
 import { TailHistory } from "./tails.ts";
-import type { InitialManifest, VolumeEffect, VolumeFace, VolumeOptions } from "./volume-api.ts";
+import type {
+  InitialManifest,
+  ReplaceAnswer,
+  VolumeEffect,
+  VolumeFace,
+  VolumeOptions,
+} from "./volume-api.ts";
 
 export class Volume implements VolumeFace {
   private readonly options: VolumeOptions;

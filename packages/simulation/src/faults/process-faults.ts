@@ -132,6 +132,33 @@ const cornered: FaultKind = {
   },
 };
 
+/** `amount`: 1 if it dies for good first, 2 if the newcomer dies in between, 3 both. */
+const replace: FaultKind = {
+  name: "replace",
+  about: "what a segment server keeps is moved to a spare one of its zone, dead or alive",
+  draw: (random, targets) => ({
+    targets: [random.pick(targets.servers)],
+    forMs: logUniform(random, 100, 4000),
+    amount: random.int(4),
+  }),
+  describe: ({ targets: [server], amount }) =>
+    `replace ${server} by ${spareOf(server!)}${["", ", which has died", ", the newcomer dying", ", which has died, the newcomer dying"][amount]}`,
+  begin(field, { targets: [server], amount, forMs }) {
+    if ((amount & 1) !== 0) field.stop(server!, "kill");
+    field.replace(server!);
+    if ((amount & 2) !== 0)
+      field.world.at(field.world.nowMs + forMs / 2, () => field.stop(spareOf(server!), "crash"));
+  },
+  end(field, { targets: [server], amount }) {
+    if ((amount & 1) !== 0) field.start(server!);
+    if ((amount & 2) !== 0) field.start(spareOf(server!));
+    // It may have been refused for a step under way.
+    field.replace(server!);
+  },
+};
+
+const spareOf = (server: string): string => server.replace(/\d$/, "3");
+
 const pause: FaultKind = {
   name: "pause",
   about: "a process stops for a while and goes on where it was: a long collection, a suspended machine",
@@ -174,6 +201,7 @@ export const PROCESS_FAULTS: readonly FaultKind[] = [
   crashAll,
   killWriters,
   stop,
+  replace,
   crashAt,
   cornered,
   pause,
