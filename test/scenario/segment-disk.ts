@@ -42,6 +42,10 @@ export class SegmentDisk {
     return this.stored.get(page)?.slice();
   }
 
+  count(): number {
+    return this.stored.size;
+  }
+
   pages(from: PageId, limit: number): PageId[] {
     const later = [...this.stored.keys()].filter((page) => page >= from).sort((a, b) => a - b);
     return later.slice(0, limit);

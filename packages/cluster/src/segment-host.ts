@@ -130,7 +130,11 @@ class SegmentHost implements RunningSegment {
       settings: options.settings ?? {},
       planted: options.planted ?? NO_BUGS,
       traced: options.trace !== undefined,
-      pages: { get: (page) => pages.get(page), pages: (from, limit) => pages.pages(from, limit).map(pageId) },
+      pages: {
+        get: (page) => pages.get(page),
+        pages: (from, limit) => pages.pages(from, limit).map(pageId),
+        count: () => pages.count(),
+      },
     });
   }
 

@@ -201,7 +201,7 @@ function lastByteSet(bytes: Uint8Array, from: number): number {
   let at = bytes.byteLength - 1;
   // Most of a prepared file: four bytes a step, as far as these are aligned.
   const start = (4 - (bytes.byteOffset % 4)) % 4;
-  const words = Math.floor((bytes.byteLength - start) / 4);
+  const words = Math.max(0, Math.floor((bytes.byteLength - start) / 4));
   const aligned = start + words * 4;
   while (at >= from && at >= aligned && bytes[at] === 0) at -= 1;
   if (at < from || at >= aligned) return at;

@@ -30,7 +30,7 @@ function batchesOf(stream: number, count: number, pages: number): Slice[][] {
 function run(exclusive: boolean, count: number): { perSecond: number; scl: number } {
   const server = new SegmentServer({
     name: nodeName("segment-a1"),
-    pages: { get: () => undefined, pages: () => [] },
+    pages: { get: () => undefined, pages: () => [], count: () => 0 },
     settings: { geometry: GEOMETRY, mergeAboveBytes: Number.POSITIVE_INFINITY },
   });
   server.peerUp({ link: 1, role: "node", name: nodeName("writer-1") }, 0);

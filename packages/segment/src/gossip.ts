@@ -116,6 +116,14 @@ export class Gossip {
     return sent;
   }
 
+  /** Is a peer ahead in anything, so that there is, or will be, something to pull? */
+  lags(state: PgState): boolean {
+    for (const log of state.streams.values())
+      if (log.gapSeen || this.pulls.has(log) || this.bestPeer(state, log, undefined) !== undefined)
+        return true;
+    return false;
+  }
+
   /** The peer that is furthest ahead of this log; not the one that has just failed to answer, if there is another. */
   private bestPeer(
     state: PgState,

@@ -52,6 +52,11 @@ export class Keeping {
     return m?.pgs[pg] !== undefined && m.epoch > since && this.roleIn(pg).kind === "stranger";
   }
 
+  /** Are its members changing? */
+  isChanging(pg: PgId): boolean {
+    return this.manifest !== undefined && changeOf(this.manifest, pg) !== undefined;
+  }
+
   isPeer(pg: PgId, server: NodeName): boolean {
     return this.manifest === undefined || membersOf(this.manifest, pg).includes(server);
   }

@@ -36,6 +36,11 @@ export interface Counters {
   pulls: number;
   slicesPulled: number;
   pagesCopied: number;
+  pagesScrubbed: number;
+  /** Found to be damaged, by scrubbing or when they were read. */
+  pagesDamaged: number;
+  /** Of these, copied anew from a peer. */
+  pagesMended: number;
   /** Appends, because the disk is full or memory for slices is used up. */
   refused: number;
   forks: number;

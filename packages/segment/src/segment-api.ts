@@ -31,6 +31,8 @@ export interface MergedPages {
   get(page: PageId): Uint8Array | undefined;
   /** At most `limit` ids of stored pages from `from` on, ascending: for scrubbing, and for copying a segment. */
   pages(from: PageId, limit: number): readonly PageId[];
+  /** How many are stored. O(1). */
+  count(): number;
 }
 
 export type SegmentEffect =
@@ -97,4 +99,6 @@ export interface SegmentSettings {
   readonly mergePagesPerTick: number;
   readonly indexSlicesPerTick: number;
   readonly scrubPagesPerTick: number;
+  /** All stored pages are scrubbed once in this time. */
+  readonly scrubPassMs: number;
 }

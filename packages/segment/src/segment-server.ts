@@ -9,11 +9,10 @@
  * This file only dispatches: who may say what, which PG it concerns, and the end of the turn. Every rule lives in
  * the file of its own name. Durable answers ride on the turn's persist effect; page reads leave at once.
  */
-import { assert, lsn, NO_BUGS, type NodeName, type PgId, type PlantedBugs } from "@sixfold/model";
+import { assert, NO_BUGS, type NodeName, type PgId, type PlantedBugs } from "@sixfold/model";
 import type {
   Append,
   AskVotes,
-  FindTransaction,
   LogRecord,
   ManifestTold,
   Outcomes,
@@ -25,6 +24,7 @@ import { carry } from "./carry.ts";
 import { CheckpointParts, replay, writeCheckpoint } from "./checkpoint.ts";
 import { Decider } from "./decide.ts";
 import { close, fence } from "./fence-close.ts";
+import { findTransaction } from "./find-transaction.ts";
 import { Keeping } from "./keeping.ts";
 import { Kept } from "./kept.ts";
 import { KnownGeometry } from "./known-geometry.ts";
@@ -37,7 +37,7 @@ import { Seat } from "./seat.ts";
 import type { Link, Peer, SegmentEffect, SegmentOptions, SegmentSettings } from "./segment-api.ts";
 import { DEFAULT_SETTINGS } from "./settings.ts";
 import { statusOf } from "./status.ts";
-import { statedVote, StreamLog } from "./stream-log.ts";
+import { statedVote, type StreamLog } from "./stream-log.ts";
 import { sayAnswer, TurnSteps } from "./turn-steps.ts";
 import { Upkeep } from "./upkeep.ts";
 
@@ -61,9 +61,6 @@ const SEGMENTS_ONLY: ReadonlySet<string> = new Set([
   "pulledPages",
   "manifestPeeked",
 ]);
-
-/** Merged through it: nothing is left of a stream. */
-const EVERYTHING = lsn(Number.MAX_SAFE_INTEGER);
 
 export class SegmentServer {
   /** Drained by the driver after each turn, in order. */
@@ -93,6 +90,9 @@ export class SegmentServer {
     pulls: 0,
     slicesPulled: 0,
     pagesCopied: 0,
+    pagesScrubbed: 0,
+    pagesDamaged: 0,
+    pagesMended: 0,
     refused: 0,
     forks: 0,
     contradictions: 0,
@@ -240,8 +240,14 @@ export class SegmentServer {
     if ("pg" in m && !this.pgs.has(m.pg) && this.keeping.roleIn(m.pg).kind === "stranger") return;
     const turn = this.begin();
     const fault = this.dispatch(peer, m, now, turn);
+    if ("pg" in m) this.touched(m.pg);
     if (fault !== undefined) this.refuse(from, fault);
     turn.end();
+  }
+
+  private touched(pg: PgId): void {
+    const state = this.pgs.get(pg);
+    if (state !== undefined) this.upkeep.wake(state);
   }
 
   private dispatch(peer: Peer, m: StorageMessage, now: number, turn: Turn): string | undefined {
@@ -260,7 +266,7 @@ export class SegmentServer {
       case "outcomes":
         return this.outcomes(m, from, turn);
       case "findTransaction":
-        return this.findTransaction(m, from, turn);
+        return findTransaction(this.pg(m.pg), m, from, turn) as undefined;
       case "manifestPrepare":
         return this.seat.prepare(m, from, turn) as undefined;
       case "manifestAccept":
@@ -291,6 +297,7 @@ export class SegmentServer {
   private told({ value }: ManifestTold, turn: Turn): undefined {
     if (!this.keeping.learn(value)) return;
     this.geometry.known ??= value.geometry;
+    for (const pg of this.pgs.keys()) this.touched(pg);
     for (const { pg, since } of this.keeping.joining) {
       const state = this.pg(pg);
       if (state.since >= since) continue;
@@ -298,6 +305,7 @@ export class SegmentServer {
       state.isWhole = false;
       turn.record({ kind: "newcomer", pg, since, isWhole: false });
       turn.say("info", "segment-joins", { pg });
+      this.touched(pg);
     }
     for (const [pg, state] of this.pgs) {
       if (!this.keeping.hasLeft(state)) continue;
@@ -378,32 +386,6 @@ export class SegmentServer {
         turn.fact(m.pg, { stream, lsn }, decision);
     decider.revote(turn);
     turn.after({ kind: "send", to: from, message: { type: "outcomesKnown", request: m.request, pg: m.pg } });
-    return undefined;
-  }
-
-  /** Newest first, for a transaction asked for is a recent one. O(slices kept) if it is not here. */
-  private findTransaction(m: FindTransaction, from: Link, turn: Turn): undefined {
-    const state = this.pg(m.pg);
-    const log = state.streams.get(m.stream) ?? new StreamLog(m.pg, m.stream);
-    // A log that a peer's positions or a base have made anew since then has never heard of the close.
-    const isGone = m.stream <= state.settledThrough && log.closed === undefined;
-    const attempts = [];
-    for (let i = log.slices.length - 1; i >= log.first; i--) {
-      const { slice } = log.slices[i]!;
-      if (slice.transaction === m.transaction)
-        attempts.push({ lsn: slice.lsn, decision: log.decided.of(slice.lsn) });
-    }
-    const { request, pg, stream } = m;
-    const message = {
-      type: "transactionFound",
-      request,
-      pg,
-      stream,
-      attempts: attempts.reverse(),
-      mergedThrough: isGone ? EVERYTHING : log.mergedThrough,
-      scl: log.scl,
-    } as const;
-    turn.after({ kind: "send", to: from, message });
     return undefined;
   }
 

@@ -27,6 +27,7 @@ export const DEFAULT_SETTINGS: SegmentSettings = Object.freeze({
   mergePagesPerTick: 256,
   // 20,000 slices each 20 ms are a million a second.
   indexSlicesPerTick: 20_000,
-  // 50 ticks a second: 10 GiB of 8 KiB pages are scrubbed in about two hours.
+  // 50 ticks a second: at most 1.6 MB/s of 8 KiB pages, and so up to 280 GiB in the two days.
   scrubPagesPerTick: 4,
+  scrubPassMs: 2 * 24 * 3_600_000,
 });

@@ -21,6 +21,7 @@ import type { Merger } from "./merge.ts";
 import { Newcomers } from "./newcomer.ts";
 import { decodePage } from "./page-image.ts";
 import type { ImageCache } from "./page-reader.ts";
+import { Quiet } from "./quiet.ts";
 import type { Counters, PgState, Turn } from "./pg-state.ts";
 import type { Seat } from "./seat.ts";
 import type { Link, MergedPages, Peer, SegmentEffect, SegmentSettings } from "./segment-api.ts";
@@ -48,6 +49,7 @@ export class Upkeep {
   private readonly o: UpkeepOptions;
   private readonly gossip: Gossip;
   private readonly copies: SegmentCopy;
+  private readonly quiet = new Quiet();
   private readonly newcomers = new Newcomers();
   /** The newest link of each segment server. */
   private readonly links = new Map<NodeName, Link>();
@@ -57,6 +59,9 @@ export class Upkeep {
   private readonly damaged = new Set<PageId>();
   private lastRound = Number.NEGATIVE_INFINITY;
   private scrubFrom = pageId(0);
+  private scrubbedAt = Number.POSITIVE_INFINITY;
+  /** Pages to scrub, and a part of the next. */
+  private scrubDue = 0;
   private mendings = 0;
 
   constructor(o: UpkeepOptions) {
@@ -76,6 +81,12 @@ export class Upkeep {
 
   peerUp(peer: Peer): void {
     this.links.set(peer.name, peer.link);
+    this.quiet.wakeAll(this.o.pgs.values());
+  }
+
+  /** Something happens in this PG. */
+  wake(state: PgState): void {
+    this.quiet.wake(state);
   }
 
   peerDown(peer: Peer): void {
@@ -130,6 +141,7 @@ export class Upkeep {
     this.o.cache.drop(page);
     if (!this.damaged.has(page)) {
       this.damaged.add(page);
+      this.o.counters.pagesDamaged += 1;
       const fields = { pg: state.pg, page };
       this.o.effects.push({ kind: "log", level: "error", event: "page-corrupt", fields });
     }
@@ -150,6 +162,7 @@ export class Upkeep {
   forget(state: PgState): void {
     this.copies.forget(state);
     this.newcomers.forget(state);
+    this.quiet.forget(state);
   }
 
   private nextPeer(pg: PgId): NodeName | undefined {
@@ -164,11 +177,14 @@ export class Upkeep {
 
   private round(now: number, turn: Turn): void {
     this.lastRound = now;
-    for (const state of this.o.pgs.values()) {
+    for (const state of this.quiet.round(this.o.pgs)) {
       const message = this.gossip.round(state);
-      // After the sync: a peer may drop what it believes that all others have.
-      for (const [peer, link] of this.links)
-        if (this.o.keeping.isPeer(state.pg, peer)) turn.after({ kind: "send", to: link, message });
+      const lags = !state.isWhole || this.o.keeping.isChanging(state.pg) || this.gossip.lags(state);
+      // Newcomers wait for a word of each, new or not.
+      if (this.quiet.isNews(state, message, lags) || this.o.keeping.isChanging(state.pg))
+        // After the sync: a peer may drop what it believes that all others have.
+        for (const [peer, link] of this.links)
+          if (this.o.keeping.isPeer(state.pg, peer)) turn.after({ kind: "send", to: link, message });
       this.pull(state, now);
     }
     if (this.o.geometry.known !== undefined) return;
@@ -234,7 +250,7 @@ export class Upkeep {
     if (pages === undefined) return;
     for (const [{ page }] of pages) {
       this.o.cache.drop(page);
-      this.damaged.delete(page);
+      if (this.damaged.delete(page)) this.o.counters.pagesMended += 1;
     }
     if (pages.length > 0) this.o.merger.copy(state, pages, this.o.effects);
     else this.copyStored(state, now, turn);
@@ -252,6 +268,7 @@ export class Upkeep {
       turn.steps?.copied(log, through);
     }
     this.newcomers.copied(state, copied, decider);
+    this.wake(state);
     decider.revote(turn);
     for (const record of writeCheckpoint(this.o.pgs, this.o.seat))
       this.o.effects.push({ kind: "persist", records: [record], then: [] });
@@ -259,10 +276,18 @@ export class Upkeep {
     this.pull(state, now);
   }
 
-  /** Reads a few stored pages and has damaged ones copied anew. */
+  /** Reads a few stored pages and has damaged ones copied anew: as many as bring it once through all of them in the set time. */
   private scrub(geometry: Geometry, now: number): void {
-    const { pages, settings, pgs } = this.o;
-    const ids = pages.pages(this.scrubFrom, settings.scrubPagesPerTick);
+    const { pages, settings, pgs, counters } = this.o;
+    const passed = Math.max(0, now - this.scrubbedAt);
+    this.scrubbedAt = now;
+    this.scrubDue += (pages.count() * passed) / settings.scrubPassMs;
+    if (this.scrubDue < 1) return;
+    const due = Math.min(Math.floor(this.scrubDue), settings.scrubPagesPerTick);
+    // What a stop, or a store of more than can be scrubbed in that time, has left over is not made up for.
+    this.scrubDue = Math.min(this.scrubDue - due, 1);
+    const ids = pages.pages(this.scrubFrom, due);
+    counters.pagesScrubbed += ids.length;
     for (const page of ids) {
       const stored = pages.get(page);
       const state = pgs.get(Math.floor(page / pagesPerPg(geometry)) as PgId);

@@ -10,6 +10,9 @@ import { fixedDelay, type SimNode, World } from "@sixfold/sim-ports";
 import { procedures as workloadProcedures } from "@sixfold/workload";
 import { DELAYS, type Distance } from "./distance.ts";
 
+/** Damage is to be found within a run of seconds. */
+const SCRUB_PASS_MS = 1_000;
+
 export interface ClusterShape {
   readonly seed: number;
   readonly mode: Mode;
@@ -182,7 +185,12 @@ export class SimulatedCluster {
               servers: this.topology.servers,
               latencyMsTo: () => 0,
               logFileBytes,
-              settings: { mergeAboveBytes, retainBytesMax, pullBytesMax: logFileBytes / 4 },
+              settings: {
+                mergeAboveBytes,
+                retainBytesMax,
+                pullBytesMax: logFileBytes / 4,
+                scrubPassMs: SCRUB_PASS_MS,
+              },
               planted: this.planted,
               trace: this.traceOf(server.name),
             },

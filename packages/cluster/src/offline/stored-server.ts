@@ -127,6 +127,7 @@ async function boot(
     pages: {
       get: (page) => pages.get(page),
       pages: (from, limit) => pages.pages(from, limit).map(pageId),
+      count: () => pages.count(),
     },
   });
   try {

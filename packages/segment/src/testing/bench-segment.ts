@@ -151,7 +151,7 @@ export class BenchSegment {
     o: { name?: string; settings?: Partial<SegmentSettings>; planted?: readonly PlantedBug[] } = {},
   ) {
     this.name = o.name ?? "segment-a1";
-    this.settings = { geometry: GEOMETRY, mergeAboveBytes: -1, ...o.settings };
+    this.settings = { geometry: GEOMETRY, mergeAboveBytes: -1, scrubPassMs: 1, ...o.settings };
     this.planted = o.planted ?? [];
     this.server = this.boot();
   }
@@ -317,6 +317,7 @@ export class BenchSegment {
             .filter((p) => p >= from)
             .sort((a, b) => a - b)
             .slice(0, limit),
+        count: () => this.pages.size,
       },
       settings: this.settings,
       planted: new Set(this.planted),

@@ -1,0 +1,109 @@
+/** What a segment server does unasked costs no more than it must. */
+import { nodeName, NONE, pageId, pagesPerPg, pgId } from "@sixfold/model";
+import type { StorageMessage } from "@sixfold/wire";
+import { describe, expect, test } from "vitest";
+import { BenchSegment, decided, GEOMETRY, KEEP, point, slice, v } from "./testing/bench-segment.ts";
+
+const PEER = 12;
+
+/** A server with a peer and some PGs, each with a page. */
+function wide(pgs: number, settings = {}): BenchSegment {
+  const s = new BenchSegment({ settings: { ...KEEP, ...settings } });
+  s.server.peerUp({ link: PEER, role: "segment", name: nodeName("segment-b1") }, s.now);
+  for (let pg = 0; pg < pgs; pg++)
+    s.append([slice({ stream: 1, lsn: pg + 1, back: 0, pg, writes: [[pg * pagesPerPg(GEOMETRY), NONE]] })], {
+      pg: pgId(pg),
+    });
+  return s;
+}
+
+/** The PGs whose positions the peer is told in some rounds. */
+function told(s: BenchSegment, rounds: number): number[] {
+  s.heard.length = 0;
+  for (let i = 0; i < rounds; i++) s.tick(200);
+  const positions = s.heard.flatMap(({ to, message }) =>
+    to === PEER && message.type === "positions" ? [message] : [],
+  );
+  return positions.map(({ pg }) => Number(pg));
+}
+
+describe("gossip", () => {
+  test("tells the positions of a PG once, and is silent until something happens there", () => {
+    const s = wide(20);
+    const first = told(s, 10);
+    expect(new Set(first).size).toBe(20);
+    expect(first.length).toBeLessThan(23);
+    expect(told(s, 50).length).toBeLessThan(10);
+    const [page, base] = [7 * pagesPerPg(GEOMETRY), v(1, 8)];
+    s.append([slice({ stream: 1, lsn: 100, back: 8, pg: 7, writes: [[page, base]] })], { pg: pgId(7) });
+    expect(told(s, 3).filter((pg) => pg === 7)).toEqual([7]);
+  });
+
+  test("looks at each PG once in a while all the same", () => {
+    const s = wide(20);
+    told(s, 10);
+    expect(new Set(told(s, 320)).size).toBe(20);
+  });
+
+  test("tells a new link everything", () => {
+    const s = wide(5);
+    told(s, 10);
+    s.server.peerDown(PEER, s.now);
+    s.server.peerUp({ link: PEER, role: "segment", name: nodeName("segment-b1") }, s.now);
+    expect(told(s, 2).sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4]);
+  });
+
+  test("goes on asking for what a peer has and this server lacks, however long the peer is silent", () => {
+    const s = wide(2);
+    const { stream } = slice({ stream: 1, lsn: 1 });
+    const ahead = {
+      type: "positions",
+      pg: pgId(1),
+      streams: [{ stream, scl: 9, decidedThrough: 9, closed: false }],
+    };
+    s.server.peerDown(1, s.now);
+    s.say(PEER, ahead as StorageMessage);
+    s.heard.length = 0;
+    for (let i = 0; i < 60; i++) s.tick(200);
+    expect(s.heard.filter(({ message }) => message.type === "pullSlices").length).toBeGreaterThan(5);
+  });
+});
+
+describe("scrub", () => {
+  const PASS_MS = 100_000;
+  const counters = (s: BenchSegment): Record<string, number> =>
+    s.server.status()["machine"] as Record<string, number>;
+
+  test("goes once through the store in the set time, not more often, and not in one step after a stop", () => {
+    const s = wide(1, { mergeAboveBytes: 0, scrubPassMs: PASS_MS, scrubPagesPerTick: 4 });
+    for (let page = 1; page <= 50; page++)
+      s.append([slice({ stream: 2, lsn: page, writes: [[page, NONE]] })], {
+        lowWater: point([1, 1], [2, 50]),
+      });
+    s.decide(1, decided(0, 1), { lowWater: point([1, 1], [2, 50]) });
+    s.decide(2, decided(0, 50), { lowWater: point([1, 1], [2, 50]) });
+    s.tick();
+    expect(s.pages.size).toBe(51);
+    const before = counters(s)["pagesScrubbed"]!;
+    for (let ms = 0; ms < PASS_MS; ms += 500) s.tick(500);
+    const inOnePass = counters(s)["pagesScrubbed"]! - before;
+    expect(inOnePass).toBeGreaterThan(48);
+    expect(inOnePass).toBeLessThan(54);
+    s.tick(PASS_MS * 5);
+    expect(counters(s)["pagesScrubbed"]! - before - inOnePass).toBeLessThan(5);
+  });
+
+  test("finds a page that was stored under another's id, and has it mended", () => {
+    const s = wide(1, { mergeAboveBytes: 0, scrubPassMs: 1000 });
+    s.append([slice({ stream: 2, lsn: 1, writes: [[1, NONE]] })]);
+    s.decide(1, decided(0, 1), { lowWater: point([1, 1], [2, 1]) });
+    s.decide(2, decided(0, 1), { lowWater: point([1, 1], [2, 1]) });
+    for (let i = 0; i < 3; i++) s.tick();
+    s.pages.set(pageId(1), s.pages.get(pageId(0))!.slice());
+    s.heard.length = 0;
+    for (let i = 0; i < 100; i++) s.tick();
+    expect(s.said).toContain("page-corrupt");
+    expect(counters(s)["pagesDamaged"]).toBe(1);
+    expect(s.heard.map(({ message }) => message.type)).toContain("pullPages");
+  });
+});
