@@ -113,7 +113,7 @@ export const HUNTS: Readonly<Record<PlantedBug, Hunt>> = {
   "outcomes-dropped-early": CONTESTED,
   "settled-too-early": CONTESTED,
   "closed-in-flight": STOPS,
-  "manifest-majority-of-three": CONTESTED,
+  "manifest-majority-of-three": scripted("packages/volume/src/manifest-register.sim.test.ts"),
   "moving-seats-in-old-set-only": scripted("packages/volume/src/seat-moves.test.ts"),
   "seats-move-unsettled": scripted("packages/volume/src/seat-moves.test.ts"),
   "exclusive-not-fenced": SINGLE,

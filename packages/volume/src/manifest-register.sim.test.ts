@@ -26,11 +26,13 @@ describe("the manifest register", () => {
     expect(sum.gone).toBeGreaterThan(50);
   });
 
-  test("would not, if a majority of the old seats were enough meanwhile", () => {
-    const planted = ["moving-seats-in-old-set-only"] as const;
-    const seeds = Array.from({ length: 30 }, (_, i) => i + 1);
+  test.each([
+    ["three of six seats were enough", "manifest-majority-of-three", false],
+    ["a majority of the old seats were enough while they move", "moving-seats-in-old-set-only", true],
+  ] as const)("would not be, if %s", (_, bug, moves) => {
+    const seeds = Array.from({ length: 30 }, (__, i) => i + 1);
     const caught = seeds.find(
-      (seed) => liveRegister({ seed, moves: true, steps: 10_000, planted }).faults.length > 0,
+      (seed) => liveRegister({ seed, moves, steps: 10_000, planted: [bug] }).faults.length > 0,
     );
     expect(caught).toBeDefined();
   });
