@@ -36,6 +36,12 @@ export class DumbSegment {
     this.settle();
   }
 
+  /** In this order, the first mention of each counts; those that are not in it came before all others. */
+  arrivedAs(ids: readonly string[]): void {
+    const place = (s: DumbSlice): number => ids.indexOf(idOf(s));
+    this.slices.sort((a, b) => place(a) - place(b));
+  }
+
   decide(id: string, decision: "commit" | "abort"): void {
     if (!this.facts.has(id)) this.facts.set(id, decision);
   }
