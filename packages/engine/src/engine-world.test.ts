@@ -222,6 +222,17 @@ describe("the world around", () => {
     });
   });
 
+  test("a branch whose first child went is in order, whatever the key of its first cell is left to be", () => {
+    const world = worldWithTable();
+    for (let i = 100; i < 200; i++) put(world, 0, `m${i}`, "x".repeat(300));
+    // The first leaves empty and go; the next becomes the first child, and takes what is below its old key, until it splits there.
+    for (let i = 100; i < 150; i++) put(world, 0, `m${i}`, undefined);
+    for (let i = 100; i < 150; i++) put(world, 0, `a${i}`, "x".repeat(300));
+    world.settle();
+    const report = checkVolume((page) => world.chains.get(page)?.at(-1)?.image);
+    expect(report).toMatchObject({ problems: [], rows: 100 });
+  });
+
   test("the volume check finds what is wrong", () => {
     const world = worldWithTable();
     for (let i = 0; i < 100; i++) put(world, 0, `key ${i}`, "x".repeat(300));
