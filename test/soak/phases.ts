@@ -21,11 +21,16 @@ export const AFTER_LEAST = 0.95;
 
 export const rateOf = ({ committed, seconds }: Phase): number => committed / seconds;
 
-/** Compares the phases of these names with `before`. */
+/**
+ * Compares windows in which a zone was lost with those before and after, in turns so that what else goes on at the machine meets all of them:
+ *
+ *     whole ── lost ── whole ── lost ── whole      during: lost to the mean of its neighbours; after: whole to the whole before; medians
+ */
 export function judge(phases: readonly Phase[], verdict: string, violations: readonly string[]): Judgement {
-  const rate = (name: string): number => rateOf(phases.find((phase) => phase.name === name)!);
-  const during = rate("zone lost") / rate("before");
-  const after = rate("after") / rate("before");
+  const rates = (name: string): number[] => phases.filter((phase) => phase.name === name).map(rateOf);
+  const [whole, lost] = [rates("whole"), rates("zone lost")];
+  const during = median(lost.map((rate, i) => (2 * rate) / (whole[i]! + whole[i + 1]!)));
+  const after = median(lost.map((_, i) => whole[i + 1]! / whole[i]!));
   const faults: string[] = [];
   if (verdict !== "ok") faults.push(verdict);
   faults.push(...violations);
@@ -34,6 +39,12 @@ export function judge(phases: readonly Phase[], verdict: string, violations: rea
   if (!(after >= AFTER_LEAST))
     faults.push(`${percent(after)} of the throughput after it returned, not ${percent(AFTER_LEAST)}`);
   return { during, after, faults };
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = (sorted.length - 1) / 2;
+  return (sorted[Math.floor(middle)]! + sorted[Math.ceil(middle)]!) / 2;
 }
 
 export const percent = (ratio: number): string => `${Math.round(ratio * 100)} %`;
