@@ -6,6 +6,9 @@
  *                    │                              all that is closed)       its stream's epoch)
  *                    └──> given up ─────────────────────────────────────────> all writers past it ──> old six
  *
+ * A server that keeps nothing any more gives up its seat, too. One that is silent for a set time is replaced unasked, if another can take
+ * what it keeps.
+ *
  * Every writer says how far it is, by a change of its own stream in the manifest; the writer of the oldest open stream takes the steps.
  * Should it die meanwhile, the next one finds all it must know in the manifest.
  */
@@ -13,15 +16,19 @@ import {
   beginChanges,
   changeOf,
   endChanges,
+  endMove,
   isPast,
+  moveSeats,
   openStreams,
   pgId,
   placeReplacements,
+  segmentsPerServer,
   type Epoch,
   type Manifest,
   type MemberChange,
   type NodeName,
   type PgId,
+  type SegmentServerInfo,
   type StreamId,
 } from "@sixfold/model";
 import type { Copied } from "@sixfold/wire";
@@ -46,6 +53,9 @@ export class MemberChanges {
   private manifest: Manifest | undefined;
   /** Newcomers that have everything, per PG, in the change that is under way. */
   private readonly whole = new Map<PgId, Set<NodeName>>();
+  private readonly servers: readonly SegmentServerInfo[];
+  /** Servers without a link, since when. */
+  private readonly silentSince = new Map<NodeName, number>();
   private askedAt = 0;
   private isWriting = false;
 
@@ -53,11 +63,14 @@ export class MemberChanges {
     readonly out: Outbox;
     readonly settings: VolumeSettings;
     readonly register: ManifestRegister;
+    /** Those that this node was configured with: spare ones may be new to the volume. */
+    readonly servers: readonly SegmentServerInfo[];
     readonly isHeld: (m: Manifest, stream: StreamId, pg: PgId) => boolean;
   }) {
     this.out = o.out;
     this.settings = o.settings;
     this.register = o.register;
+    this.servers = o.servers;
     this.isHeld = o.isHeld;
   }
 
@@ -81,7 +94,11 @@ export class MemberChanges {
     const streams = openStreams(m);
     const mine = streams.find((s) => s.id === own.stream);
     if (mine !== undefined && mine.epoch < m.epoch && own.isPast(m.epoch)) this.sayPast(own, now);
-    else if (streams[0]?.id === own.stream && m.changes.length > 0) this.lead(m, now);
+    else if (streams[0]?.id === own.stream) this.lead(m, now);
+  }
+
+  serverUp(server: NodeName): void {
+    this.silentSince.delete(server);
   }
 
   /** Begins to replace what `leaving` keeps, by servers of its zone: all of them that it may be, or those of `candidates`. */
@@ -95,13 +112,26 @@ export class MemberChanges {
     this.register.change(
       (m) => {
         if (m === undefined) return undefined;
-        const begun = begin(m, leaving, candidates ?? m.servers.map((s) => s.name));
+        const begun = begin(m, leaving, candidates ?? this.upServers(m));
         answer = begun.answer;
         return begun.next;
       },
       () => done(answer),
       now,
     );
+  }
+
+  /** Per server, its segments and those it is on the way to keep or to leave; and whether it holds the manifest. */
+  status(): Readonly<Record<string, unknown>> {
+    const m = this.manifest;
+    if (m === undefined) return {};
+    const of = (name: NodeName): Record<string, unknown> => ({
+      segments: m.pgs.filter((members) => members.includes(name)).length,
+      joining: m.changes.filter((c) => newcomersOf(m, c.pg).includes(name)).length,
+      leaving: m.changes.filter((c) => m.pgs[c.pg]!.includes(name) && !c.to.includes(name)).length,
+      seat: m.seats.includes(name),
+    });
+    return Object.fromEntries(m.servers.map(({ name }) => [name, of(name)]));
   }
 
   private sayPast(own: OwnEpoch, now: number): void {
@@ -115,21 +145,94 @@ export class MemberChanges {
     }, now);
   }
 
+  /** One step at a time, the first that is due. */
   private lead(m: Manifest, now: number): void {
-    if (now - this.askedAt >= this.settings.askAgainMs) {
-      this.askedAt = now;
-      for (const { pg } of m.changes)
-        for (const name of newcomersOf(m, pg))
-          if (this.whole.get(pg)?.has(name) !== true)
-            this.out.send(name, { type: "askCopied", request: this.out.nextRequest(), pg });
-    }
-    if (!m.changes.some((c) => this.isDue(m, c))) return;
-    this.change((current) => {
-      const due = current.changes.filter((c) => this.isDue(current, c)).map((c) => c.pg);
-      if (due.length === 0) return undefined;
-      this.out.log("info", "members-changed", { pgs: due.length });
-      return endChanges(current, due, "finished");
+    if (now - this.askedAt < this.settings.askAgainMs) return;
+    this.askedAt = now;
+    for (const { name } of m.servers)
+      if (!this.out.isUp(name) && !this.silentSince.has(name)) this.silentSince.set(name, now);
+    if (this.servers.some((s) => !isKnown(m, s.name))) return this.addServers(now);
+    if (m.changes.length > 0) return this.goOn(m, now);
+    if (m.nextSeats.length > 0)
+      return this.change((x) => (x.nextSeats.length === 0 ? undefined : endMove(x)), now);
+    const seats = this.seatsToBe(m);
+    if (seats !== undefined)
+      return this.change(
+        (x) => (x.nextSeats.length > 0 || x.revision !== m.revision ? undefined : moveSeats(x, seats)),
+        now,
+      );
+    const lost = m.servers.find((s) => this.isLost(s.name, now) && keeps(m, s.name));
+    if (lost !== undefined && this.mayReplace(m, lost.name)) this.replaceLost(lost.name, now);
+  }
+
+  private addServers(now: number): void {
+    this.change((m) => {
+      const fresh = this.servers.filter((s) => !isKnown(m, s.name));
+      return fresh.length === 0 ? undefined : { ...m, servers: [...m.servers, ...fresh] };
     }, now);
+  }
+
+  /** A seat goes along when its server keeps nothing any more, to one of its zone that keeps most. */
+  private seatsToBe(m: Manifest): readonly NodeName[] | undefined {
+    const kept = segmentsPerServer(m);
+    for (const seat of m.seats) {
+      if (kept.get(seat) !== 0) continue;
+      const az = m.servers.find((s) => s.name === seat)?.az;
+      const to = m.servers
+        .filter(
+          (s) => s.az === az && !m.seats.includes(s.name) && kept.get(s.name)! > 0 && this.out.isUp(s.name),
+        )
+        .sort((a, b) => kept.get(b.name)! - kept.get(a.name)!)[0];
+      if (to !== undefined) return m.seats.map((name) => (name === seat ? to.name : name));
+    }
+    return undefined;
+  }
+
+  private isLost(server: NodeName, now: number): boolean {
+    const since = this.silentSince.get(server);
+    return since !== undefined && now - since >= this.settings.replaceAfterMs;
+  }
+
+  private mayReplace(m: Manifest, server: NodeName): boolean {
+    return begin(m, server, this.upServers(m)).next !== undefined;
+  }
+
+  private replaceLost(server: NodeName, now: number): void {
+    this.out.log("warn", "server-replaced-unasked", { server, silentMs: this.settings.replaceAfterMs });
+    this.replace(server, undefined, () => {}, now);
+  }
+
+  private upServers(m: Manifest): NodeName[] {
+    return m.servers.map((s) => s.name).filter((name) => this.out.isUp(name));
+  }
+
+  /** Newcomers are asked how far they are, and PGs left to their new six; or to the old, where a newcomer is lost. */
+  private goOn(m: Manifest, now: number): void {
+    for (const { pg } of m.changes)
+      for (const name of newcomersOf(m, pg))
+        if (this.whole.get(pg)?.has(name) !== true)
+          this.out.send(name, { type: "askCopied", request: this.out.nextRequest(), pg });
+    if (m.changes.some((c) => this.isDue(m, c))) this.end("finished", (x, c) => this.isDue(x, c), now);
+    else if (m.changes.some((c) => this.isVain(m, c, now)))
+      this.end("taken-back", (x, c) => this.isVain(x, c, now), now);
+  }
+
+  private end(
+    outcome: "finished" | "taken-back",
+    isDue: (m: Manifest, change: MemberChange) => boolean,
+    now: number,
+  ): void {
+    this.change((m) => {
+      const due = m.changes.filter((c) => isDue(m, c)).map((c) => c.pg);
+      if (due.length === 0) return undefined;
+      this.out.log("info", "members-changed", { pgs: due.length, outcome });
+      return endChanges(m, due, outcome);
+    }, now);
+  }
+
+  /** A newcomer is lost before it had everything. */
+  private isVain(m: Manifest, { pg, since }: MemberChange, now: number): boolean {
+    return isPast(m, since) && newcomersOf(m, pg).some((name) => this.isLost(name, now));
   }
 
   /** May this PG be left to its new six? */
@@ -153,6 +256,10 @@ export class MemberChanges {
     );
   }
 }
+
+const isKnown = (m: Manifest, server: NodeName): boolean => m.servers.some((s) => s.name === server);
+
+const keeps = (m: Manifest, server: NodeName): boolean => m.pgs.some((members) => members.includes(server));
 
 function newcomersOf(m: Manifest, pg: PgId): readonly NodeName[] {
   const to = changeOf(m, pg)?.to ?? [];

@@ -58,6 +58,8 @@ export interface VolumeSettings {
    * that was not fenced may hold decisions of the writer that its recovery has overruled; only the outcomes put them right.
    */
   readonly outcomeLingerMs: number;
+  /** A segment server without a link for so long is replaced, if there is another of its zone to take what it keeps. */
+  readonly replaceAfterMs: number;
   /** How often work that is left over in the manifest (closed streams to complete, outcomes to drop) is looked at. */
   readonly housekeepingMs: number;
 }
@@ -84,6 +86,7 @@ export const DEFAULT_VOLUME_SETTINGS: VolumeSettings = Object.freeze({
   askAgainMs: 300,
   fencedPatienceMs: 2000,
   outcomeTimeoutMs: 2000,
+  replaceAfterMs: 300_000,
   outcomeLingerMs: 60_000,
   housekeepingMs: 500,
 });

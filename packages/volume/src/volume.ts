@@ -97,7 +97,7 @@ export class Volume implements VolumeFace {
     this.check = new ManifestCheck(out, register.firstSeats, settings.askAgainMs);
     const closer = (this.closer = new Closer({ out, settings, register, planted }));
     const isHeld = (m: Manifest, stream: StreamId, pg: PgId): boolean => closer.isHeld(m, stream, pg);
-    this.members = new MemberChanges({ out, settings, register, isHeld });
+    this.members = new MemberChanges({ out, settings, register, servers: options.servers, isHeld });
     this.reader = new PageReader({ out, settings, tails: this.tails, az: options.az, planted });
     this.finder = new OutcomeFinder({ out, settings, register, planted });
     this.courtesy = new Courtesy(out, settings.courtesyMs);
@@ -125,6 +125,7 @@ export class Volume implements VolumeFace {
     this.out.linkUp(server);
     if (this.current !== undefined) this.out.send(server, { type: "manifestTold", value: this.current });
     this.register.serverUp(server);
+    this.members.serverUp(server);
     this.own?.writer.serverUp(server, now);
     for (const { recovery } of this.recoveries.values()) recovery.serverUp(server);
     this.closer.serverUp(server);
@@ -233,7 +234,12 @@ export class Volume implements VolumeFace {
     if (before !== undefined && m.revision <= before.revision) return;
     this.current = m;
     // Before anything that rests on it.
-    if (before === undefined || before.epoch !== m.epoch || before.pgs.length !== m.pgs.length)
+    if (
+      before === undefined ||
+      before.epoch !== m.epoch ||
+      before.pgs.length !== m.pgs.length ||
+      before.servers.length !== m.servers.length
+    )
       for (const { name } of m.servers) this.out.send(name, { type: "manifestTold", value: m });
     this.out.trace?.({ kind: "manifest", manifest: m });
     this.tails.learnManifest(m);
@@ -465,6 +471,8 @@ export class Volume implements VolumeFace {
   status(): Readonly<Record<string, unknown>> {
     return {
       revision: this.current?.revision ?? 0,
+      epoch: this.current?.epoch,
+      servers: this.members.status(),
       mode: this.current?.mode,
       streams: this.current?.streams.length ?? 0,
       settledThrough: this.current?.settledThrough ?? 0,
