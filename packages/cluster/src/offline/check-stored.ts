@@ -197,15 +197,18 @@ class DataCheck {
     await this.pages(cluster, pg, members, slices.touched);
   }
 
-  /** Whatever is committed was durable on four segments once (I1): one that lacks it was away, or has forgotten it since. */
+  /**
+   * Whatever a writer committed was durable on four segments (I1): one that lacks it was away, or has forgotten it since. What a recovery
+   * committed may have been on two, and stands in the manifest until four have it.
+   */
   private standings(cluster: StoredCluster, pg: PgId, members: readonly StoredServer[]): void {
     const { findings } = this;
     let whole = 0;
     for (const server of members) {
       const { name } = server;
       const lacking = cluster.lacks(server, pg);
-      if (lacking.length === 0) whole++;
-      else {
+      if (lacking.every(({ stream }) => cluster.isInDoubt(stream))) whole++;
+      if (lacking.length > 0) {
         const where = lacking.map(({ stream, at, of }) => `at ${at} of ${of} in stream ${stream}`).join(", ");
         const text = `${name}: its segment of PG ${pg} is behind, ${where}; the others bring it there once it runs`;
         findings.add({ severity: "note", kind: "segment-behind", server: name, pg, text });

@@ -80,6 +80,11 @@ export class StoredCluster {
     });
   }
 
+  /** Has a recovery decided what its writer had not, or would a start? */
+  isInDoubt(stream: StreamId): boolean {
+    return this.opened.includes(stream) || this.manifest!.outcomes.some((o) => o.stream === stream);
+  }
+
   /** Per stream the last committed slice in this PG (I8), of those that are not settled. */
   private needOf(pg: PgId): (readonly [StreamId, Lsn])[] {
     const need: (readonly [StreamId, Lsn])[] = [];
