@@ -14,18 +14,27 @@ import type { Kept } from "./kept.ts";
 import type { PgState } from "./pg-state.ts";
 import { statedVote, type StreamLog, type Taken } from "./stream-log.ts";
 
+/** What must leave old files, and what does so by itself. */
+interface Overdue {
+  readonly overdueBefore: number;
+  /** It can be merged, and will be soon. */
+  isOnItsWay(taken: Taken): boolean;
+}
+
 /** More than this is not carried: files that hold so much are worth keeping. A fifth of a log file. */
 const CARRY_BYTES_MAX = 8 << 20;
 /** Slices in one record; it must fit into a log file as one append, whatever else is there. */
 const RECORD_BYTES = 1 << 20;
 
-/** The records that state what stands before log file `before`; they are appended to file `file` or a later one. */
+/** The records that state what stands in files that are overdue and would stay; they are appended to file `file` or a later one. */
 export function carry(
   kept: Kept<StreamLog>,
+  merger: Overdue,
   pgs: ReadonlyMap<number, PgState>,
-  before: number,
   file: number,
 ): LogRecord[] {
+  // What has just become overdue may yet be merged.
+  const before = merger.overdueBefore - 1;
   if (kept.firstFile(file) >= before) return [];
   const old: Taken[][] = [];
   let bytes = 0;
@@ -33,7 +42,7 @@ export function carry(
     const found: Taken[] = [];
     for (let i = log.first; i < log.slices.length; i++) {
       const taken = log.slices[i]!;
-      if (taken.file >= before) continue;
+      if (taken.file >= before || merger.isOnItsWay(taken)) continue;
       found.push(taken);
       bytes += taken.slice.bytes.length;
       if (bytes > CARRY_BYTES_MAX) return [];

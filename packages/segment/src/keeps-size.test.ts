@@ -1,5 +1,5 @@
 /** A segment server keeps its size: what is merged, dropped, carried forward or refused, and when. */
-import { LIMITS, NONE, pgId } from "@sixfold/model";
+import { LIMITS, NONE, pgId, type ReadPoint } from "@sixfold/model";
 import { describe, expect, test } from "vitest";
 import { LogSkim } from "./log-skim.ts";
 import { BenchSegment, chainOf, decided, point, slice, v } from "./testing/bench-segment.ts";
@@ -186,6 +186,50 @@ describe("the low-water mark", () => {
     s.decide(1, decided(0, 1), { lowWater: point([1, 1]) });
     expect(merged(s)).toBe(1);
     expect(s.read(1, point())).toEqual({ kind: "too-old" });
+  });
+
+  const readers = (link: number, stream: number | undefined, lowWater: ReadPoint, shown = lowWater) =>
+    ({
+      link,
+      message: {
+        type: "readers",
+        stream: stream === undefined ? undefined : chainOf(stream, 1)[0]!.stream,
+        lowWater,
+        shown,
+      },
+    }) as const;
+  const hear = (s: BenchSegment, { link, message }: ReturnType<typeof readers>): void => {
+    s.say(link, message);
+  };
+
+  test("is what every node says, replicas too, and moves with writers that write nothing", () => {
+    const s = new BenchSegment({ settings: { mergeAboveBytes: 0 } });
+    s.append([slice({ stream: 1, lsn: 1, writes: [[1, NONE]] })]);
+    s.append([], { of: 2, lowWater: point() });
+    hear(s, readers(7, undefined, point()));
+    s.decide(1, decided(0, 1), { lowWater: point([1, 1]) });
+    expect(merged(s)).toBe(0);
+    hear(s, readers(2, 2, point([1, 1])));
+    expect(merged(s)).toBe(0);
+    expect(s.read(1, point())).toEqual({ kind: "empty" });
+    hear(s, readers(7, undefined, point([1, 1])));
+    expect(merged(s)).toBe(1);
+  });
+
+  test("a replica that says the same for ever is stuck, one that is gone has no readers", () => {
+    const s = new BenchSegment({ settings: { mergeAboveBytes: 0 } });
+    s.append([slice({ stream: 1, lsn: 1, writes: [[1, NONE]] })]);
+    hear(s, readers(7, undefined, point()));
+    hear(s, readers(8, undefined, point()));
+    s.decide(1, decided(0, 1), { lowWater: point([1, 1]), builtOn: point([1, 1]) });
+    s.server.peerDown(8, s.now);
+    expect(merged(s)).toBe(0);
+    s.tick(AGE - 60_000);
+    hear(s, readers(7, undefined, point()));
+    expect(merged(s)).toBe(0);
+    s.tick(60_000);
+    hear(s, readers(7, undefined, point()));
+    expect(merged(s)).toBe(1);
   });
 });
 

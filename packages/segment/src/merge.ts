@@ -54,6 +54,7 @@ export class Merger {
   private readonly chains: ChainCount;
   private readonly batches = new Map<number, readonly Planned[]>();
   private tokens = 0;
+  private lastBound: ReadPoint | undefined;
   /** Slices in older log files are due, whatever there is. */
   overdueBefore = 0;
 
@@ -83,6 +84,7 @@ export class Merger {
     if (this.batches.size >= BATCHES) return;
     const bound = this.lowWater.bound(pgs.values(), now, kept.cost > settings.keepBytesMax * OVERTAKE_FROM);
     if (bound === undefined) return;
+    this.lastBound = bound;
     const planned: Planned[] = [];
     const beforeFile = isMuch ? Number.POSITIVE_INFINITY : this.overdueBefore;
     // In turns: whoever had this one comes last in the next.
@@ -140,6 +142,13 @@ export class Merger {
       if (upTo > log.decided.floor + ABORTS_KEPT / 16) log.decided.forget(upTo as typeof log.scl);
       if (log.count === 0) this.kept.logs.delete(log);
     }
+  }
+
+  /** It can be merged, and will be when its turn comes. */
+  isOnItsWay(taken: Taken): boolean {
+    return (
+      taken.phase === "committed" && taken.unmerged > 0 && this.lastBound?.includes(taken.slice) === true
+    );
   }
 
   /** Merged or aborted, and no reader is before it. */

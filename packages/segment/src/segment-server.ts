@@ -52,6 +52,7 @@ const NODES_ONLY: ReadonlySet<string> = new Set([
   "manifestPrepare",
   "manifestAccept",
   "manifestTold",
+  "readers",
   "askCopied",
 ]);
 const SEGMENTS_ONLY: ReadonlySet<string> = new Set([
@@ -178,7 +179,7 @@ export class SegmentServer {
   checkpoint(file: number): LogRecord[] {
     this.rotated(file);
     // What has just become overdue may yet be merged.
-    const carried = carry(this.kept, this.pgs, this.merger.overdueBefore - 1, this.file);
+    const carried = carry(this.kept, this.merger, this.pgs, this.file);
     this.trimBefore = this.needed();
     return [...writeCheckpoint(this.pgs, this.seat), ...carried];
   }
@@ -202,12 +203,16 @@ export class SegmentServer {
   peerUp(peer: Peer, _now: number): void {
     this.peers.set(peer.link, peer);
     if (peer.role === "segment") this.upkeep.peerUp(peer);
+    else this.merger.lowWater.up(peer.name);
   }
 
-  peerDown(link: Link, _now: number): void {
+  peerDown(link: Link, now: number): void {
     const peer = this.peers.get(link);
     this.peers.delete(link);
     if (peer?.role === "segment") this.upkeep.peerDown(peer);
+    // A newer link of its may be up.
+    else if (peer !== undefined && ![...this.peers.values()].some(({ name }) => name === peer.name))
+      this.merger.lowWater.down(peer.name, now);
     for (const state of this.pgs.values())
       for (const log of state.streams.values()) if (log.writer === link) log.writer = undefined;
   }
@@ -254,7 +259,10 @@ export class SegmentServer {
     const from = peer.link;
     switch (m.type) {
       case "append":
-        return this.append(m, from, now, turn);
+        return this.append(m, peer, turn);
+      case "readers":
+        this.merger.lowWater.said(peer.name, m.stream, m.lowWater, m.shown);
+        return undefined;
       case "readPage":
         return this.read(m, from, now, turn);
       case "askVotes":
@@ -318,7 +326,8 @@ export class SegmentServer {
     }
   }
 
-  private append(m: Append, from: Link, now: number, turn: Turn): string | undefined {
+  private append(m: Append, peer: Peer, turn: Turn): string | undefined {
+    const from = peer.link;
     const state = this.pg(m.pg);
     const log = state.log(m.stream);
     if (log.isFenced) {
@@ -333,7 +342,7 @@ export class SegmentServer {
     const { pageBytes, pagesPerPg } = this.geometry.bounds();
     const fault = checkSlices(m, pageBytes, pagesPerPg);
     if (fault !== undefined) return fault;
-    this.merger.lowWater.report(m.stream, m.lowWater, m.builtOn, now);
+    this.merger.lowWater.appended(peer.name, m.stream, m.lowWater, m.builtOn);
     if (state.isWhole && m.lowWater.settledThrough > state.settledThrough)
       this.settle(m.lowWater.settledThrough);
     const decider = this.decider(state);

@@ -12,11 +12,12 @@ export const DEFAULT_SETTINGS: SegmentSettings = Object.freeze({
   pullBytesMax: 4 * MIB,
   // 4096 pages of 8 KiB.
   imageCacheBytes: 32 * MIB,
-  // Some 50,000 small slices, a few seconds of a busy writer: hot pages are then rewritten once for thousands of deltas.
-  mergeAboveBytes: 64 * MIB,
-  retainBytesMax: 128 * MIB,
-  // With what else a server needs (80 MiB of program and buffers, images, pages under way) below 512 MiB.
-  keepBytesMax: 224 * MIB,
+  // Some 27,000 small slices, seconds of a busy writer: hot pages are then rewritten once for thousands of deltas.
+  mergeAboveBytes: 32 * MIB,
+  retainBytesMax: 64 * MIB,
+  // Objects, and as much again that waits for the collector; with what else a server needs (80 MiB of program and buffers, images,
+  // pages under way) below 512 MiB (docs/performance.md).
+  keepBytesMax: 96 * MIB,
   // 80 to 120 MiB of log that a peer can pull; read back in well under two seconds.
   logFilesKept: 2,
   // Half a minute for a report to come.

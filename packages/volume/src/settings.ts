@@ -60,6 +60,10 @@ export interface VolumeSettings {
   readonly outcomeLingerMs: number;
   /** A segment server without a link for so long is replaced, if there is another of its zone to take what it keeps. */
   readonly replaceAfterMs: number;
+  /** How often segment servers are told what the readers here need, while that changes. */
+  readonly readersEveryMs: number;
+  /** And when it does not: some times within the age at which it would not count any more. */
+  readonly readersAgainMs: number;
   /** How often work that is left over in the manifest (closed streams to complete, outcomes to drop) is looked at. */
   readonly housekeepingMs: number;
 }
@@ -88,5 +92,7 @@ export const DEFAULT_VOLUME_SETTINGS: VolumeSettings = Object.freeze({
   outcomeTimeoutMs: 2000,
   replaceAfterMs: 300_000,
   outcomeLingerMs: 60_000,
+  readersEveryMs: 1_000,
+  readersAgainMs: 60_000,
   housekeepingMs: 500,
 });

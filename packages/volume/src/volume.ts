@@ -44,6 +44,7 @@ import { OwnStream } from "./own-stream.ts";
 import { Outbox } from "./outbox.ts";
 import { OutcomeFinder } from "./outcome-finder.ts";
 import { PageReader } from "./page-reader.ts";
+import { ReadersReport } from "./readers-report.ts";
 import { Recovery } from "./recovery.ts";
 import { DEFAULT_VOLUME_SETTINGS, type VolumeSettings } from "./settings.ts";
 import { StreamOpener, type OpenResult } from "./stream-opener.ts";
@@ -68,6 +69,7 @@ export class Volume implements VolumeFace {
   private readonly members: MemberChanges;
   private readonly reader: PageReader;
   private readonly finder: OutcomeFinder;
+  private readonly readers: ReadersReport;
   private readonly tails = new TailHistory();
   private readonly courtesy: Courtesy;
   private readonly recoveries = new Map<
@@ -100,6 +102,7 @@ export class Volume implements VolumeFace {
     this.members = new MemberChanges({ out, settings, register, servers: options.servers, isHeld });
     this.reader = new PageReader({ out, settings, tails: this.tails, az: options.az, planted });
     this.finder = new OutcomeFinder({ out, settings, register, planted });
+    this.readers = new ReadersReport(out, settings.readersEveryMs, settings.readersAgainMs);
     this.courtesy = new Courtesy(out, settings.courtesyMs);
   }
 
@@ -124,6 +127,7 @@ export class Volume implements VolumeFace {
   serverUp(server: NodeName, now: number): void {
     this.out.linkUp(server);
     if (this.current !== undefined) this.out.send(server, { type: "manifestTold", value: this.current });
+    this.readers.serverUp(server);
     this.register.serverUp(server);
     this.members.serverUp(server);
     this.own?.writer.serverUp(server, now);
@@ -411,6 +415,7 @@ export class Volume implements VolumeFace {
 
   flush(lowWater: ReadPoint, builtOn: ReadPoint, now: number): void {
     const { own } = this;
+    this.readers.flush({ lowWater, shown: builtOn, stream: this.stream }, this.current, now);
     if (own === undefined) return;
     own.writer.flush(lowWater, builtOn, now);
     own.flushed(now);

@@ -62,6 +62,7 @@ export const MESSAGES: {
   pulledPages: [34, storage.pulledPages],
   askCopied: [35, storage.askCopied],
   copied: [36, storage.copied],
+  readers: [37, storage.readers],
   manifestPrepare: [48, manifest.manifestPrepare],
   manifestPromise: [49, manifest.manifestPromise],
   manifestAccept: [50, manifest.manifestAccept],

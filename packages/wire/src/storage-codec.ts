@@ -69,6 +69,7 @@ import type {
   PulledSlices,
   PullPages,
   PullSlices,
+  Readers,
   Snapshot,
   Status,
   TransactionFound,
@@ -226,5 +227,10 @@ export const askDurable = message<AskDurable>("askDurable", { request });
 export const durable = message<Durable>("durable", { request, stream, durable: position, epoch });
 export const askSnapshot = message<AskSnapshot>("askSnapshot", { request });
 export const snapshot = message<Snapshot>("snapshot", { request, point: readPoint });
+export const readers = message<Readers>("readers", {
+  stream: maybe(stream),
+  lowWater: readPoint,
+  shown: readPoint,
+});
 export const askStatus = message<AskStatus>("askStatus", { request });
 export const status = message<Status>("status", { request, status: plainRecord });

@@ -372,6 +372,20 @@ export interface ManifestTold {
   readonly value: Manifest;
 }
 
+/**
+ * From every node, replicas too, to every segment server, now and then: what its readers need. Appends say the same for the nodes that
+ * write just now.
+ */
+export interface Readers {
+  readonly type: "readers";
+  /** The node's open stream, if it has one. */
+  readonly stream: StreamId | undefined;
+  /** Oldest read point in use at the node. */
+  readonly lowWater: ReadPoint;
+  /** What it shows to new readers. */
+  readonly shown: ReadPoint;
+}
+
 /** Has the newcomer everything of this PG that was decided before it came? */
 export interface AskCopied {
   readonly type: "askCopied";
@@ -471,6 +485,7 @@ export type StorageMessage =
   | ManifestPeek
   | ManifestPeeked
   | ManifestTold
+  | Readers
   | AskCopied
   | Copied
   | Follow

@@ -134,7 +134,7 @@ export class FakeSegment {
 
   private handleSeat(from: string, m: StorageMessage): void {
     // Its members never change.
-    if (m.type === "manifestTold") return;
+    if (m.type === "manifestTold" || m.type === "readers") return;
     const answer = this.seat.answer(m);
     if (answer === undefined) throw new Error(`a segment is not sent ${m.type}`);
     this.reply(from, answer);

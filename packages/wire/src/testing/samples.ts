@@ -238,6 +238,8 @@ export const messages: readonly Message[] = [
   { type: "manifestPeek", request: 17 },
   { type: "manifestPeeked", request: 17, promised: undefined, value: manifest },
   { type: "manifestTold", value: manifest },
+  { type: "readers", stream: two, lowWater: readPoint, shown: readPoint },
+  { type: "readers", stream: undefined, lowWater: readPoint, shown: readPoint },
   { type: "askCopied", request: 17, pg },
   { type: "copied", request: 17, pg, isWhole: true },
   { type: "follow", node: nodeName("writer-1") },
