@@ -8,6 +8,7 @@ import { compare, type CompareFlags } from "./compare-command.ts";
 import { COMPARED_MODES } from "./comparison/result.ts";
 import { ConsoleOutput } from "./console-output.ts";
 import type { Platform } from "./platform.ts";
+import { replace, type ReplaceFlags } from "./replace-command.ts";
 import { addSimulate } from "./simulate-grammar.ts";
 import { status, type StatusFlags } from "./status/status-command.ts";
 import { up, type UpFlags } from "./up-command.ts";
@@ -19,6 +20,7 @@ interface JsonFlag {
 
 const DEFAULT_DATA = ".sixfold";
 const MOST_CLIENTS = 4_096;
+const MOST_SPARES = 12;
 
 /** Throws commander's errors instead of ending the process. */
 export function makeProgram(platform: Platform, version: string): Command {
@@ -38,6 +40,7 @@ export function makeProgram(platform: Platform, version: string): Command {
   addCompare(program, platform);
   addBench(program, platform);
   addStatus(program, platform);
+  addReplace(program, platform);
   addCheck(program, platform);
   addSimulate(program, platform);
   for (const command of program.commands) command.option("--json", "one JSON object a line on stdout");
@@ -63,6 +66,11 @@ function addUp(program: Command, platform: Platform): void {
     .addOption(
       new Option("--replicas <n>", "read replicas")
         .argParser(numberIn({ min: 0, max: LIMITS.replicas }))
+        .default(0),
+    )
+    .addOption(
+      new Option("--spares <n>", "segment servers beyond the six, in zones a, b, c in turn")
+        .argParser(numberIn({ min: 0, max: MOST_SPARES }))
         .default(0),
     )
     .option("--data <dir>", "where the data is kept", DEFAULT_DATA)
@@ -99,6 +107,7 @@ With --monitor a step that the protocol rules out is a "violation" event, and th
 Examples:
   sixfold up                                  two masters on ports 7400 and 7401
   sixfold up --mode single --replicas 2       one master, two replicas
+  sixfold up --spares 3                       a spare segment server in each zone: see sixfold replace
   sixfold up --in-process --port 0 --json     a throw-away cluster for a script
   sixfold up --monitor                        watch the protocol keep its promises`,
     )
@@ -189,6 +198,31 @@ function addSweepOptions(command: Command): Command {
         .default(1),
     )
     .option("--out <dir>", "where report.json and report.html go", "sixfold-report");
+}
+
+function addReplace(program: Command, platform: Platform): void {
+  program
+    .command("replace")
+    .description(
+      "Move what a segment server keeps to another of its zone, dead or alive, while the cluster serves.",
+    )
+    .argument("<segment-server>", "the server to be relieved, such as segment-a1")
+    .option("--by <server>", "the server to take it (default: those of the zone that keep least)")
+    .option("--data <dir>", "data directory of the cluster", DEFAULT_DATA)
+    .option("--no-wait", "return when it has begun")
+    .addHelpText(
+      "after",
+      `
+It takes a server of the same zone that does not keep the same segments yet: a spare one (sixfold up --spares 3). A server that is
+silent for five minutes is replaced by itself, if there is one. The server that was relieved is a spare one then.
+
+Examples:
+  sixfold replace segment-a1                  after its disk died, or before it is taken out
+  sixfold replace segment-a1 --by segment-a3`,
+    )
+    .action((server: string, flags: ReplaceFlags & JsonFlag) =>
+      replace(platform, outputOf(platform, flags), server, flags),
+    );
 }
 
 function addStatus(program: Command, platform: Platform): void {

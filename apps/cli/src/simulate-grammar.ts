@@ -15,8 +15,8 @@ const faultList = FAULT_KINDS.map((kind) => `  ${kind.name.padEnd(15)} ${kind.ab
 
 const HELP = `
 A run is a whole cluster in one thread: the production code, on a clock, network and disks that its seed controls. In the first phase faults
-come and go while clients work; then only a core is left, which must go on; then all come back, and rows, histories and protocol
-steps are judged. The same seed gives the same run, to the last message: its hash says so.
+come and go while clients work; then only a core is left, which must go on; then all come back, and rows, histories, protocol
+steps and disks are judged. The same seed gives the same run, to the last message: its hash says so.
 
 Faults:
 ${faultList}

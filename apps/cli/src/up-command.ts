@@ -13,6 +13,7 @@ export interface UpFlags {
   /** Default: one in single mode, two in multi. */
   readonly writers?: number;
   readonly replicas: number;
+  readonly spares: number;
   readonly data: string;
   readonly port: number;
   readonly conflicts: Conflicts;
@@ -32,14 +33,25 @@ export async function up(platform: Platform, output: ConsoleOutput, flags: UpFla
   // A pipe is read by a program: it gets the events as JSON even if it did not ask.
   const events = output.json || !platform.stdout.isTTY;
   output.progress("starting …");
-  const { mode, replicas, port, conflicts, injectConflicts, inProcess, azLatencyMs, restart, monitor } =
-    flags;
+  const {
+    mode,
+    replicas,
+    spares,
+    port,
+    conflicts,
+    injectConflicts,
+    inProcess,
+    azLatencyMs,
+    restart,
+    monitor,
+  } = flags;
   const cluster = await platform.startCluster(
     {
       ...{
         mode,
         writers,
         replicas,
+        spares,
         port,
         conflicts,
         injectConflicts,

@@ -1,6 +1,6 @@
 /** Parses the lists and addresses of the server's command line. */
 import { InvalidArgumentError } from "commander";
-import type { Role } from "@sixfold/model";
+import { nodeName, placeSegments, type Role } from "@sixfold/model";
 
 export interface Address {
   readonly host: string;
@@ -38,7 +38,11 @@ export function nodeList(text: string): Named[] {
 
 export function serverList(text: string): Named[] {
   const servers = nodeList(text);
-  if (servers.length !== 6 || new Set(servers.map((server) => server.name)).size !== 6)
-    throw new InvalidArgumentError(`six segment servers with different names, please, not ${servers.length}`);
+  const names = new Set(servers.map(({ name }) => name));
+  const infos = servers.map(({ name, az, url }) => ({ name: nodeName(name), az, url }));
+  if (names.size < servers.length || placeSegments(infos, new Map()) === undefined)
+    throw new InvalidArgumentError(
+      `segment servers with different names, two or more in each of three zones, please, not ${[...names].join(", ")}`,
+    );
   return servers;
 }

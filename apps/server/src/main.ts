@@ -74,12 +74,12 @@ common(
   program.command("segment").description("A segment server: hosts one replica of each protection group."),
 )
   .requiredOption("--data <dir>", "where its log and pages live")
-  .requiredOption("--peers <list>", "all six segment servers: name@az=url,…", serverList)
+  .requiredOption("--peers <list>", "all segment servers: name@az=url,…", serverList)
   .option("--nodes <list>", "database nodes, for distances: name@az=url,…", nodeList, [])
   .action((flags: SegmentFlags) => run(flags, (reporter) => segment(flags, reporter)));
 
 common(program.command("node").description("A database node: writer or read replica."))
-  .requiredOption("--segments <list>", "the six segment servers: name@az=url,…", serverList)
+  .requiredOption("--segments <list>", "the segment servers: name@az=url,…", serverList)
   .requiredOption(
     "--nodes <list>",
     "every database node, this one included: name@az=url,… (/replica after the zone for replicas)",
