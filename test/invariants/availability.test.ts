@@ -65,4 +65,24 @@ describe("I7: segments out of reach", () => {
     silence(world, ["a1", "b1", "c1"], false);
     expect(until(world, () => waiting.isCommitted, 2000)).toBe(true);
   });
+
+  test("with four segments silent nothing is committed, nor told to be; what the others have is read; and all goes on when they are back", () => {
+    const world = start({ ...MULTI, poolPages: 16 }, { alice: 0, bob: 0 });
+    put(world, "writer-1", { alice: 1 });
+    world.tick(50);
+    const four = ["a1", "b1", "c1", "c2"];
+    silence(world, four);
+    const waiting = put(world, "writer-1", { alice: 2 });
+    world.tick(3000);
+    expect(waiting.end.kind).toBe("waiting");
+    expect(read(world, "writer-2", ["alice", "bob"], 2000)).toEqual({ alice: 1, bob: 0 });
+    // Nobody could open a stream, or know that nobody else has.
+    world.crash("writer-1");
+    world.tick(1000);
+    expect(finalOf(world, 1)).toBeUndefined();
+    silence(world, four, false);
+    expect(until(world, () => finalOf(world, 1) !== undefined, 5000)).toBe(true);
+    expect(putAndWait(world, "writer-2", { bob: 3 }, 5000)).toBe(true);
+    expect(wrongWith(world)).toEqual([]);
+  });
 });
