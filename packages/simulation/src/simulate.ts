@@ -2,12 +2,13 @@
  * One run from its plan to its verdict.
  *
  *     set up ──> safety: faults come and go ──> liveness: a core alone, the others out for good ──> all back ──> judge
- *                 nothing may be wrong            it must commit within a bound                      rows, history, protocol
+ *                 nothing may be wrong            it must commit within a bound                      rows, history, protocol, disks
  *
  * In the first phase anything may happen, so nothing is asked but that no promise is broken. In the second a minority
  * is out and the network is whole, so progress is asked too (after TigerBeetle's simulator).
  */
 import { check, formatReport, type History, type Report } from "@sixfold/checker";
+import { checkStored } from "@sixfold/cluster";
 import { REPLICAS, SixfoldError, type Traced } from "@sixfold/model";
 import { Monitor, showViolation } from "@sixfold/protocol";
 import { Field } from "./field.ts";
@@ -16,9 +17,13 @@ import type { Targets } from "./fault.ts";
 import { Load, type LoadCounts } from "./load.ts";
 import type { CorePlan, Plan } from "./plan.ts";
 import { CLIENTS, SimulatedCluster, simulatedTopology } from "./simulated-cluster.ts";
+import { storedImages } from "./stored-images.ts";
 
-/** What noticed it: the workload's own rows, the checker of histories, the protocol's monitor, a process that failed, or nothing going on. */
-export type ViolationKind = "workload" | "history" | "monitor" | "failure" | "liveness";
+/**
+ * What noticed it: the workload's own rows, the checker of histories, the protocol's monitor, the check of what the disks hold in the
+ * end, a process that failed, or nothing going on.
+ */
+export type ViolationKind = "workload" | "history" | "monitor" | "storage" | "failure" | "liveness";
 
 export interface Violation {
   readonly kind: ViolationKind;
@@ -114,6 +119,7 @@ class Run {
       await this.safety();
       await this.liveness();
       await this.judge();
+      await this.checkDisks();
     } catch (error) {
       const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
       this.violate(/the condition does not hold/.test(text) ? "liveness" : "failure", text);
@@ -217,6 +223,21 @@ class Run {
       // A search that was cut short has shown nothing.
       if (report.violations.length > 0 || !report.complete) this.violate("history", formatReport(report));
     }
+  }
+
+  /**
+   * What a start would make of the disks as they are now, but of one that has lied: copies agree, chains are whole, and every page of every tree
+   * is accounted for. Clients have stopped; upkeep goes on, and what is under way is on its way.
+   */
+  private async checkDisks(): Promise<void> {
+    const { world, topology } = this.cluster;
+    const lied = this.plan.faults.filter((fault) => LIES.has(fault.kind)).flatMap(({ targets }) => targets);
+    const trusted = topology.servers.filter(({ name }) => !lied.includes(name) && !this.field.lost.has(name));
+    const data = new Map(trusted.map(({ name }) => [name, storedImages(world.find(name))]));
+    const { findings } = await checkStored({ data });
+    for (const { severity, kind, text } of findings)
+      // Damaged pages are being mended, and a lost server's log was refused at its start.
+      if (severity === "error" || kind === "too-few-copies") this.violate("storage", `${kind}: ${text}`);
   }
 
   /** A process ended itself at its start. A supervisor tries again; a log that says it is corrupt stays so. */
