@@ -73,9 +73,12 @@ export class BenchWriter {
   private next = 1;
   private readonly tails: number[];
   private readonly acked: number[];
-  private batch: Slice[] = [];
+  /** By PG, what is to be sent next. */
+  private readonly batch = new Map<number, Slice[]>();
   private batchBytes = 0;
-  private batchPg = 0;
+  private batchEntries = 0;
+  /** By PG, up to where it has been told the decisions. */
+  private readonly told: number[];
   private inFlight: InFlight[] = [];
   /** PGs that take nothing at present, and the batch that is to be taken next: one after the other is sent again. */
   private readonly stalled = new Map<number, Lsn>();
@@ -99,11 +102,15 @@ export class BenchWriter {
     this.marks = before?.marks ?? new Uint32Array(this.pagesPerPg * pgs);
     this.tails = before?.tails ?? Array.from({ length: pgs }, () => 0);
     this.acked = before?.acked ?? [...this.tails];
+    this.told = this.tails.map(() => 0);
     this.next = before?.next ?? 1;
     this.durable = before?.durable ?? 0;
     this.images = [0, 1, 2, 3].map((i) => this.image(i));
     const clock = new NodeClock();
-    this.beat = setInterval(() => this.heartbeats.tick(clock.nowMs()), 100);
+    this.beat = setInterval(() => {
+      this.heartbeats.tick(clock.nowMs());
+      this.decide();
+    }, 100);
     this.dialler = new Dialler({
       clock,
       network: new WebSocketNetwork(),
@@ -201,8 +208,6 @@ export class BenchWriter {
   }
 
   private async entry(pg: number, changes: readonly (readonly [PageId, Uint8Array])[]): Promise<void> {
-    if (this.batchPg !== pg || this.batchBytes >= BATCH_BYTES) this.flush();
-    this.batchPg = pg;
     const at = lsn(this.next++);
     const slice = encodeSlice({
       stream: STREAM,
@@ -224,24 +229,35 @@ export class BenchWriter {
     });
     for (const [page] of changes) this.versions[page] = at;
     this.tails[pg] = at;
-    this.batch.push(slice);
+    const slices = this.batch.get(pg);
+    if (slices === undefined) this.batch.set(pg, [slice]);
+    else slices.push(slice);
     this.batchBytes += slice.bytes.length;
     // Batches of a busy writer hold some dozens of entries.
-    if (this.batch.length >= 64) this.flush();
+    if (++this.batchEntries >= 64 || this.batchBytes >= BATCH_BYTES) this.flush();
     while (this.inFlightBytes > IN_FLIGHT_BYTES) await new Promise<void>((resolve) => (this.wake = resolve));
   }
 
   private flush(): void {
-    const last = this.batch.at(-1);
-    if (last === undefined) return;
-    this.inFlight.push({ pg: this.batchPg, slices: this.batch, last: last.lsn, bytes: this.batchBytes });
-    this.inFlightBytes += this.batchBytes;
-    if (!this.stalled.has(this.batchPg)) this.append(this.batchPg, this.batch);
-    this.batch = [];
+    for (const [pg, slices] of this.batch) {
+      const bytes = slices.reduce((sum, slice) => sum + slice.bytes.length, 0);
+      this.inFlight.push({ pg, slices, last: slices.at(-1)!.lsn, bytes });
+      this.inFlightBytes += bytes;
+      if (!this.stalled.has(pg)) this.append(pg, slices);
+    }
+    this.batch.clear();
     this.batchBytes = 0;
+    this.batchEntries = 0;
+  }
+
+  /** Decisions alone, to PGs that no batch has brought them. */
+  private decide(): void {
+    for (const [pg, tail] of this.tails.entries())
+      if (this.told[pg] < Math.min(tail, this.durable)) this.append(pg, []);
   }
 
   private append(pg: number, slices: readonly Slice[]): void {
+    this.told[pg] = this.durable;
     const message: Append = {
       type: "append",
       pg: pgId(pg),
@@ -259,7 +275,7 @@ export class BenchWriter {
   private async drained(): Promise<void> {
     this.flush();
     while (this.inFlight.length > 0) await new Promise<void>((resolve) => (this.wake = resolve));
-    for (let pg = 0; pg < this.shape.pgs; pg++) this.append(pg, []);
+    this.decide();
     await this.read();
   }
 

@@ -206,7 +206,7 @@ export class Decider {
 
   private commit(taken: Taken, turn: Turn): void {
     if (taken.phase === "committed" || taken.phase === "committing") return;
-    taken.phase = "committing";
+    taken.log.committing(taken);
     this.commits.push(taken);
     if (this.isCommitting) return;
     this.isCommitting = true;
@@ -216,7 +216,8 @@ export class Decider {
   }
 
   private commitNow(taken: Taken, turn: Turn): void {
-    taken.phase = "committed";
+    if (taken.phase === "committed") return;
+    taken.log.settled(taken, "committed");
     this.unlist(taken, false);
     for (const delta of taken.slice.deltas) {
       const chain = this.state.pages.at(delta.page);
@@ -241,7 +242,7 @@ export class Decider {
 
   private abort(taken: Taken, turn: Turn): void {
     if (taken.phase !== "pending") return;
-    taken.phase = "aborted";
+    taken.log.settled(taken, "aborted");
     this.unlist(taken, true);
     if (!taken.log.exclusive) this.doomLater(taken, turn);
   }

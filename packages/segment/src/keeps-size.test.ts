@@ -237,13 +237,41 @@ describe("memory", () => {
   test("when it is used up new slices are refused, nothing acknowledged is lost, and merging makes room", () => {
     const s = new BenchSegment({ settings: { mergeAboveBytes: 0, retainBytesMax: 0, keepBytesMax: 6000 } });
     const slices = chainOf(1, 10);
-    const taken = slices.findIndex((one) => s.append([one])[0]!.state === "full");
+    const taken = slices.findIndex(
+      (one) => s.append([one], { decisions: decided(0, one.lsn - 1) })[0]!.state === "full",
+    );
     expect(taken).toBeGreaterThan(3);
     expect(s.append([slices[taken]!])).toMatchObject([{ state: "full", scl: taken }]);
     s.decide(1, decided(0, taken), { lowWater: point([1, taken]) });
     s.tick();
     s.tick();
     expect(s.append([slices[taken]!])).toMatchObject([{ state: "ok", scl: taken + 1 }]);
+  });
+
+  test("what is undecided is never refused the earlier slices that it waits for", () => {
+    const s = new BenchSegment({ settings: { mergeAboveBytes: 0, retainBytesMax: 0, keepBytesMax: 6000 } });
+    for (const one of chainOf(1, 20)) expect(s.append([one])).toMatchObject([{ state: "ok" }]);
+    s.decide(1, decided(0, 20));
+    expect(s.append([slice({ stream: 2, lsn: 1, writes: [[9, NONE]] })])).toMatchObject([{ state: "full" }]);
+  });
+
+  test("nor is a node that shows the same for ever waited for", () => {
+    const s = new BenchSegment({ settings: { mergeAboveBytes: 0, retainBytesMax: 0, keepBytesMax: 6000 } });
+    const says = { type: "readers", stream: undefined, lowWater: point(), shown: point() } as const;
+    for (let i = 1; i <= 8; i++) {
+      const at = point([1, i - 1]);
+      s.append(chainOf(1, 8).slice(i - 1, i), { lowWater: at, builtOn: at, decisions: decided(0, i - 1) });
+      s.say(7, says);
+      s.tick();
+    }
+    expect(s.pages.size).toBe(0);
+    for (let ms = 0; ms < 25_000; ms += 1000) {
+      s.decide(1, decided(0, 8), { lowWater: point([1, 8]), builtOn: point([1, 8]) });
+      s.say(7, says);
+      s.tick(1000);
+    }
+    expect(s.pages.size).toBe(1);
+    expect(s.append([slice({ stream: 2, lsn: 1, writes: [[9, NONE]] })])).toMatchObject([{ state: "ok" }]);
   });
 
   test("an old reader is overtaken before that", () => {

@@ -25,6 +25,11 @@ export class Kept<Log = unknown> {
   cost = 0;
   /** Of these, what has not been merged and is not on its way to the page store. */
   toMerge = 0;
+  /**
+   * Of these, what is decided: merging makes room for it sooner or later. What is not is the affair of its writer, whose entries in
+   * flight are bounded; to refuse it the earlier slices that it waits for would help nobody.
+   */
+  decided = 0;
   /** Logs that hold slices. The rest of a server's logs cost nothing but their place. */
   readonly logs = new Set<Log>();
   /** Slices, by the log file that holds them. */

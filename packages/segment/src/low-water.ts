@@ -26,6 +26,8 @@ interface Report {
   readonly shown: ReadPoint;
   /** Since when it stands still while others move on; undefined if it does not. */
   behindSince: number | undefined;
+  /** The same of what it shows: it does not follow the others any more. */
+  stuckSince: number | undefined;
   /** Its node says it by itself, and so goes on when its stream has been closed. */
   readonly bySelf: boolean;
 }
@@ -37,6 +39,8 @@ interface Shown {
 
 /** Readers younger than this are never overtaken: reads in procedures and short transactions. */
 const YOUNG_MS = 5_000;
+/** When memory runs short, who shows the same for so long while others move on is not waited for. */
+const STUCK_MS = 2 * YOUNG_MS;
 /** A node without an open stream may be away for so long: its link broke, or it has just ended. */
 const GONE_MS = 30_000;
 
@@ -90,13 +94,14 @@ export class LowWater {
 
   /** What every reader is past; undefined while that is not known. `overtakes`: only readers of the last seconds count. */
   bound(pgs: Iterable<PgState>, now: number, overtakes: boolean): ReadPoint | undefined {
-    if (!this.heardAll(pgs, now)) return undefined;
+    if (!this.heardAll(pgs, now, overtakes ? STUCK_MS : this.ageMs)) return undefined;
     this.dropGone(now);
     const all = [...this.reports.values()];
     const young = all.filter((report) => this.behindFor(report, all, now) <= this.ageMs);
     const counted = young.length > 0 ? young : all;
     const bound = greatestLowerBound(counted.map((r) => r.lowWater));
-    this.remember(counted, now);
+    const live = all.filter((report) => this.stuckFor(report, all, now) <= STUCK_MS);
+    this.remember(live.length > 0 ? live : all, now);
     const shown = this.history[0];
     if (!overtakes || bound === undefined || shown === undefined || now - shown.at < YOUNG_MS) return bound;
     return leastUpperBound(bound, shown.point);
@@ -111,8 +116,14 @@ export class LowWater {
     return isBehind ? now - report.behindSince! : 0;
   }
 
+  private stuckFor(report: Report, all: readonly Report[], now: number): number {
+    const isStuck = all.some((other) => !other.shown.isAtMost(report.shown));
+    report.stuckSince = isStuck ? (report.stuckSince ?? now) : undefined;
+    return isStuck ? now - report.stuckSince! : 0;
+  }
+
   /** Every open stream's node has been heard, or was silent for too long. Forgets streams that are closed. */
-  private heardAll(pgs: Iterable<PgState>, now: number): boolean {
+  private heardAll(pgs: Iterable<PgState>, now: number, silentMs: number): boolean {
     const open = new Set<StreamId>();
     const closed = new Set<StreamId>();
     for (const state of pgs)
@@ -128,15 +139,17 @@ export class LowWater {
       if (this.writers.has(stream)) continue;
       const since = this.silent.get(stream);
       if (since === undefined) this.silent.set(stream, now);
-      if (since === undefined || now - since <= this.ageMs) all = false;
+      if (since === undefined || now - since <= silentMs) all = false;
     }
     return all;
   }
 
   private report(node: NodeName, lowWater: ReadPoint, shown: ReadPoint, bySelf: boolean): void {
     const before = this.reports.get(node);
-    const stands = before !== undefined && isEqual(before.lowWater, lowWater);
-    this.reports.set(node, { lowWater, shown, bySelf, behindSince: stands ? before.behindSince : undefined });
+    const behindSince =
+      before !== undefined && isEqual(before.lowWater, lowWater) ? before.behindSince : undefined;
+    const stuckSince = before !== undefined && isEqual(before.shown, shown) ? before.stuckSince : undefined;
+    this.reports.set(node, { lowWater, shown, bySelf, behindSince, stuckSince });
   }
 
   private writes(node: NodeName, stream: StreamId): void {

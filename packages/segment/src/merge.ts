@@ -82,7 +82,11 @@ export class Merger {
     const isOverdue = kept.firstFile(this.overdueBefore) < this.overdueBefore;
     if (!isMuch && !isOverdue && kept.cost <= settings.retainBytesMax) return;
     if (this.batches.size >= BATCHES) return;
-    const bound = this.lowWater.bound(pgs.values(), now, kept.cost > settings.keepBytesMax * OVERTAKE_FROM);
+    const bound = this.lowWater.bound(
+      pgs.values(),
+      now,
+      kept.decided > settings.keepBytesMax * OVERTAKE_FROM,
+    );
     if (bound === undefined) return;
     this.lastBound = bound;
     const planned: Planned[] = [];

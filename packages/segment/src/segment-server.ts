@@ -430,7 +430,7 @@ export class SegmentServer {
 
   /** Memory for slices is used up: new ones are refused until merging has gone on. Nobody acknowledged is lost by it. */
   private get isCrowded(): boolean {
-    return this.kept.cost > this.settings.keepBytesMax;
+    return this.kept.decided > this.settings.keepBytesMax;
   }
 
   private settle(through: PgState["settledThrough"]): void {
@@ -479,6 +479,7 @@ export class SegmentServer {
       isFull: this.isFull,
       isCrowded: this.isCrowded,
       keptCost: this.kept.cost,
+      decided: this.kept.decided,
       toMerge: this.kept.toMerge,
       file: this.file,
       copying: this.upkeep.copying,

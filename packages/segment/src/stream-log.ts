@@ -190,6 +190,7 @@ export class StreamLog {
     this.bytes -= taken.slice.bytes.length;
     const cost = costOf(taken.slice);
     this.kept.remove(cost, taken.file);
+    if (taken.phase === "committed" || taken.phase === "aborted") this.kept.decided -= cost;
     if (this.mergeCursor < this.first) this.kept.toMerge -= cost;
     if (this.cursor < this.first) this.cursor = this.first;
     if (this.mergeCursor < this.first) this.mergeCursor = this.first;
@@ -200,6 +201,18 @@ export class StreamLog {
       this.first = 0;
     }
     return taken;
+  }
+
+  /** Its fate has become known. */
+  settled(taken: Taken, phase: "committed" | "aborted"): void {
+    taken.phase = phase;
+    this.kept.decided += costOf(taken.slice);
+  }
+
+  /** It is to be committed; perhaps against what was believed (the manifest's word). */
+  committing(taken: Taken): void {
+    if (taken.phase === "aborted") this.kept.decided -= costOf(taken.slice);
+    taken.phase = "committing";
   }
 
   /** The slice at the merge cursor is aborted, or merged or on its way to the page store. */
