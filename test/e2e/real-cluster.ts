@@ -3,7 +3,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { startCluster, type ClusterEvent, type ClusterOptions, type RunningCluster } from "@sixfold/cluster";
+import {
+  checkData,
+  startCluster,
+  type ClusterEvent,
+  type ClusterOptions,
+  type RunningCluster,
+} from "@sixfold/cluster";
 import { PROCEDURES_URL } from "@sixfold/workload";
 import { Lines } from "./lines.ts";
 
@@ -40,7 +46,7 @@ export const IMPATIENT: Partial<ClusterOptions> = {
 
 /**
  * Runs `body` in a fresh folder; whatever it starts through `start` is stopped, and the folder removed. The monitor listens to all
- * of it: a step that the protocol rules out fails the test, even if no client ever noticed.
+ * of it: a step that the protocol rules out fails the test, even if no client ever noticed. So does what the disks hold in the end.
  */
 export async function withFolder(
   body: (start: (options?: Partial<ClusterOptions>) => Promise<RealCluster>) => Promise<void>,
@@ -50,6 +56,7 @@ export async function withFolder(
   const port = 20_000 + 100 * Math.floor(Math.random() * 120);
   const running: RunningCluster[] = [];
   const monitored: RunningCluster[] = [];
+  let damage: string[] = [];
   try {
     await body(async (options = {}) => {
       const events: ClusterEvent[] = [];
@@ -62,14 +69,21 @@ export async function withFolder(
     });
   } finally {
     for (const cluster of running) await cluster.stop();
+    if (running.length > 0) damage = await damageIn(dataDir);
     rmSync(dataDir, { recursive: true, force: true });
     for (const cluster of running) for (const text of cluster.violations()) process.stdout.write(`${text}\n`);
   }
+  if (damage.length > 0) throw new Error(`the data is damaged:\n${damage.join("\n")}`);
   for (const cluster of monitored) {
     const found = cluster.violations();
     if (found.length > 0) throw new Error(`the protocol was broken:\n${found.join("\n")}`);
     if (cluster.stepsJudged < STEPS_LEAST) throw new Error(`only ${cluster.stepsJudged} steps were judged`);
   }
+}
+
+async function damageIn(dataDir: string): Promise<string[]> {
+  const { findings } = await checkData({ dataDir });
+  return findings.filter(({ severity }) => severity === "error").map(({ text }) => text);
 }
 
 /** The same with every link on a line that can be disturbed; `endpoints` lead the clients through lines, too. */
