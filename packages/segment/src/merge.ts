@@ -10,7 +10,7 @@
  * for those. A few store batches are under way at a time, each page in at most one; until its completion is told, a
  * chain stays as it is.
  */
-import { applyOps, type PageId, type ReadPoint } from "@sixfold/model";
+import { applyOps, NONE, type PageId, type ReadPoint } from "@sixfold/model";
 import type { Kept } from "./kept.ts";
 import { LowWater } from "./low-water.ts";
 import type { ChainCount, PageChain } from "./page-chain.ts";
@@ -231,13 +231,15 @@ export function imageOf(
   const stored = state.pages.storedPage(chain.page);
   if (stored === "corrupt") chain.isCorrupt = true;
   if (stored === "corrupt" || chain.isCorrupt) return "corrupt";
+  const storedAt = chain.placeOf(stored?.version ?? NONE);
+  if (storedAt === undefined) return chain.isCorrupt ? "corrupt" : undefined;
   const last = chain.changes[changes - 1];
   if (last === undefined) return stored;
   const image = stored === undefined ? new Uint8Array(pageBytes) : stored.image;
   const merged = new Map(chain.merged);
   for (let i = 0; i < changes; i++) {
     const { taken, delta } = chain.changes[i]!;
-    applyOps(image, delta.ops);
+    if (i > storedAt) applyOps(image, delta.ops);
     merged.set(taken.slice.stream, taken.slice.lsn);
   }
   const { stream, lsn } = last.taken.slice;

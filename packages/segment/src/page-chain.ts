@@ -81,6 +81,17 @@ export class PageChain {
     return sameVersion(v, this.stored) ? -1 : undefined;
   }
 
+  /**
+   * Where on the chain the image stands that was found in the store: -1 for the stored version, an index where the store shows a batch
+   * already that is not told yet; undefined while it shows a copy so. Any other image means that an acknowledged
+   * write is lost, and the page is damaged.
+   */
+  placeOf(found: PageVersion): number | undefined {
+    const place = this.indexOf(found);
+    if (place === undefined && this.storing === undefined) this.isCorrupt = true;
+    return place;
+  }
+
   /** Puts a committed delta on the chain, or aside until its base is there. Returns the changes that joined. */
   commit(change: Change): number {
     if (this.isMerged(change.taken.slice)) {

@@ -8,7 +8,7 @@
  * is not met, or that would see past a gap in the chain, is answered `behind`, never from what happens to be here.
  * Images handed out are never changed afterwards; building the next one copies.
  */
-import { applyOps, isNone, sameVersion, type PageId, type PageVersion } from "@sixfold/model";
+import { applyOps, isNone, NONE, sameVersion, type PageId, type PageVersion } from "@sixfold/model";
 import type { PageAnswer, ReadPage } from "@sixfold/wire";
 import { LRUCache } from "lru-cache";
 import type { PageChain } from "./page-chain.ts";
@@ -99,8 +99,8 @@ function imageAt(
       chain.isCorrupt = true;
       return { kind: "corrupt" };
     }
-    // The store may already show a batch whose completion has not been told.
-    const storedAt = stored === undefined ? -1 : chain.indexOf(stored.version);
+    const storedAt = chain.placeOf(stored?.version ?? NONE);
+    if (storedAt === undefined && chain.isCorrupt) return { kind: "corrupt" };
     if (storedAt === undefined || storedAt > index) return { kind: "too-old" };
     image = stored === undefined ? new Uint8Array(pageBytes) : stored.image;
     at = storedAt;

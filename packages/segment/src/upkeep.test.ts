@@ -106,4 +106,24 @@ describe("scrub", () => {
     expect(counters(s)["pagesDamaged"]).toBe(1);
     expect(s.heard.map(({ message }) => message.type)).toContain("pullPages");
   });
+
+  test("an image older than the one that was stored last is not read, nor built on", () => {
+    const s = wide(1, { mergeAboveBytes: 0, imageCacheBytes: 0, scrubPagesPerTick: 0 });
+    const [low, next] = [point([1, 1]), point([1, 2])];
+    s.decide(1, decided(0, 1), { lowWater: low });
+    s.tick();
+    const older = s.pages.get(pageId(0))!.slice();
+    s.append([slice({ stream: 1, lsn: 2, writes: [[0, v(1, 1)]] })]);
+    s.decide(1, decided(0, 2), { lowWater: next });
+    s.tick();
+    expect(s.read(0, next)).toMatchObject({ kind: "page", version: v(1, 2) });
+    s.pages.set(pageId(0), older);
+    expect(s.read(0, next)).toEqual({ kind: "corrupt" });
+    s.append([slice({ stream: 1, lsn: 3, writes: [[0, v(1, 2)]] })]);
+    s.decide(1, decided(0, 3), { lowWater: point([1, 3]) });
+    s.tick();
+    s.tick();
+    expect(s.pages.get(pageId(0))).toEqual(older);
+    expect(s.said).toContain("page-corrupt");
+  });
 });

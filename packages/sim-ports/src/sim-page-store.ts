@@ -63,6 +63,13 @@ export class PageStoreImage extends Device {
     bytes[this.random.int(bytes.byteLength)]! ^= 1 + this.random.int(255);
   }
 
+  /** A stored page is found under the id of another too: what stood there is gone. */
+  cross(page: number, other: number): void {
+    const bytes = this.pages.get(page);
+    if (bytes === undefined) throw new Error(`no bytes are stored of page ${page}`);
+    this.#store(other, bytes.slice());
+  }
+
   #store(page: number, bytes: Uint8Array): void {
     const old = this.pages.get(page);
     if (old === undefined) this.#ids = undefined;

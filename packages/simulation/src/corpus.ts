@@ -14,7 +14,9 @@ export interface OnceFailed {
 /** All that were there, before machines could be far apart. */
 const OF_ALL: Choices = {
   distance: "near",
-  faults: FAULT_NAMES.filter((name) => !["stop", "cornered", "dispute", "crossed"].includes(name)),
+  faults: FAULT_NAMES.filter(
+    (name) => !["stop", "cornered", "dispute", "crossed", "page-crossed"].includes(name),
+  ),
 };
 
 export const CORPUS: readonly OnceFailed[] = [

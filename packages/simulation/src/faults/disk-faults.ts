@@ -89,6 +89,24 @@ const corruptPage: FaultKind = {
   end: () => undefined,
 };
 
+/** `amount`: which of the stored pages, and by how many places the one that it is written over stands behind it. */
+const crossedPage: FaultKind = {
+  name: "page-crossed",
+  about:
+    "a stored page of a segment server stands in another's place too, whole; that one is repaired from peers",
+  draw: (random, targets) => ({ targets: [targets.damaged], forMs: 0, amount: random.int(1 << 20) }),
+  describe: (fault) => `a stored page of ${names(fault)} is written over by another`,
+  begin(field, { targets, amount }) {
+    const image = field.world.find(targets[0]!).pageStore("pages");
+    const ids = image.ids();
+    if (ids.length < 2) return;
+    const from = amount % ids.length;
+    const by = 1 + (amount % (ids.length - 1));
+    image.cross(ids[from]!, ids[(from + by) % ids.length]!);
+  },
+  end: () => undefined,
+};
+
 export const DISK_FAULTS: readonly FaultKind[] = [
   slowDisk,
   stall,
@@ -97,4 +115,5 @@ export const DISK_FAULTS: readonly FaultKind[] = [
   lyingLog("disk-corrupt", "an acknowledged log write has flipped bits on the medium", "corruptNext"),
   lyingLog("disk-misdirect", "an acknowledged log write landed somewhere else", "misdirectNext"),
   corruptPage,
+  crossedPage,
 ];
