@@ -222,8 +222,8 @@ describe("one cluster, stopped in good order", () => {
 });
 
 describe("what a cluster leaves when it did not end in good order", () => {
-  async function withCluster(body: (cluster: TestCluster) => Promise<void>): Promise<void> {
-    const cluster = new TestCluster();
+  async function withCluster(body: (cluster: TestCluster) => Promise<void>, spares = 0): Promise<void> {
+    const cluster = new TestCluster(spares);
     try {
       await body(cluster);
     } finally {
@@ -268,6 +268,21 @@ describe("what a cluster leaves when it did not end in good order", () => {
       ]);
       expect(reports[1]!.findings[0]!.text).toContain("a log file is missing");
     }));
+
+  test("a spare server keeps nothing, there or not", () =>
+    withCluster(async (cluster) => {
+      await cluster.write(await cluster.start(), 40);
+      await cluster.stop();
+      const states = async (): Promise<unknown> => {
+        const { verdict, findings, servers } = await check(cluster);
+        return [verdict, findings, servers.map(({ name, state }) => `${name} ${state}`)];
+      };
+      const names = [...SERVERS, "segment-a3"].sort();
+      const expected = names.map((name) => `${name} ${name === "segment-a3" ? "spare" : "whole"}`);
+      expect(await states()).toEqual(["ok", [], expected]);
+      rmSync(path.join(cluster.dataDir, "segment-a3"), { recursive: true });
+      expect(await states()).toEqual(["ok", [], expected]);
+    }, 1));
 
   test("a server that was away is behind, and nothing is wrong with that", () =>
     withCluster(async (cluster) => {

@@ -25,7 +25,13 @@ const POLL_MS = 5;
 export class TestCluster {
   readonly dataDir = mkdtempSync(path.join(tmpdir(), "sixfold-check-"));
   private running: (RunningSegment | RunningNode)[] = [];
+  private readonly spares: number;
   private readonly port = 20_000 + 100 * Math.floor(Math.random() * 120);
+
+  /** `spares`: segment servers beyond the six. */
+  constructor(spares = 0) {
+    this.spares = spares;
+  }
 
   /** Starts it, or all of it but some segment servers, and gives clients the address of its writer. */
   async start(without: readonly string[] = [], changes: Partial<SegmentSettings> = {}): Promise<string> {
@@ -33,6 +39,7 @@ export class TestCluster {
       volume: "volume",
       writers: 1,
       replicas: 0,
+      spares: this.spares,
       nodePort: () => this.port,
       segmentPort: (index) => this.port + 20 + index,
     });

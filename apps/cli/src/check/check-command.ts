@@ -39,7 +39,7 @@ export async function check(platform: Platform, output: ConsoleOutput, flags: Ch
 
 function serverTable(servers: readonly ServerReport[], output: ConsoleOutput): string {
   const { green, yellow, red } = output.colors;
-  const paint = { whole: green, behind: green, damaged: yellow, lost: red };
+  const paint = { whole: green, behind: green, spare: green, damaged: yellow, lost: red };
   const head = ["segment server", "AZ", "state", ...NUMBERS];
   const table = makePlainTable(head, output.colors, NUMBERS);
   for (const server of servers)

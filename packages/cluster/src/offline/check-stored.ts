@@ -125,15 +125,12 @@ class DataCheck {
     }
   }
 
-  /** One that keeps nothing at all costs nothing but its seat. */
   private lostServers(manifest: Manifest): void {
     for (const { name, kind, reason } of this.lost.values()) {
+      if (isSpare(manifest, name)) continue;
       const pgs = manifest.pgs.filter((_, pg) => membersOf(manifest, pgId(pg)).includes(name)).length;
-      const isSpare = pgs === 0 && !manifest.seats.includes(name);
-      const text = isSpare
-        ? `${name}: ${reason}. It kept no segment`
-        : `${name}: ${reason}. It has to be replaced; others have what it kept of ${pgs} ${pgs === 1 ? "PG" : "PGs"}`;
-      this.findings.add({ severity: isSpare ? "note" : "warning", kind, server: name, text });
+      const text = `${name}: ${reason}. It has to be replaced; others have what it kept of ${pgs} ${pgs === 1 ? "PG" : "PGs"}`;
+      this.findings.add({ severity: "warning", kind, server: name, text });
     }
   }
 
@@ -314,6 +311,9 @@ class DataCheck {
     const about = this.findings.all.filter((finding) => finding.server === name);
     const isDamaged = about.some(({ severity }) => severity !== "note");
     const isBehind = about.some(({ kind }) => kind === "segment-behind");
+    const kept = isDamaged ? "damaged" : isBehind ? "behind" : "whole";
+    const isOfNoUse = manifest !== undefined && isSpare(manifest, name);
+    const state = isOfNoUse ? "spare" : server === undefined ? "lost" : kept;
     let livePages = 0;
     manifest?.pgs.forEach((_, pg) => {
       if (membersOf(manifest, pgId(pg)).includes(name)) livePages += this.live.get(pgId(pg)) ?? 0;
@@ -321,7 +321,7 @@ class DataCheck {
     return {
       name,
       az: manifest?.servers.find((info) => info.name === name)?.az,
-      state: server === undefined ? "lost" : isDamaged ? "damaged" : isBehind ? "behind" : "whole",
+      state,
       logFiles: server?.log.files.length ?? 0,
       logBlocks: server?.log.blocks ?? 0,
       pagesStored: server?.pages.count() ?? 0,
@@ -341,4 +341,10 @@ class DataCheck {
   private async breathe(): Promise<void> {
     await this.options.breathe?.();
   }
+}
+
+/** A member that keeps nothing: neither a segment nor the manifest. It may never have been written to. */
+function isSpare(manifest: Manifest, name: NodeName): boolean {
+  if (manifest.seats.includes(name) || manifest.nextSeats.includes(name)) return false;
+  return manifest.pgs.every((_, pg) => !membersOf(manifest, pgId(pg)).includes(name));
 }

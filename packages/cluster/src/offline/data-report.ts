@@ -45,8 +45,8 @@ export interface Finding {
 export interface ServerReport {
   readonly name: string;
   readonly az: string | undefined;
-  /** `lost`: nothing of it can be used. `behind`: whole, but others have more; gossip brings it. */
-  readonly state: "whole" | "damaged" | "behind" | "lost";
+  /** `lost`: nothing of it can be used. `behind`: whole, but others have more; gossip brings it. `spare`: it keeps nothing, and is to. */
+  readonly state: "whole" | "damaged" | "behind" | "spare" | "lost";
   readonly logFiles: number;
   readonly logBlocks: number;
   readonly pagesStored: number;
