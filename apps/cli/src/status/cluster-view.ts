@@ -113,6 +113,7 @@ export class ClusterView {
         problems.push(`${name} is at its limit: writes wait for those before them`);
     }
     for (const answer of this.segments) {
+      if (answer.status?.["isFull"] === true) problems.push(`${answer.name} is full: it takes nothing more`);
       const left = this.standingOf(answer)?.leftToGossip ?? 0;
       if (left > 0)
         problems.push(`${answer.name} does not keep up: ${left} of its segments are left to gossip`);

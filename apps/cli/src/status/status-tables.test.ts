@@ -86,6 +86,15 @@ describe("health", () => {
     });
   });
 
+  test("a full server is said", () => {
+    const [, ...others] = six();
+    const full = segment("segment-a1", [[{ stream: 1, scl: 100 }]], { isFull: true });
+    expect(health([full, ...others])).toEqual({
+      ...{ state: "degraded", problems: ["segment-a1 is full: it takes nothing more"] },
+    });
+    expect(row([full, ...others], "segment-a1", "lag")).toMatchObject({ state: "full" });
+  });
+
   test("a server that writers leave to gossip does not keep up", () => {
     const own = { "segment-c2": { isUp: true, behindBytes: 9, leftToGossip: 2, rttMs: 70 } };
     expect(health([writer("writer-1", 1, own), ...six()]).problems).toEqual([

@@ -108,6 +108,7 @@ function stateOf({ status }: Answer, output: ConsoleOutput): string {
   if (status === undefined) return red("does not answer");
   const { state, ready, failure } = status;
   if (typeof failure === "string") return red("failed");
+  if (status["isFull"] === true) return red("full");
   const copying = numberOf(status, "copying") ?? 0;
   if (copying > 0) return yellow("copying");
   const word = typeof state === "string" ? state : ready === false ? "starting" : "up";
