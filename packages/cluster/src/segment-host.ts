@@ -21,16 +21,24 @@ import {
 import {
   DiskFullError,
   logFileName,
+  LogScrub,
   LogWriter,
   readLog,
   type Clock,
   type Disk,
   type Host,
   type Listener,
+  type LogBlock,
   type LogVisitor,
   type PageStore,
 } from "@sixfold/ports";
-import { LogSkim, SegmentServer, type SegmentEffect, type SegmentSettings } from "@sixfold/segment";
+import {
+  DEFAULT_SETTINGS,
+  LogSkim,
+  SegmentServer,
+  type SegmentEffect,
+  type SegmentSettings,
+} from "@sixfold/segment";
 import { encodeRecords, logBlockCodec, type StorageMessage } from "@sixfold/wire";
 import { checkListen, listenerHandlers, type AnyMessage, type Channel, type Identity } from "./channel.ts";
 import { Dialler } from "./dialler.ts";
@@ -46,6 +54,8 @@ const LOG_FILE_BYTES = 40 << 20;
 /** An append of more than this takes no further sender's records. A frame has at most 32 MiB. */
 const APPEND_BYTES = 64 << 10;
 const TICK_MS = 20;
+/** Read at once by a scrub of the log. */
+const SCRUB_BYTES = 64 << 10;
 /** More than any file has: a read ends with the file. */
 const LOG_BYTES_MAX = 2 ** 32;
 
@@ -112,6 +122,8 @@ class SegmentHost implements RunningSegment {
   private stopped = false;
   /** What follows the persist that was appended last, while it is under way. */
   private lastPersist: SegmentEffect[] | undefined;
+  private readonly scrub: { readonly log: LogScrub<LogBlock>; due: number; at: number; busy: boolean };
+  private readonly scrubPassMs: number;
   /** No checkpoint before the log has this many bytes. */
   private checkpointFrom = 0;
   /** Why the disk takes no more, once it does not. */
@@ -125,6 +137,13 @@ class SegmentHost implements RunningSegment {
     this.disk = disk;
     this.pages = pages;
     this.heartbeats = new Heartbeats(options.liveness);
+    this.scrub = {
+      log: new LogScrub(disk, logBlockCodec),
+      due: 0,
+      at: Number.POSITIVE_INFINITY,
+      busy: false,
+    };
+    this.scrubPassMs = options.settings?.scrubPassMs ?? DEFAULT_SETTINGS.scrubPassMs;
     this.machine = new SegmentServer({
       name: options.name,
       settings: options.settings ?? {},
@@ -289,9 +308,34 @@ class SegmentHost implements RunningSegment {
     if (this.stopped) return;
     this.heartbeats.tick(this.clock.nowMs());
     this.machine.tick(this.clock.nowMs());
+    this.scrubLog(this.clock.nowMs());
     // Most ticks of a quiet server come to nothing.
     if (this.machine.effects.length > 0) this.turn();
     this.clock.after(TICK_MS, () => this.tick());
+  }
+
+  /** A little of the log's older files is read again now and then: all of it once in the time that the stored pages take. */
+  private scrubLog(now: number): void {
+    const { log, scrub } = this;
+    if (log === undefined || scrub.busy || this.failure !== undefined) return;
+    scrub.due += (log.diskBytes * Math.max(0, now - scrub.at)) / this.scrubPassMs;
+    scrub.at = now;
+    if (scrub.due < SCRUB_BYTES) return;
+    scrub.due = 0;
+    scrub.busy = true;
+    scrub.log.step(log.firstFileNumber, log.fileNumber, SCRUB_BYTES).then(
+      ({ damaged }) => {
+        scrub.busy = false;
+        if (damaged === undefined || this.stopped || damaged < log.firstFileNumber) return;
+        this.machine.logDamaged(damaged);
+        this.turn();
+      },
+      // The file has gone meanwhile, or the disk will say so by itself where it is asked for more.
+      (error: Error) => {
+        scrub.busy = false;
+        this.journal.say("info", "log-scrub-cut-short", { reason: error.message });
+      },
+    );
   }
 
   /** Effects are carried out once the frames of this turn have all been taken. */

@@ -5,6 +5,7 @@ export * from "./heartbeat.ts";
 export * from "./host.ts";
 export * from "./log-codec.ts";
 export * from "./log-reader.ts";
+export * from "./log-scrub.ts";
 export * from "./log-writer.ts";
 export * from "./network.ts";
 export * from "./page-store.ts";

@@ -34,7 +34,39 @@ export function carry(
   file: number,
 ): LogRecord[] {
   // What has just become overdue may yet be merged.
-  const before = merger.overdueBefore - 1;
+  return restate(kept, pgs, {
+    before: merger.overdueBefore - 1,
+    file,
+    bytesMax: CARRY_BYTES_MAX,
+    stays: (taken) => merger.isOnItsWay(taken),
+  });
+}
+
+/** What is known of a damaged log file and those before it, stated anew; nothing that stands in them is needed then. */
+export function restateAll(
+  kept: Kept<StreamLog>,
+  pgs: ReadonlyMap<number, PgState>,
+  damaged: number,
+  file: number,
+): LogRecord[] {
+  const all = { before: damaged + 1, file, bytesMax: Number.POSITIVE_INFINITY, stays: () => false };
+  return restate(kept, pgs, all);
+}
+
+interface What {
+  /** Slices in files before this one. */
+  readonly before: number;
+  readonly file: number;
+  /** Nothing is carried if it is more. */
+  readonly bytesMax: number;
+  readonly stays: (taken: Taken) => boolean;
+}
+
+function restate(
+  kept: Kept<StreamLog>,
+  pgs: ReadonlyMap<number, PgState>,
+  { before, file, bytesMax, stays }: What,
+): LogRecord[] {
   if (kept.firstFile(file) >= before) return [];
   const old: Taken[][] = [];
   let bytes = 0;
@@ -42,10 +74,10 @@ export function carry(
     const found: Taken[] = [];
     for (let i = log.first; i < log.slices.length; i++) {
       const taken = log.slices[i]!;
-      if (taken.file >= before || merger.isOnItsWay(taken)) continue;
+      if (taken.file >= before || stays(taken)) continue;
       found.push(taken);
       bytes += taken.slice.bytes.length;
-      if (bytes > CARRY_BYTES_MAX) return [];
+      if (bytes > bytesMax) return [];
     }
     if (found.length > 0) old.push(found);
   }

@@ -1,3 +1,4 @@
 export type * from "./segment-api.ts";
+export { DEFAULT_SETTINGS } from "./settings.ts";
 export { LogSkim } from "./log-skim.ts";
 export { SegmentServer } from "./segment-server.ts";

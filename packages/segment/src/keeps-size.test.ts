@@ -81,6 +81,27 @@ describe("the log", () => {
     }
   });
 
+  test("what stood in a damaged file is written anew, and the file goes", () => {
+    const s = new BenchSegment({ settings: LAZY });
+    s.append(chainOf(1, 6));
+    s.append([slice({ stream: 2, lsn: 1, writes: [[1, NONE]] })]);
+    s.fence(3);
+    s.rotate();
+    s.append([slice({ stream: 3, lsn: 2, back: 1, writes: [[2, NONE]] })]);
+    const votes = (): string[] => [...[1, 6].map((at) => s.vote(1, at)), s.vote(2, 1)];
+    const before = votes();
+    s.server.logDamaged(1);
+    s.drain();
+    s.tick();
+    expect(s.blocks.every(({ file }) => file > 1)).toBe(true);
+    expect(s.said).toContain("log-file-corrupt");
+    s.crash();
+    expect(votes()).toEqual(before);
+    expect(s.append([slice({ stream: 3, lsn: 1, writes: [[9, NONE]] })])).toMatchObject([
+      { state: "fenced" },
+    ]);
+  });
+
   test("files that become free are trimmed without waiting for the next", () => {
     const s = new BenchSegment({ settings: { mergeAboveBytes: 0 } });
     s.append(chainOf(1, 6));

@@ -37,6 +37,8 @@ export interface Counters {
   slicesPulled: number;
   pagesCopied: number;
   pagesScrubbed: number;
+  /** Found to be damaged, and what stood in them written anew. */
+  logFilesDamaged: number;
   /** Found to be damaged, by scrubbing or when they were read. */
   pagesDamaged: number;
   /** Of these, copied anew from a peer. */
@@ -46,6 +48,25 @@ export interface Counters {
   forks: number;
   contradictions: number;
 }
+
+export const newCounters = (): Counters => ({
+  slicesTaken: 0,
+  votes: 0,
+  votesChanged: 0,
+  pagesMerged: 0,
+  reads: 0,
+  readsBehind: 0,
+  pulls: 0,
+  slicesPulled: 0,
+  pagesCopied: 0,
+  pagesScrubbed: 0,
+  logFilesDamaged: 0,
+  pagesDamaged: 0,
+  pagesMended: 0,
+  refused: 0,
+  forks: 0,
+  contradictions: 0,
+});
 
 /** What a peer segment said of a stream. */
 export interface PeerPosition {

@@ -20,7 +20,7 @@ import type {
   StorageMessage,
 } from "@sixfold/wire";
 import { checkSlices, takeAppend } from "./append.ts";
-import { carry } from "./carry.ts";
+import { carry, restateAll } from "./carry.ts";
 import { CheckpointParts, replay, writeCheckpoint } from "./checkpoint.ts";
 import { Decider } from "./decide.ts";
 import { close, fence } from "./fence-close.ts";
@@ -31,7 +31,7 @@ import { KnownGeometry } from "./known-geometry.ts";
 import { Merger } from "./merge.ts";
 import { ChainCount } from "./page-chain.ts";
 import { ImageCache, readPage } from "./page-reader.ts";
-import { ackOf, PgState, Turn, type Counters } from "./pg-state.ts";
+import { ackOf, newCounters, PgState, Turn } from "./pg-state.ts";
 import { restatedSteps } from "./restated-steps.ts";
 import { Seat } from "./seat.ts";
 import type { Link, Peer, SegmentEffect, SegmentOptions, SegmentSettings } from "./segment-api.ts";
@@ -81,23 +81,7 @@ export class SegmentServer {
   private readonly chains = new ChainCount();
   private readonly merger: Merger;
   private readonly cache: ImageCache;
-  private readonly counters: Counters = {
-    slicesTaken: 0,
-    votes: 0,
-    votesChanged: 0,
-    pagesMerged: 0,
-    reads: 0,
-    readsBehind: 0,
-    pulls: 0,
-    slicesPulled: 0,
-    pagesCopied: 0,
-    pagesScrubbed: 0,
-    pagesDamaged: 0,
-    pagesMended: 0,
-    refused: 0,
-    forks: 0,
-    contradictions: 0,
-  };
+  private readonly counters = newCounters();
   private file = 1;
   /** Set by a checkpoint that is being written: what is needed after it. */
   private trimBefore: number | undefined;
@@ -182,6 +166,18 @@ export class SegmentServer {
     const carried = carry(this.kept, this.merger, this.pgs, this.file);
     this.trimBefore = this.needed();
     return [...writeCheckpoint(this.pgs, this.seat), ...carried];
+  }
+
+  /** A log file that takes no more has been found damaged: what stood in it is known here, and is written anew. */
+  logDamaged(file: number): void {
+    this.counters.logFilesDamaged += 1;
+    this.effects.push({ kind: "log", level: "error", event: "log-file-corrupt", fields: { file } });
+    for (const record of [
+      ...restateAll(this.kept, this.pgs, file, this.file),
+      ...writeCheckpoint(this.pgs, this.seat),
+    ])
+      this.effects.push({ kind: "persist", records: [record], then: [] });
+    this.trimBefore = this.needed();
   }
 
   /** The store batch `token` is durable. */

@@ -8,6 +8,7 @@ import type { LogBlockCodec } from "../log-codec.ts";
 import { logFileName } from "../log-codec.ts";
 import type { LogReport } from "../log-reader.ts";
 import { readLog } from "../log-reader.ts";
+import { LogScrub } from "../log-scrub.ts";
 import type { LogWriterOptions } from "../log-writer.ts";
 import { LogWriter } from "../log-writer.ts";
 import type { DiskHarness } from "./disk-contract.ts";
@@ -58,6 +59,42 @@ export function logContract(name: string, codec: LogBlockCodec, make: () => Prom
       disk.write(logFileName(file), offset, [bytes], outcome.done);
       await harness.until(outcome.isCalled);
     }
+
+    /** Passes over the files before `current`: which were found damaged. */
+    async function scrub(current: number, passes = 1): Promise<number[]> {
+      const scrubber = new LogScrub(disk, codec);
+      const found: number[] = [];
+      for (let steps = 0; steps < 40 * passes; steps++) {
+        const { damaged } = await harness.settle(scrubber.step(1, current, 600));
+        if (damaged !== undefined) found.push(damaged);
+      }
+      return found;
+    }
+
+    test("a scrub finds which file is damaged, and nothing in a whole log, torn once or not", async () => {
+      const writer = await open();
+      for (let i = 0; i < 45; i++) await append(writer, `${i} ${"x".repeat(350)}`);
+      const last = writer.fileNumber;
+      await harness.settle(writer.close());
+      expect(last).toBeGreaterThan(3);
+      expect(await scrub(last)).toEqual([]);
+      // In the middle of a block, its header, and the whole end of a file.
+      for (const [file, offset, bytes] of [
+        [2, 700, 1],
+        [1, 0, 4],
+        [3, 400, fileBytes - 400],
+      ] as const) {
+        const before = await harness.settle(disk.read(logFileName(file), offset, bytes));
+        await damage(
+          file,
+          offset,
+          before.map((byte) => byte ^ 0x55),
+        );
+        expect(new Set(await scrub(last))).toEqual(new Set([file]));
+        await damage(file, offset, before);
+      }
+      expect(await scrub(last, 3)).toEqual([]);
+    });
 
     test("an empty log: clean, nothing in it", async () => {
       const { report } = await read();
