@@ -47,6 +47,7 @@ const SERIALIZABLE = cluster({
   workloads: ["append", "register"],
 });
 const CLUSTER_READS = cluster({ mode: "multi", consistency: "cluster", workloads: ["register", "append"] });
+const REPLACED = cluster({ mode: "multi", faults: ["replace", "kill", "crash", "minority", "pause"] });
 const OUTCOMES = cluster({ workloads: ["outcomes"], faults: ["kill", "kill-writers", "zombie", "minority"] });
 
 export const HUNTS: Readonly<Record<PlantedBug, Hunt>> = {
@@ -114,6 +115,9 @@ export const HUNTS: Readonly<Record<PlantedBug, Hunt>> = {
   "settled-too-early": CONTESTED,
   "closed-in-flight": STOPS,
   "manifest-majority-of-three": scripted("packages/volume/src/manifest-register.sim.test.ts"),
+  "one-set-of-two": REPLACED,
+  "newcomer-counts-at-once": scripted("packages/segment/src/newcomer.test.ts"),
+  "epoch-said-early": scripted("packages/volume/src/epoch-mark.test.ts"),
   "moving-seats-in-old-set-only": scripted("packages/volume/src/seat-moves.test.ts"),
   "seats-move-unsettled": scripted("packages/volume/src/seat-moves.test.ts"),
   "exclusive-not-fenced": SINGLE,

@@ -148,6 +148,18 @@ export const PLANTED_BUGS = {
   },
   "closed-in-flight": { rule: "7 mode, I1", breaks: "a clean close does not wait for what is in flight" },
   "manifest-majority-of-three": { rule: "7 manifest", breaks: "three of six seats make a majority" },
+  "one-set-of-two": {
+    rule: "7 membership",
+    breaks: "while a PG changes its members, a quorum of the old six is enough",
+  },
+  "newcomer-counts-at-once": {
+    rule: "7 membership, I8",
+    breaks: "a newcomer passes for whole before it has copied anything",
+  },
+  "epoch-said-early": {
+    rule: "7 membership",
+    breaks: "a writer says that it is past an epoch while entries of before are undecided",
+  },
   "moving-seats-in-old-set-only": {
     rule: "7 manifest, membership",
     breaks: "while the manifest's seats move, a majority of the old six is enough",

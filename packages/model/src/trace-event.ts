@@ -21,7 +21,7 @@
  * keeps one copies what may change. Nobody builds events while nobody listens: emitters hold a `Trace | undefined`.
  */
 import type { Slice } from "./entry.ts";
-import type { Lsn, NodeName, PageId, PgId, StreamId, TransactionId } from "./ids.ts";
+import type { Epoch, Lsn, NodeName, PageId, PgId, StreamId, TransactionId } from "./ids.ts";
 import type { Manifest } from "./manifest.ts";
 import type { ReadPoint } from "./read-point.ts";
 import type { TransactionOutcome } from "./transaction.ts";
@@ -151,6 +151,8 @@ export type TraceKind = TraceEvent["kind"];
 /** What the monitor reads of a slice: any `Slice` will do, the model has no bytes to offer. */
 export interface SentSliceFacts {
   readonly pg: PgId;
+  /** That its writer knew. */
+  readonly epoch: Epoch;
   readonly owned: boolean;
   readonly supersedes: Lsn;
   readonly ownBases: readonly Lsn[];

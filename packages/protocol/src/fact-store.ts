@@ -28,6 +28,7 @@ import {
 import type { Step } from "./condition.ts";
 import { isCommitted, type Claim, type EntryFacts, type Facts } from "./facts.ts";
 import { Generations } from "./generations.ts";
+import { Memberships } from "./memberships.ts";
 import { PageFacts } from "./page-facts.ts";
 import { SegmentFacts, type StreamAtSegment } from "./segment-facts.ts";
 import { copyVector, recordOf, StreamFacts, type EntryRecord } from "./stream-facts.ts";
@@ -45,6 +46,7 @@ const NO_CLAIMS: readonly Claim[] = Object.freeze([]);
 
 export class FactStore implements Facts {
   manifest: Manifest | undefined;
+  private readonly memberships = new Memberships();
   private readonly limits: FactLimits;
   private readonly streams = new Map<StreamId, StreamFacts>();
   /** Streams up to it are forgotten whole. */
@@ -217,6 +219,7 @@ export class FactStore implements Facts {
 
   private learnManifest(m: Manifest): void {
     if (this.manifest === undefined || m.revision > this.manifest.revision) this.manifest = m;
+    this.memberships.learn(m);
     if (this.streams.size <= this.limits.streamsMax) return;
     const ids = [...this.streams.keys()].sort((a, b) => a - b);
     for (const id of ids.slice(0, ids.length - this.limits.streamsMax)) {
@@ -364,7 +367,11 @@ export class FactStore implements Facts {
   acceptsOf(e: EntryFacts, slice: SentSliceFacts): number {
     if (this.isExclusive(e.stream)) return this.storedAt(slice.pg, e.stream, e.lsn);
     const mask = this.streams.get(e.stream)?.entry(e.lsn)?.slice(slice.pg)?.accepts ?? 0;
-    return this.count(slice.pg, (s) => (mask & (1 << s.bit)) !== 0);
+    const accepting = new Set<NodeName>();
+    for (const segment of this.groups.get(slice.pg) ?? [])
+      if ((mask & (1 << segment.bit)) !== 0 || this.silenced.has(segment.process))
+        accepting.add(segment.process);
+    return this.memberships.count(slice.pg, slice.epoch, accepting);
   }
 
   storedAt(pg: PgId, stream: StreamId, at: Lsn): number {

@@ -30,6 +30,7 @@ const sent = (stream: number, at: number, base: PageVersion, checks: readonly nu
   slices: [
     {
       pg,
+      epoch: epoch(1),
       owned: false,
       supersedes: lsn(0),
       ownBases: [],

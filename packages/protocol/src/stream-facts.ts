@@ -165,6 +165,7 @@ const use = ({ page, base }: PageUse): PageUse => ({ page, base });
 export function recordOf(s: SentSliceFacts): SliceRecord {
   return {
     pg: s.pg,
+    epoch: s.epoch,
     owned: s.owned,
     supersedes: s.supersedes,
     ownBases: s.ownBases,

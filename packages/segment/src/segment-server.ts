@@ -306,8 +306,8 @@ export class SegmentServer {
       const state = this.pg(pg);
       if (state.since >= since) continue;
       state.since = since;
-      state.isWhole = false;
-      turn.record({ kind: "newcomer", pg, since, isWhole: false });
+      state.isWhole = this.planted.has("newcomer-counts-at-once");
+      turn.record({ kind: "newcomer", pg, since, isWhole: state.isWhole });
       turn.say("info", "segment-joins", { pg });
       this.touched(pg);
     }

@@ -12,11 +12,13 @@ import {
   assert,
   maxLsn,
   minLsn,
+  NO_BUGS,
   OWNED_QUORUM,
   REPLICAS,
   type Lsn,
   type NodeName,
   type PgId,
+  type PlantedBugs,
   type Slice,
 } from "@sixfold/model";
 import { RetainedSlices } from "./retained.ts";
@@ -100,8 +102,17 @@ export class PgProgress {
   /** Segments that make a position durable: 4, unless a test plants another number. */
   private readonly quorum: number;
 
-  constructor(pg: PgId, sets: readonly (readonly NodeName[])[], quorum = OWNED_QUORUM) {
+  /** Planted: of two sets only the old one counts. */
+  private readonly oldSetOnly: boolean;
+
+  constructor(
+    pg: PgId,
+    sets: readonly (readonly NodeName[])[],
+    quorum = OWNED_QUORUM,
+    planted: PlantedBugs = NO_BUGS,
+  ) {
     this.quorum = quorum;
+    this.oldSetOnly = planted.has("one-set-of-two");
     this.pg = pg;
     this.alone = [this];
     this.takeMembers(sets);
@@ -161,7 +172,7 @@ export class PgProgress {
       if (blockers !== undefined) sent.blockers = from.map((i) => blockers[i]);
     }
     this.members = members;
-    this.sets = sets.map((set) => this.maskOf(set));
+    this.sets = (this.oldSetOnly ? sets.slice(0, 1) : sets).map((set) => this.maskOf(set));
     this.known = maxLsn(this.known, this.reached(OWNED_QUORUM, this.decidedThrough));
     this.reachOn();
   }

@@ -65,7 +65,7 @@ export class StreamWriter {
   private readonly tails: TailHistory;
   private readonly planted: PlantedBugs;
   private manifest: Manifest;
-  private readonly mark = new EpochMark(this.pgs);
+  private readonly mark: EpochMark;
   private nextToSend = lsn(1);
   private readonly retention: Retention;
   private readonly batches: Batch[] = [];
@@ -100,6 +100,7 @@ export class StreamWriter {
       isSilent: (pg, entry, now) => this.silentMask(pg, entry, now),
       planted: o.planted,
     });
+    this.mark = new EpochMark(this.pgs, o.planted);
     const nothing = new ReadPoint(streamId(0));
     this.context = { stream: o.stream, exclusive: o.exclusive, lowWater: nothing, builtOn: nothing };
     const { out, settings, context, pgs, decider } = this;
@@ -463,7 +464,7 @@ export class StreamWriter {
     let found = this.pgs.get(pg);
     if (found === undefined) {
       const quorum = this.planted.has("quorum-of-three") ? OWNED_QUORUM - 1 : OWNED_QUORUM;
-      found = new PgProgress(pg, setsOf(this.manifest, pg), quorum);
+      found = new PgProgress(pg, setsOf(this.manifest, pg), quorum, this.planted);
       for (let i = 0; i < found.members.length; i++)
         if (this.out.isUp(found.members[i]!)) found.live |= 1 << i;
       this.pgs.set(pg, found);

@@ -1,4 +1,14 @@
-import { lsn, pageId, pgId, NONE, ReadPoint, streamId, transactionId, type TraceEvent } from "@sixfold/model";
+import {
+  epoch,
+  lsn,
+  pageId,
+  pgId,
+  NONE,
+  ReadPoint,
+  streamId,
+  transactionId,
+  type TraceEvent,
+} from "@sixfold/model";
 import { describe, expect, test } from "vitest";
 import type { ClusterEvent } from "../cluster-api.ts";
 import { ProtocolWatch } from "./protocol-watch.ts";
@@ -14,6 +24,7 @@ const sent: TraceEvent = {
   slices: [
     {
       pg,
+      epoch: epoch(1),
       owned: true,
       supersedes: lsn(0),
       ownBases: [],

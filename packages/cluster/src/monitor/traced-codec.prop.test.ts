@@ -73,10 +73,10 @@ describe("a trace event on its way to the supervisor", () => {
         expect(showStep(there)).toBe(showStep(event));
         for (const [
           i,
-          { pg, owned, supersedes, ownBases, transaction, deltas, checks },
+          { pg, epoch: at, owned, supersedes, ownBases, transaction, deltas, checks },
         ] of event.slices.entries())
           expect(there.slices[i]).toStrictEqual({
-            ...{ pg, owned, supersedes, ownBases, transaction },
+            ...{ pg, epoch: at, owned, supersedes, ownBases, transaction },
             deltas: deltas.map(({ page, base }) => ({ page, base: { ...base } })),
             checks: checks.map(({ page, base }) => ({ page, base: { ...base } })),
           });

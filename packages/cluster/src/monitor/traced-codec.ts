@@ -60,8 +60,17 @@ export function revived(event: PlainEvent): TraceEvent {
 }
 
 function factsOf(slice: SentSliceFacts): SentSliceFacts {
-  const { pg, owned, supersedes, ownBases, transaction, deltas, checks } = slice;
-  return { pg, owned, supersedes, ownBases, transaction, deltas: deltas.map(use), checks: checks.map(use) };
+  const { pg, epoch, owned, supersedes, ownBases, transaction, deltas, checks } = slice;
+  return {
+    pg,
+    epoch,
+    owned,
+    supersedes,
+    ownBases,
+    transaction,
+    deltas: deltas.map(use),
+    checks: checks.map(use),
+  };
 }
 
 const use = ({ page, base }: PageUse): PageUse => ({ page, base });

@@ -63,6 +63,7 @@ export class EventMaker {
     const copies = slices.map((s) => ({
       pg: s.pg,
       owned: s.owned,
+      epoch: s.epoch,
       supersedes: s.supersedes,
       ownBases: s.ownBases,
       transaction: s.transaction,

@@ -6,6 +6,7 @@
  * makes them ask.
  */
 import {
+  epoch,
   lsn,
   nodeName,
   NONE,
@@ -68,6 +69,7 @@ class ModelUse implements PageUse {
 
 class ModelSlice implements SentSliceFacts {
   readonly pg: PgId;
+  readonly epoch = epoch(1);
   readonly supersedes: Lsn;
   readonly transaction = NO_TRANSACTION;
   readonly deltas: readonly PageUse[];

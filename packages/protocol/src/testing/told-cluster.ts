@@ -79,7 +79,7 @@ export class ToldCluster {
       servers: [],
       seats: [],
       nextSeats: [],
-      pgs: [[]],
+      pgs: [],
       changes: [],
       nextStream: streamId(this.streams.size + 1),
       streams: [...this.streams.values()],
@@ -93,6 +93,7 @@ export class ToldCluster {
   send(stream: number, at: number, e: ToldEntry = {}): void {
     const slice = {
       pg: PG,
+      epoch: epoch(1),
       owned: false,
       supersedes: lsn(e.supersedes ?? 0),
       ownBases: (e.ownBases ?? []).map(lsn),

@@ -1,0 +1,95 @@
+/** A newcomer to a PG: what it must have before it counts as one of the six (I8). */
+import { epoch, nodeName, pgId, streamId, type Manifest, type PlantedBug } from "@sixfold/model";
+import { describe, expect, test } from "vitest";
+import { BenchSegment, chainOf, decided, MANIFEST, point, slice, v } from "./testing/bench-segment.ts";
+import { Ring } from "./testing/ring.ts";
+
+const OLD = ["segment-0", "segment-1", "b1", "b2", "c1", "c2"].map(nodeName);
+const NEW = ["segment-0", "segment-2", "b1", "b2", "c1", "c2"].map(nodeName);
+const PG = pgId(0);
+
+const stable: Manifest = { ...MANIFEST, revision: 2, epoch: epoch(1), pgs: [OLD] };
+const middle: Manifest = {
+  ...stable,
+  revision: 3,
+  epoch: epoch(2),
+  changes: [{ pg: PG, to: NEW, since: epoch(2) }],
+};
+const finished: Manifest = { ...stable, revision: 4, epoch: epoch(3), pgs: [NEW] };
+
+const told = (ring: Ring, value: Manifest): void => {
+  for (const server of ring.servers) server.say(1, { type: "manifestTold", value });
+};
+
+/** Three servers; the third is to take the second's place. The first stream was merged and settled, and left every log, before. */
+function replaced(planted: readonly PlantedBug[] = []): { ring: Ring; newcomer: BenchSegment } {
+  const servers = [0, 1, 2].map((i) => new BenchSegment({ name: `segment-${i}`, planted }));
+  const ring = new Ring(servers);
+  told(ring, stable);
+  for (const server of servers.slice(0, 2)) {
+    server.append(chainOf(1, 9), { decisions: decided(0, 9), lowWater: point([1, 9]) });
+    server.close(1, 9, 9, decided(9, 9));
+    server.tick();
+    server.tick();
+    const lowWater = settled(1);
+    server.append([slice({ stream: 2, lsn: 1, back: 0, writes: [[2, v(0, 0)]] })], {
+      ...{ decisions: decided(0, 1), lowWater },
+    });
+  }
+  told(ring, middle);
+  return { ring, newcomer: servers[2]! };
+}
+
+const settled = (through: number): ReturnType<typeof point> => {
+  const at = point();
+  return at.settle(streamId(through));
+};
+
+const isWhole = (s: BenchSegment): unknown =>
+  s.say(1, { type: "askCopied", request: 1, pg: PG }).find((m) => m.type === "copied");
+
+describe("a newcomer", () => {
+  test("answers no read before it has every page and slice; then as its peers do, also after a crash", () => {
+    const { ring, newcomer } = replaced();
+    expect(isWhole(newcomer)).toMatchObject({ isWhole: false });
+    expect(newcomer.read(1, settled(1)).kind).toBe("behind");
+    ring.run(12);
+    expect(newcomer.said).toContain("segment-joined");
+    expect(isWhole(newcomer)).toMatchObject({ isWhole: true });
+    expect(newcomer.read(1, settled(1))).toEqual(ring.servers[0]!.read(1, settled(1)));
+    newcomer.crash();
+    expect(isWhole(newcomer)).toMatchObject({ isWhole: true });
+    expect(newcomer.read(1, settled(1))).toEqual(ring.servers[0]!.read(1, settled(1)));
+  });
+
+  test("planted: one that counts at once takes what was settled before it for never written", () => {
+    const { newcomer } = replaced(["newcomer-counts-at-once"]);
+    expect(isWhole(newcomer)).toMatchObject({ isWhole: true });
+    expect(newcomer.read(1, settled(1)).kind).toBe("empty");
+  });
+
+  test("begins anew after a crash in between", () => {
+    const { ring, newcomer } = replaced();
+    newcomer.crash();
+    expect(newcomer.read(1, settled(1)).kind).toBe("behind");
+    newcomer.server.peerUp({ link: 1, role: "node", name: nodeName("writer-1") }, 0);
+    ring.link(2);
+    newcomer.say(1, { type: "manifestTold", value: middle });
+    ring.run(12);
+    expect(isWhole(newcomer)).toMatchObject({ isWhole: true });
+  });
+
+  test("takes the place of another, which drops what it has; an older manifest brings nothing back", () => {
+    const { ring, newcomer } = replaced();
+    ring.run(12);
+    told(ring, finished);
+    told(ring, middle);
+    const left = ring.servers[1]!;
+    expect(left.said).toContain("segment-left");
+    expect(left.append(chainOf(3, 1))).toEqual([]);
+    expect(isWhole(left)).toBeUndefined();
+    expect(newcomer.read(1, settled(1)).kind).toBe("page");
+    left.crash();
+    expect(isWhole(left)).toMatchObject({ isWhole: false });
+  });
+});
