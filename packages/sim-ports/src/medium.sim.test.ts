@@ -56,6 +56,16 @@ async function bench(seed: number, files: readonly string[] = ["f"]): Promise<Be
 const sector = (value: number, count = 1): Uint8Array => new Uint8Array(count * sectorBytes).fill(value);
 
 describe("time", () => {
+  test("a read takes as long as what it brings, however much was asked for", async () => {
+    const { world, disk } = await bench(1);
+    const timeOf = async (length: number): Promise<number> => {
+      const beganMs = world.nowMs;
+      await settled(world, disk.read("f", 0, length));
+      return world.nowMs - beganMs;
+    };
+    expect(await timeOf(2 ** 32)).toBe(await timeOf(fileBytes));
+  });
+
   test("slow by a factor, until it is not; stalled for a while, with all requests in order after it", async () => {
     const { world, node, disk, write } = await bench(1);
     expect((await write("f", 0, sector(1))).ms).toBeCloseTo(1, 2);
