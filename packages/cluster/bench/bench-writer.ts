@@ -127,6 +127,8 @@ export class BenchWriter {
       events: {
         up: (channel) => {
           this.channel = channel;
+          // What was on its way on an older link may be lost.
+          for (const { pg, slices } of this.inFlight) this.append(pg, slices);
           up();
         },
         message: (_, m) => this.message(m),

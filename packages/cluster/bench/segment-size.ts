@@ -63,6 +63,7 @@ async function serve(directory: string): Promise<void> {
       // The last by name: it dials nobody.
       servers: PEERS.map((name) => ({ name: nodeName(name), az: name.slice(8, 9), url: "ws://127.0.0.1:1" })),
       latencyMsTo: () => 0,
+      liveness: { deadAfterMs: 60_000 },
     },
     new Journal((level, event, fields) => {
       if (level === "error") console.error(event, fields);
