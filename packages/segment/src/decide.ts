@@ -29,6 +29,8 @@ export class Decider {
   /** Slices known to be committed, to be put on their chains: a queue, for chains are longer than stacks. */
   private readonly commits: Taken[] = [];
   private isCommitting = false;
+  /** A start puts all that the log holds on its pages: these are read when somebody asks for them, or merging comes to them. */
+  isRecovering = false;
 
   constructor(state: PgState, counters: Counters) {
     this.state = state;
@@ -220,7 +222,8 @@ export class Decider {
     taken.log.settled(taken, "committed");
     this.unlist(taken, false);
     for (const delta of taken.slice.deltas) {
-      const chain = this.state.pages.at(delta.page);
+      const { pages } = this.state;
+      const chain = this.isRecovering ? pages.unread(delta.page) : pages.at(delta.page);
       const joined = chain.commit({ taken, delta });
       if (joined > 0) turn.steps?.chained(this.state.pg, chain, joined);
       // In an exclusive stream's own run of decisions the base was decided before.
@@ -235,7 +238,7 @@ export class Decider {
         this.rejectRivals(chain, turn);
         if (chain.undecided.length > 0) this.state.dirty.add(chain);
       }
-      if (chain.detached.length > 0) this.noteFork(chain, turn);
+      if (chain.detached.length > 0 && !chain.isUnread) this.noteFork(chain, turn);
     }
     for (const check of taken.slice.checks) this.markDirty(check.page);
   }

@@ -44,6 +44,8 @@ export class PageChain {
   storedBase: PageVersion = NONE;
   /** Per stream, up to which LSN its deltas of this page are in the stored image. */
   merged: ReadonlyMap<StreamId, number> = new Map();
+  /** The store has not been asked for it: what is committed on it waits among the detached (recovery, which meets many pages). */
+  isUnread = true;
   /** The stored value fails its check. */
   isCorrupt = false;
   /** Oldest first. */
@@ -94,6 +96,10 @@ export class PageChain {
 
   /** Puts a committed delta on the chain, or aside until its base is there. Returns the changes that joined. */
   commit(change: Change): number {
+    if (this.isUnread) {
+      this.detached.push(change);
+      return 0;
+    }
     if (this.isMerged(change.taken.slice)) {
       change.taken.unmerged -= 1;
       return 0;
@@ -104,6 +110,14 @@ export class PageChain {
     }
     this.changes.push(change);
     return this.detached.length === 0 ? 1 : 1 + this.attach();
+  }
+
+  /** What the store has of it; undefined if nothing. */
+  read(stored: StoredHead | "corrupt" | undefined): void {
+    this.isUnread = false;
+    if (stored === "corrupt") this.isCorrupt = true;
+    else if (stored !== undefined) this.restore(stored);
+    else if (this.detached.length > 0) this.attach();
   }
 
   /** Takes in what others have merged or copied: the stored image is now `page`. */
@@ -140,17 +154,20 @@ export class PageChain {
     );
   }
 
+  /** In passes over what is detached, each taking in what fits in the order in which it stands. */
   private attach(): number {
+    const { detached } = this;
     let joined = 0;
     for (let again = true; again;) {
       again = false;
-      for (let i = 0; i < this.detached.length; i++) {
-        if (!sameVersion(this.detached[i]!.delta.base, this.head)) continue;
-        this.changes.push(...this.detached.splice(i, 1));
-        joined += 1;
-        again = true;
-        break;
-      }
+      let left = 0;
+      for (const change of detached)
+        if (sameVersion(change.delta.base, this.head)) {
+          this.changes.push(change);
+          joined += 1;
+          again = true;
+        } else detached[left++] = change;
+      detached.length = left;
     }
     return joined;
   }
@@ -194,17 +211,23 @@ export class PageTable {
   /** The page's chain, read from the store if need be. */
   at(page: PageId): PageChain {
     let chain = this.chains.get(page);
-    if (chain === undefined) {
-      chain = new PageChain(page);
+    if (chain === undefined) chain = this.add(page);
+    if (chain.isUnread) {
       const bytes = this.store.get(page);
-      if (bytes !== undefined) {
-        const stored = decodeHead(page, bytes, this.trusts);
-        if (stored === undefined) chain.isCorrupt = true;
-        else chain.restore(stored);
-      }
-      this.chains.set(page, chain);
-      this.count.chains += 1;
+      chain.read(bytes === undefined ? undefined : (decodeHead(page, bytes, this.trusts) ?? "corrupt"));
     }
+    return chain;
+  }
+
+  /** The page's chain, not read from the store if it is not known yet. Only to put what is committed on it. */
+  unread(page: PageId): PageChain {
+    return this.chains.get(page) ?? this.add(page);
+  }
+
+  private add(page: PageId): PageChain {
+    const chain = new PageChain(page);
+    this.chains.set(page, chain);
+    this.count.chains += 1;
     return chain;
   }
 

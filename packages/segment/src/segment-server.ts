@@ -136,6 +136,7 @@ export class SegmentServer {
     const turn = new Turn(this.effects, this.planted);
     for (const state of this.pgs.values()) {
       const decider = this.decider(state);
+      decider.isRecovering = true;
       for (const log of state.streams.values()) {
         assert(log.isWhole || log.takesGaps, "what is kept of a stream is one run of back-links");
         log.closeGaps();
@@ -149,6 +150,7 @@ export class SegmentServer {
       for (const log of state.streams.values())
         if (!log.exclusive) decider.advance(log, Number.POSITIVE_INFINITY, turn);
       state.dirty.clear();
+      decider.isRecovering = false;
     }
     turn.end();
     if (this.options.traced === true)
