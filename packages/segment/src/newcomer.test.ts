@@ -1,7 +1,16 @@
 /** A newcomer to a PG: what it must have before it counts as one of the six (I8). */
 import { epoch, nodeName, pgId, streamId, type Manifest, type PlantedBug } from "@sixfold/model";
 import { describe, expect, test } from "vitest";
-import { BenchSegment, chainOf, decided, MANIFEST, point, slice, v } from "./testing/bench-segment.ts";
+import {
+  BenchSegment,
+  chainOf,
+  decided,
+  GEOMETRY,
+  MANIFEST,
+  point,
+  slice,
+  v,
+} from "./testing/bench-segment.ts";
 import { Ring } from "./testing/ring.ts";
 
 const OLD = ["segment-0", "segment-1", "b1", "b2", "c1", "c2"].map(nodeName);
@@ -66,6 +75,30 @@ describe("a newcomer", () => {
     const { newcomer } = replaced(["newcomer-counts-at-once"]);
     expect(isWhole(newcomer)).toMatchObject({ isWhole: true });
     expect(newcomer.read(1, settled(1)).kind).toBe("empty");
+  });
+
+  test("copies no faster than it may", () => {
+    const pages = (count: number, bytesPerSecond: number): number => {
+      const settings = { pullBytesMax: 2 * GEOMETRY.pageBytes, copyBytesPerSecond: bytesPerSecond };
+      const servers = [0, 1, 2].map((i) => new BenchSegment({ name: `segment-${i}`, settings }));
+      const ring = new Ring(servers);
+      told(ring, stable);
+      const slices = Array.from({ length: count }, (_, i) =>
+        slice({ stream: 1, lsn: i + 1, writes: [[i, v(0, 0)]] }),
+      );
+      for (const server of servers.slice(0, 2)) {
+        server.append(slices, { decisions: decided(0, count), lowWater: point([1, count]) });
+        for (let i = 0; i < 4; i++) server.tick();
+      }
+      told(ring, middle);
+      const newcomer = servers[2]!;
+      let rounds = 0;
+      for (; !newcomer.said.includes("segment-joined") && rounds < 300; rounds++) ring.run(1);
+      return rounds;
+    };
+    // Rounds of 100 ms: thirty pages in fifteen pulls, one a round, or at ten pages a second.
+    expect(pages(30, 1e9)).toBeLessThan(25);
+    expect(pages(30, 10 * GEOMETRY.pageBytes)).toBeGreaterThanOrEqual(28);
   });
 
   test("begins anew after a crash in between", () => {

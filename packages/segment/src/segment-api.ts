@@ -79,8 +79,10 @@ export interface SegmentSettings {
   readonly gossipMs: number;
   /** A pull without an answer is given up after this, and another peer asked. */
   readonly pullTimeoutMs: number;
-  /** Slices in one answer to a pull, at most (but at least one slice). */
+  /** Slices, or pages, in one answer to a pull, at most (but at least one). */
   readonly pullBytesMax: number;
+  /** Copied from peers at most, over all segments: of a lost server's, or after a long absence. */
+  readonly copyBytesPerSecond: number;
   /** Images kept so that a hot page is read without applying its deltas anew. */
   readonly imageCacheBytes: number;
   /** Slices not merged kept in memory before merging begins: below it, pages that change often are not rewritten each time. This and the next two are bytes of memory (`kept`). */

@@ -18,7 +18,8 @@ import { imageOf } from "./merge.ts";
 import { decodePage, encodePage, type StoredPage } from "./page-image.ts";
 import type { PageChain } from "./page-chain.ts";
 import type { PgState } from "./pg-state.ts";
-import type { MergedPages } from "./segment-api.ts";
+import type { KnownGeometry } from "./known-geometry.ts";
+import type { MergedPages, SegmentSettings } from "./segment-api.ts";
 
 interface Copy {
   readonly peer: NodeName;
@@ -30,6 +31,8 @@ interface Copy {
   copied: Copied | undefined;
   /** The answer that is being stored; then the next is asked for. */
   storing: boolean;
+  /** The next is to be asked for when the bandwidth allows. */
+  isDue: boolean;
 }
 
 /** What the copied pages hold, as of the first answer. */
@@ -43,16 +46,17 @@ export interface Copied {
 
 export type SendTo = (peer: NodeName, m: StorageMessage) => boolean;
 
-/** 64 pages of 64 KiB are 4 MiB, an eighth of a frame. */
-const PAGES_A_PULL = 64;
-
 export class SegmentCopy {
   private readonly copies = new Map<PgState, Copy>();
-  private readonly timeoutMs: number;
+  private readonly settings: Pick<SegmentSettings, "pullTimeoutMs" | "pullBytesMax" | "copyBytesPerSecond">;
+  private readonly geometry: KnownGeometry;
   private requests = 0;
+  /** What has come by now is what the setting allows until then. */
+  private paidUntil = 0;
 
-  constructor(timeoutMs: number) {
-    this.timeoutMs = timeoutMs;
+  constructor(settings: SegmentCopy["settings"], geometry: KnownGeometry) {
+    this.settings = settings;
+    this.geometry = geometry;
   }
 
   get underWay(): number {
@@ -78,15 +82,18 @@ export class SegmentCopy {
       at: now,
       copied: undefined,
       storing: false,
+      isDue: false,
     };
     this.copies.set(state, copy);
     this.ask(state, copy, now, send);
   }
 
-  /** Copies whose peer went away or fell silent are given up; what lags begins one anew. */
-  tick(now: number): void {
+  /** Those that wait for their share of the bandwidth ask on. Copies whose peer went away or fell silent are given up; what lags begins one anew. */
+  tick(now: number, send: SendTo): void {
     for (const [state, copy] of this.copies)
-      if (!copy.storing && now - copy.at > this.timeoutMs) this.copies.delete(state);
+      if (copy.isDue) {
+        if (now >= this.paidUntil) this.ask(state, copy, now, send);
+      } else if (!copy.storing && now - copy.at > this.settings.pullTimeoutMs) this.copies.delete(state);
   }
 
   /** The pages to store of an answer; undefined if nobody asked. Pages that are further here stay as they are. */
@@ -100,6 +107,7 @@ export class SegmentCopy {
       settledThrough: m.settledThrough,
     };
     const pages: (readonly [PageChain, StoredPage])[] = [];
+    let bytes = 0;
     for (const { page, stored } of m.pages) {
       if (copy.mends !== undefined && page !== copy.mends) continue;
       const decoded = decodePage(page, stored);
@@ -109,10 +117,12 @@ export class SegmentCopy {
         return undefined;
       }
       // A damaged page is mended by itself: what it held is not known here.
+      bytes += stored.length;
       const isWanted =
         copy.mends === undefined ? !chain.isCorrupt && isFurther(decoded, chain) : chain.isCorrupt;
       if (isWanted) pages.push([chain, decoded]);
     }
+    this.paidUntil = Math.max(now, this.paidUntil) + (bytes * 1000) / this.settings.copyBytesPerSecond;
     copy.storing = true;
     copy.from = m.next ?? pageId(-1);
     return pages;
@@ -125,7 +135,8 @@ export class SegmentCopy {
     copy.storing = false;
     copy.at = now;
     if (copy.from >= 0 && copy.mends === undefined && !state.planted?.has("copy-half-counts")) {
-      this.ask(state, copy, now, send);
+      copy.isDue = true;
+      if (now >= this.paidUntil) this.ask(state, copy, now, send);
       return undefined;
     }
     this.copies.delete(state);
@@ -135,13 +146,18 @@ export class SegmentCopy {
   private ask(state: PgState, copy: Copy, now: number, send: SendTo): void {
     copy.request = ++this.requests;
     copy.at = now;
+    copy.isDue = false;
     const mends = copy.mends === undefined ? undefined : mergedHere(state);
-    const limit = mends === undefined ? PAGES_A_PULL : 1;
+    const limit =
+      mends === undefined ? pagesIn(this.settings.pullBytesMax, this.geometry.bounds().pageBytes) : 1;
     const { request, from } = copy;
     if (!send(copy.peer, { type: "pullPages", request, pg: state.pg, from, limit, mends }))
       this.copies.delete(state);
   }
 }
+
+export const pagesIn = (bytes: number, pageBytes: number): number =>
+  Math.max(1, Math.floor(bytes / pageBytes));
 
 /** Answers from what is stored here, or names a page that is damaged: a copy without it would pass for whole. */
 export function answerPullPages(
@@ -149,8 +165,9 @@ export function answerPullPages(
   store: MergedPages,
   m: PullPages,
   endPage: number,
+  limit: number,
 ): PulledPages | { readonly type: "damaged"; readonly damaged: PageId } {
-  const ids = store.pages(m.from, Math.min(m.limit, PAGES_A_PULL)).filter((page) => page < endPage);
+  const ids = store.pages(m.from, Math.min(m.limit, limit)).filter((page) => page < endPage);
   const pages: { page: PageId; stored: Uint8Array }[] = [];
   for (const page of ids) {
     const stored = store.get(page);

@@ -10,6 +10,8 @@ export const DEFAULT_SETTINGS: SegmentSettings = Object.freeze({
   pullTimeoutMs: 1_000,
   // An eighth of a frame: answers do not stand in the way of appends for long.
   pullBytesMax: 4 * MIB,
+  // Half of what one core decodes, checks and stores beside appends.
+  copyBytesPerSecond: 64 * MIB,
   // 4096 pages of 8 KiB.
   imageCacheBytes: 32 * MIB,
   // Some 27,000 small slices, seconds of a busy writer: hot pages are then rewritten once for thousands of deltas.

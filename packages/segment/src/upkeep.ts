@@ -25,7 +25,7 @@ import { Quiet } from "./quiet.ts";
 import type { Counters, PgState, Turn } from "./pg-state.ts";
 import type { Seat } from "./seat.ts";
 import type { Link, MergedPages, Peer, SegmentEffect, SegmentSettings } from "./segment-api.ts";
-import { answerMend, answerPullPages, SegmentCopy, type SendTo } from "./segment-copy.ts";
+import { answerMend, answerPullPages, pagesIn, SegmentCopy, type SendTo } from "./segment-copy.ts";
 
 /** What upkeep shares with the server it belongs to. */
 export interface UpkeepOptions {
@@ -67,7 +67,7 @@ export class Upkeep {
   constructor(o: UpkeepOptions) {
     this.o = o;
     this.gossip = new Gossip(o.settings.pullTimeoutMs, o.settings.pullBytesMax);
-    this.copies = new SegmentCopy(o.settings.pullTimeoutMs);
+    this.copies = new SegmentCopy(o.settings, o.geometry);
   }
 
   get copying(): number {
@@ -98,7 +98,7 @@ export class Upkeep {
 
   tick(now: number, turn: Turn): void {
     if (now - this.lastRound >= this.o.settings.gossipMs) this.round(now, turn);
-    this.copies.tick(now);
+    this.copies.tick(now, this.sendTo);
     for (const state of this.o.pgs.values()) if (this.newcomers.needsPages(state)) this.join(state, now);
     const { known } = this.o.geometry;
     if (known !== undefined) this.scrub(known, now);
@@ -237,7 +237,7 @@ export class Upkeep {
     const end = this.o.geometry.firstPage(m.pg) + pages;
     const answer =
       m.mends === undefined
-        ? answerPullPages(state, this.o.pages, m, end)
+        ? answerPullPages(state, this.o.pages, m, end, pagesIn(this.o.settings.pullBytesMax, pageBytes))
         : answerMend(state, m.from, m.request, m.mends, pageBytes);
     if (answer === undefined) return;
     if (answer.type === "pulledPages") this.o.effects.push({ kind: "send", to: peer.link, message: answer });
