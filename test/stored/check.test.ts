@@ -51,10 +51,11 @@ function hide(cluster: TestCluster, file: string): () => void {
 }
 
 describe("one cluster, stopped in good order", () => {
-  const cluster = new TestCluster();
+  let cluster: TestCluster;
   const folder = (server: string): string => path.join(cluster.dataDir, server);
 
   beforeAll(async () => {
+    cluster = new TestCluster();
     await cluster.write(await cluster.start(), ROWS);
     await cluster.untilEach((status) => Number(status["storedPages"]) > 10);
     await cluster.stop();
