@@ -19,6 +19,8 @@ export interface ClusterShape {
   readonly writers: number;
   /** Segment servers beyond the six. */
   readonly spares?: number;
+  /** A segment server that is silent for so long is replaced, milliseconds. */
+  readonly replaceAfterMs?: number;
   readonly distance: Distance;
   readonly poolPages: number;
   readonly logFileBytes: number;
@@ -201,7 +203,7 @@ export class SimulatedCluster {
   }
 
   private addNode(node: Topology["nodes"][number]): void {
-    const { mode, poolPages, logFileBytes } = this.shape;
+    const { mode, poolPages, logFileBytes, replaceAfterMs } = this.shape;
     // What arrives at once must fit into a log file.
     const frameBytes = logFileBytes / 4;
     this.world.node(node.name, {
@@ -223,7 +225,10 @@ export class SimulatedCluster {
               procedures,
               poolPages,
               injectConflicts: 0,
-              volumeSettings: { frameBytes, batchBytes: frameBytes / 4 },
+              volumeSettings: {
+                ...{ frameBytes, batchBytes: frameBytes / 4 },
+                ...(replaceAfterMs === undefined ? {} : { replaceAfterMs }),
+              },
               token: TOKEN,
               listen: { host: "0.0.0.0", port: PORT },
               latencyMsTo: () => 0,
