@@ -156,7 +156,7 @@ async function startProcesses(
     stop,
     kill: (name, signal = "SIGKILL") => processes.kill(name, signal),
     start: async (name) => {
-      processes.start(name);
+      await processes.start(name);
       const url = [...topology.servers, ...topology.nodes].find((process) => process.name === name)!.url;
       await ready(url, name, dataDir);
     },

@@ -27,8 +27,13 @@ interface Supervised {
   child: ChildProcess | undefined;
   /** Resolves when the child is gone and all that it said is read. */
   ended: Promise<void>;
+  /** It was told to end. */
+  isEnding: boolean;
   restartTimer: NodeJS.Timeout | undefined;
 }
+
+/** Signals that leave a process alive. */
+const SURVIVED: ReadonlySet<NodeJS.Signals> = new Set(["SIGSTOP", "SIGCONT"]);
 
 export class Processes {
   private readonly main: string;
@@ -62,6 +67,7 @@ export class Processes {
       plan,
       child: undefined,
       ended: Promise.resolve(),
+      isEnding: false,
       restartTimer: undefined,
     };
     this.all.set(plan.name, supervised);
@@ -73,12 +79,15 @@ export class Processes {
   }
 
   kill(name: string, signal: NodeJS.Signals): void {
-    this.named(name).child?.kill(signal);
+    const supervised = this.named(name);
+    supervised.child?.kill(signal);
+    if (!SURVIVED.has(signal)) supervised.isEnding = true;
   }
 
-  /** Starts a process that is not running. */
-  start(name: string): void {
+  /** Starts a process that is not running, or that was told to end and has not yet. */
+  async start(name: string): Promise<void> {
     const supervised = this.named(name);
+    if (supervised.child !== undefined && supervised.isEnding) await supervised.ended;
     clearTimeout(supervised.restartTimer);
     if (supervised.child === undefined) this.spawn(supervised);
   }
@@ -109,6 +118,7 @@ export class Processes {
     closeSync(log);
     child.stdin?.on("error", () => undefined); // the child is gone: its exit is told below
     supervised.child = child;
+    supervised.isEnding = false;
     child.once("exit", (code, signal) => {
       supervised.child = undefined;
       if (this.stopping) return;
