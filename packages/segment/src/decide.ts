@@ -11,6 +11,7 @@
 import {
   ACCEPT,
   isNone,
+  maxLsn,
   type Decision,
   type Decisions,
   type Lsn,
@@ -263,10 +264,13 @@ export class Decider {
     }
   }
 
-  /** Later entries of the stream that build on one that can never commit. In LSN order, so one pass reaches all. */
+  /**
+   * Later entries of the stream that build on one that can never commit. In LSN order, so one pass reaches all. What is decided needs no
+   * word: at a start that is nearly all of the log, and each abort in it would go through the rest.
+   */
   private doomLater(taken: Taken, turn: Turn): void {
     const { log, slice } = taken;
-    for (let i = log.indexAfter(slice.lsn); i < log.slices.length; i++) {
+    for (let i = log.indexAfter(maxLsn(slice.lsn, log.decided.through)); i < log.slices.length; i++) {
       const later = log.slices[i]!;
       if (later.phase !== "pending" || later.vote.kind === "void" || later.vote.kind === "reject") continue;
       const word = doomedBy(this.state, later);
