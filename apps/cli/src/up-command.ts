@@ -29,39 +29,17 @@ export async function up(platform: Platform, output: ConsoleOutput, flags: UpFla
   const writers = flags.writers ?? (flags.mode === "single" ? 1 : 2);
   if (flags.mode === "single" && writers !== 1)
     throw new UsageError(`--mode single has one writer; take --mode multi --writers ${writers}`);
-  const dataDir = resolve(flags.data);
   // A pipe is read by a program: it gets the events as JSON even if it did not ask.
   const events = output.json || !platform.stdout.isTTY;
   output.progress("starting …");
-  const {
-    mode,
-    replicas,
-    spares,
-    port,
-    conflicts,
-    injectConflicts,
-    inProcess,
-    azLatencyMs,
-    restart,
-    monitor,
-  } = flags;
+  const { data, procedures, ...shape } = flags;
+  const dataDir = resolve(data);
+  const { mode, monitor } = shape;
   const cluster = await platform.startCluster(
     {
-      ...{
-        mode,
-        writers,
-        replicas,
-        spares,
-        port,
-        conflicts,
-        injectConflicts,
-        inProcess,
-        azLatencyMs,
-        restart,
-        dataDir,
-        monitor,
-      },
-      ...(flags.procedures === undefined ? {} : { procedures: resolve(flags.procedures) }),
+      ...shape,
+      ...{ writers, dataDir },
+      ...(procedures === undefined ? {} : { procedures: resolve(procedures) }),
     },
     (event) => tell(output, event, events),
   );
