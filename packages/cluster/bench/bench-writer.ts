@@ -368,6 +368,7 @@ export class BenchWriter {
       geometry: { pageBytes: PAGE_BYTES, segmentBytes: this.pagesPerPg * PAGE_BYTES },
       servers: names.map((name) => ({ name, az: name.slice(8, 9), url: "ws://127.0.0.1:1" })),
       seats: names,
+      nodes: [],
       nextSeats: [],
       changes: [],
       pgs: this.tails.map(() => names),

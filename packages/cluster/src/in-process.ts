@@ -1,6 +1,6 @@
 /** All nodes of a local cluster in this process: the same hosts, the same WebSockets, the same files. */
-import { DEFAULT_NODE_SETTINGS, type NodeInfo } from "@sixfold/database";
-import type { Geometry, SegmentServerInfo } from "@sixfold/model";
+import { DEFAULT_NODE_SETTINGS } from "@sixfold/database";
+import type { Geometry, NodeInfo, SegmentServerInfo } from "@sixfold/model";
 import { NodeHost as NodeJsHost } from "@sixfold/node-ports";
 import { clusterNodes } from "./cluster-nodes.ts";
 import type { ClusterEvent, ClusterOptions, ProcessCluster } from "./cluster-api.ts";

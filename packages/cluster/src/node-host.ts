@@ -6,8 +6,8 @@
  * follower. Of two nodes each dials the other: the link a node dialled is the one on which it
  * follows, so a feed and its questions have one direction.
  */
-import { LIMITS, nodeName, type NodeName, type SegmentServerInfo } from "@sixfold/model";
-import { DatabaseNode, type NodeEffect, type NodeInfo, type NodeOptions } from "@sixfold/database";
+import { LIMITS, nodeName, type NodeInfo, type NodeName, type SegmentServerInfo } from "@sixfold/model";
+import { DatabaseNode, type NodeEffect, type NodeOptions } from "@sixfold/database";
 import type { Clock, Host, HttpAnswer, HttpRequest, Listener } from "@sixfold/ports";
 import type { ReplaceAnswer } from "@sixfold/volume";
 import { encodeMessage, volumeTagOf, type StorageMessage } from "@sixfold/wire";

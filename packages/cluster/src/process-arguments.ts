@@ -1,7 +1,6 @@
 /** A local process's command line, from the topology: what `apps/server` parses. */
 import path from "node:path";
-import type { Geometry, SegmentServerInfo } from "@sixfold/model";
-import type { NodeInfo } from "@sixfold/database";
+import type { Geometry, NodeInfo, SegmentServerInfo } from "@sixfold/model";
 import type { ClusterOptions } from "./cluster-api.ts";
 import type { Topology } from "./topology.ts";
 

@@ -2,8 +2,14 @@
  * The layout of a local cluster: six segment servers in zones a, b, c, spare ones, and the database nodes,
  * all on loopback (INTERFACES: nodes at BASE, BASE+1 …, segment servers at BASE+20 …).
  */
-import { nodeName, REPLICAS, ZONES, type NodeName, type SegmentServerInfo } from "@sixfold/model";
-import type { NodeInfo } from "@sixfold/database";
+import {
+  nodeName,
+  REPLICAS,
+  ZONES,
+  type NodeInfo,
+  type NodeName,
+  type SegmentServerInfo,
+} from "@sixfold/model";
 
 const SEGMENT_PORT_OFFSET = 20;
 const HOST = "127.0.0.1";

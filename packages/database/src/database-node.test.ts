@@ -35,6 +35,7 @@ class Seats {
     geometry: GEOMETRY,
     servers: SERVERS,
     seats: SERVERS.map((s) => s.name),
+    nodes: [],
     nextSeats: [],
     pgs: [SERVERS.map((s) => s.name)],
     changes: [],

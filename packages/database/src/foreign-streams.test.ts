@@ -40,6 +40,7 @@ function manifest(closed: ReadonlyMap<number, number> = new Map(), settledThroug
     geometry,
     servers: [],
     seats: [],
+    nodes: [],
     nextSeats: [],
     pgs: [],
     changes: [],

@@ -30,6 +30,7 @@ const MANIFEST: Manifest = {
   geometry: { pageBytes: 4096, segmentBytes: 64 * 4096 },
   servers: [],
   seats: [],
+  nodes: [],
   nextSeats: [],
   pgs: [[]],
   changes: [],

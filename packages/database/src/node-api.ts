@@ -9,6 +9,7 @@ import type {
   Conflicts,
   Geometry,
   Mode,
+  NodeInfo,
   NodeName,
   PlantedBugs,
   Role,
@@ -16,18 +17,9 @@ import type {
   StreamId,
   Trace,
 } from "@sixfold/model";
-import type { Append, ClientResponses, ClientWelcome, StorageMessage } from "@sixfold/wire";
+import type { Append, ClientResponses, ClientWelcome, StorageMessage, Topology } from "@sixfold/wire";
 import type { VolumeSettings } from "@sixfold/volume";
 import type { Procedure } from "./procedures.ts";
-
-/** A database node as its topology names it. */
-export interface NodeInfo {
-  readonly name: NodeName;
-  readonly role: Role;
-  readonly az: string;
-  /** Where clients and other nodes reach it. */
-  readonly url: string;
-}
 
 export interface NodeSettings {
   /**
@@ -94,7 +86,7 @@ export type NodeEffect =
   | {
       readonly kind: "toClient";
       readonly link: ClientLink;
-      readonly message: ClientResponses | ClientWelcome;
+      readonly message: ClientResponses | ClientWelcome | Topology;
     }
   | {
       readonly kind: "log";

@@ -1,4 +1,5 @@
 export * from "./assert.ts";
+export * from "./database-nodes.ts";
 export * from "./delta.ts";
 export * from "./entry.ts";
 export * from "./errors.ts";

@@ -5,6 +5,7 @@
  * servers. It changes rarely: streams opening and closing, mode, members, growth,
  * and commits that votes alone could not decide.
  */
+import type { NodeInfo } from "./database-nodes.ts";
 import type { EntryId } from "./entry.ts";
 import type { Epoch, Lsn, NodeName, PageId, PgId, StreamId } from "./ids.ts";
 import type { Geometry } from "./geometry.ts";
@@ -69,6 +70,8 @@ export interface Manifest {
   readonly geometry: Geometry;
   /** All segment servers: those that keep segments, and spare ones. */
   readonly servers: readonly SegmentServerInfo[];
+  /** All database nodes, in the order in which they joined, but those that have left for good. */
+  readonly nodes: readonly NodeInfo[];
   /** The six segment servers that hold this record. */
   readonly seats: readonly NodeName[];
   /** Those that are to hold it; empty unless that is under way. */

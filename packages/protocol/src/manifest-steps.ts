@@ -126,6 +126,7 @@ export function sameRevisionFault(a: Manifest, b: Manifest): string | undefined 
       m.settledThrough,
       m.seats,
       m.nextSeats,
+      m.nodes.map((n) => [n.name, n.role, n.az, n.url]),
       m.pgs,
       m.changes.map((c) => [c.pg, c.since, c.to]),
       m.streams.map((s) => [s.id, s.state, s.node, s.exclusive, s.state === "closed" ? s.final : 0]),

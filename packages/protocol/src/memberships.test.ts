@@ -6,7 +6,16 @@ const OLD = ["a1", "a2", "b1", "b2", "c1", "c2"].map(nodeName);
 const NEW = ["a3", "a2", "b1", "b2", "c1", "c2"].map(nodeName);
 const PG = pgId(0);
 const manifest = (at: number, pgs: Manifest["pgs"], changes: Manifest["changes"] = []): Manifest => ({
-  ...{ volume: "v", revision: at, epoch: epoch(at), mode: "multi", servers: [], seats: OLD, nextSeats: [] },
+  ...{
+    volume: "v",
+    revision: at,
+    epoch: epoch(at),
+    mode: "multi",
+    servers: [],
+    nodes: [],
+    seats: OLD,
+    nextSeats: [],
+  },
   ...{
     geometry: { pageBytes: 4096, segmentBytes: 1 << 20 },
     pgs,

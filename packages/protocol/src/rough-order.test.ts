@@ -59,6 +59,7 @@ const ruled = (revision: number): TraceEvent => ({
     geometry: { pageBytes: 8192, segmentBytes: 1 << 26 },
     servers: [],
     seats: [],
+    nodes: [],
     nextSeats: [],
     pgs: [],
     changes: [],

@@ -39,6 +39,7 @@ function manifest(outcomes: readonly Outcome[] = []): Manifest {
     geometry: GEOMETRY,
     servers: SERVERS,
     seats: NAMES,
+    nodes: [],
     nextSeats: [],
     pgs: [NAMES, NAMES],
     changes: [],

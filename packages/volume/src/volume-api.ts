@@ -22,6 +22,7 @@ import type {
   Lsn,
   Manifest,
   Mode,
+  NodeInfo,
   NodeName,
   PageId,
   PageVersion,
@@ -56,6 +57,8 @@ export interface VolumeOptions {
 export interface InitialManifest {
   readonly mode: Mode;
   readonly geometry: Geometry;
+  /** The database nodes that are to be listed from the beginning. */
+  readonly nodes?: readonly NodeInfo[];
 }
 
 /** Why an own entry was aborted. */
@@ -78,13 +81,8 @@ export type FoundOutcome = TransactionOutcome | "absent";
 
 export type VolumeEffect =
   | { readonly kind: "send"; readonly to: NodeName; readonly message: StorageMessage }
-  /** Encode once, send to all of `to`; `feed`: also to the nodes that follow this one. `to` may be empty. */
-  | {
-      readonly kind: "append";
-      readonly to: readonly NodeName[];
-      readonly feed: boolean;
-      readonly message: Append;
-    }
+  /** Encode once, send to all of `to`, which may be empty, and to the nodes that follow this one. */
+  | { readonly kind: "append"; readonly to: readonly NodeName[]; readonly message: Append }
   /** Own entry: commits strictly in LSN order, aborts in any. A commit may be told at once; an abort only after its `told`. `cause` is there for aborts. */
   | {
       readonly kind: "decided";

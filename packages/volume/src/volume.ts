@@ -196,6 +196,7 @@ export class Volume implements VolumeFace {
               mode: initial.mode,
               geometry: initial.geometry,
               servers,
+              nodes: initial.nodes ?? [],
               seats: members,
               nextSeats: [],
               pgs: [members],

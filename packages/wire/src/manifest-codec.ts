@@ -7,6 +7,7 @@ import {
   type Geometry,
   type Manifest,
   type MemberChange,
+  type NodeInfo,
   type OpenStream,
   type Outcome,
   type SegmentServerInfo,
@@ -62,6 +63,13 @@ const server = struct<SegmentServerInfo>({
   url: text("a URL", URL_BYTES_MAX),
 });
 
+const node = struct<NodeInfo>({
+  name: nodeName,
+  role: word("role", ["writer", "replica"] as const),
+  az: text("a zone", NAME_BYTES_MAX),
+  url: text("a URL", URL_BYTES_MAX),
+});
+
 const openStream = struct<Omit<OpenStream, "state">>({
   id: stream,
   node: nodeName,
@@ -111,6 +119,7 @@ export const manifest: Codec<Manifest> = struct<Manifest>({
   mode: word("mode", ["single", "multi"] as const),
   geometry,
   servers: list(server, 3),
+  nodes: list(node, 4),
   seats: list(nodeName),
   nextSeats: list(nodeName),
   pgs: list(list(nodeName)),

@@ -112,6 +112,7 @@ describe("a trace event on its way to the supervisor", () => {
       geometry: { pageBytes: 8192, segmentBytes: 1 << 26 },
       servers: [],
       seats: [],
+      nodes: [],
       nextSeats: [],
       pgs: [[]],
       changes: [],

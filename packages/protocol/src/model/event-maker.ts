@@ -92,6 +92,7 @@ export class EventMaker {
       geometry: GEOMETRY,
       servers: [],
       seats: [],
+      nodes: [],
       nextSeats: [],
       pgs: [],
       changes: [],

@@ -78,6 +78,7 @@ export class ToldCluster {
       geometry: { pageBytes: 8192, segmentBytes: 1 << 20 },
       servers: [],
       seats: [],
+      nodes: [],
       nextSeats: [],
       pgs: [],
       changes: [],

@@ -49,6 +49,7 @@ export const MANIFEST: Manifest = {
   geometry: GEOMETRY,
   servers: [],
   seats: [],
+  nodes: [],
   nextSeats: [],
   pgs: [[]],
   changes: [],

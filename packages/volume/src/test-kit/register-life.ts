@@ -40,6 +40,7 @@ export function firstManifest(servers: readonly SegmentServerInfo[], seats: read
     geometry: GEOMETRY,
     servers,
     seats,
+    nodes: [],
     nextSeats: [],
     pgs: [],
     changes: [],

@@ -81,6 +81,10 @@ export const manifest: Manifest = {
   mode: "multi",
   geometry: { pageBytes: 8192, segmentBytes: 1 << 20 },
   servers: [{ name: nodeName("segment-a1"), az: "a", url: "ws://127.0.0.1:7420" }],
+  nodes: [
+    { name: nodeName("writer-1"), role: "writer", az: "a", url: "ws://127.0.0.1:7400" },
+    { name: nodeName("replica-1"), role: "replica", az: "b", url: "ws://127.0.0.1:7402" },
+  ],
   seats: ["a1", "a2", "b1", "b2", "c1", "c2"].map((n) => nodeName(`segment-${n}`)),
   nextSeats: ["a3", "a2", "b1", "b2", "c1", "c2"].map((n) => nodeName(`segment-${n}`)),
   pgs: [["a1", "a2", "b1", "b2", "c1", "c2"].map((n) => nodeName(`segment-${n}`))],
@@ -120,7 +124,7 @@ const ballot = { round: 3, proposer: "writer-1" };
 const ofStream = { request: 17, pg, stream: two } as const;
 const bytes = (...from: number[]): Uint8Array => Uint8Array.from(from);
 const session = bytes(1, 0, 1, 2, 3);
-const begin = { isolation: "serializable", consistency: "cluster", session } as const;
+const begin = { isolation: "serializable", consistency: "cluster" } as const;
 
 export const messages: readonly Message[] = [
   { type: "hello", protocol: 1, role: "node", name: "writer-1", volume: "main", token: "geheim-é" },
@@ -264,6 +268,13 @@ export const messages: readonly Message[] = [
     nodes: [{ name: "replica-1", role: "replica", az: "b", url: "ws://127.0.0.1:7401" }],
   },
   {
+    type: "topology",
+    nodes: [
+      { name: "writer-1", role: "writer", az: "a", url: "ws://127.0.0.1:7400", stream: 300, lagMs: 0 },
+      { name: "replica-1", role: "replica", az: "b", url: "", stream: 0, lagMs: 1500 },
+    ],
+  },
+  {
     type: "requests",
     requests: [
       {
@@ -280,7 +291,7 @@ export const messages: readonly Message[] = [
         request: 2,
         body: {
           op: "get",
-          alone: { isolation: "snapshot", consistency: "session" },
+          alone: { isolation: "snapshot", consistency: "session", maxLagMs: 250 },
           table: "t",
           keys: [bytes(0x10)],
           forUpdate: false,
@@ -309,19 +320,21 @@ export const messages: readonly Message[] = [
       { request: 10, body: { op: "dropTable", tx: { id }, table: "t" } },
       { request: 11, body: { op: "listTables" } },
       { request: 12, body: { op: "status" } },
+      { request: 13, body: { op: "listTables", alone: begin } },
     ],
   },
   {
     type: "responses",
+    session,
     responses: [
       { request: 1, result: { op: "get", values: [bytes(1), undefined] } },
       { request: 2, result: { op: "scan", rows: [[bytes(0x10), bytes(1)]], more: true } },
-      { request: 3, result: { op: "commit", session, attempts: 2 } },
+      { request: 3, result: { op: "commit", attempts: 2 } },
       { request: 4, result: { op: "rollback" } },
-      { request: 5, result: { op: "call", value: bytes(0xc0), session, attempts: 1 } },
+      { request: 5, result: { op: "call", value: bytes(0xc0), attempts: 1 } },
       { request: 6, result: { op: "outcome", outcome: "unknown" } },
-      { request: 7, result: { op: "createTable", changed: true, session } },
-      { request: 8, result: { op: "dropTable", changed: false, session } },
+      { request: 7, result: { op: "createTable", changed: true } },
+      { request: 8, result: { op: "dropTable", changed: false } },
       { request: 9, result: { op: "listTables", tables: ["t", "u"] } },
       { request: 10, result: { op: "status", status: { node: "writer-1" } } },
       {
