@@ -9,17 +9,14 @@
  * no socket; `NodeHost` in `cluster` drives it. Within a turn, engine and volume are run against
  * each other until neither has anything to say; `flush` then sends one batch (natural batching).
  *
- * Lifecycle: starting -> opening -> writing, and from writing back to opening when a recovery has
- * fenced the stream. Nothing durable lives here: a restarted node is a new node with the same name.
+ * Whether it opens a stream, follows, or ends is the affair of `NodeLife`. Nothing durable lives here: a restarted node is a
+ * new node with the same name.
  */
 import { Engine, type EngineEffect } from "@sixfold/engine";
 import {
-  lsn,
   NO_BUGS,
   NONE,
-  openStreams,
   Random,
-  SixfoldError,
   streamOfTransaction,
   type Lsn,
   type Manifest,
@@ -29,10 +26,11 @@ import {
   type TransactionId,
 } from "@sixfold/model";
 import { Volume, type FoundOutcome, type VolumeEffect } from "@sixfold/volume";
-import type { Append, ClientRequest, StorageMessage } from "@sixfold/wire";
+import { encodeSessionToken, type Append, type ClientRequest, type StorageMessage } from "@sixfold/wire";
 import { ClientDesk } from "./client-desk.ts";
 import { asWhole, type ForeignEntry } from "./feed-receiver.ts";
 import { nameWinner } from "./name-winner.ts";
+import { Introductions, knownNodes } from "./introductions.ts";
 import { ConflictInjector } from "./conflict-injector.ts";
 import { Neighbours, type NeighbourIo } from "./neighbours.ts";
 import { pageRead } from "./page-read.ts";
@@ -42,8 +40,8 @@ import {
   type NodeEffect,
   type NodeOptions,
   type NodeSettings,
-  type NodeState,
 } from "./node-api.ts";
+import { NodeLife, type LifeIo } from "./node-life.ts";
 import { Suspicion } from "./suspicion.ts";
 import { TransactionLog } from "./transaction-log.ts";
 
@@ -58,11 +56,10 @@ export class DatabaseNode {
   private readonly desk: ClientDesk;
   private readonly neighbours: Neighbours;
   private readonly log: TransactionLog;
-  private readonly suspicion: Suspicion;
-  private readonly clients = new Set<ClientLink>();
+  private readonly life: NodeLife;
+  private readonly introductions: Introductions;
   /** Own aborted entries whose clients wait until the abort may be told. */
   private readonly untold = new Set<Lsn>();
-  private state: NodeState = { state: "starting" };
   private manifestReadAt = Number.NEGATIVE_INFINITY;
   private readonly conflicts: ConflictInjector;
   private now = 0;
@@ -81,11 +78,14 @@ export class DatabaseNode {
     this.conflicts = new ConflictInjector(options.injectConflicts, new Random(seed));
     this.log = new TransactionLog(this.settings.rememberedOutcomes, planted);
     this.desk = new ClientDesk(this.deskIo(), this.log, this.settings.waitLimitMs, planted, trace);
+    this.introductions = new Introductions({
+      welcome: () => this.welcome(),
+      nodes: () => knownNodes(options.nodes, this.volume.manifest, this.self()),
+      send: (link, message) => void this.effects.push({ kind: "toClient", link, message }),
+    });
     this.neighbours = new Neighbours(options.name, this.neighbourIo(), planted);
-    this.suspicion = new Suspicion(
-      this.settings.suspectAfterMs,
-      options.nodes.findIndex((node) => node.name === options.name),
-    );
+    const order = options.nodes.findIndex((node) => node.name === options.name);
+    this.life = new NodeLife(this.lifeIo(new Suspicion(this.settings.suspectAfterMs, order)));
   }
 
   // --- inputs -------------------------------------------------------------------------------
@@ -144,9 +144,8 @@ export class DatabaseNode {
 
   clientOpened(link: ClientLink, now: number): void {
     this.now = now;
-    this.clients.add(link);
+    this.introductions.opened(link);
     this.desk.linkOpened(link);
-    this.effects.push({ kind: "toClient", link, message: this.welcome() });
   }
 
   clientRequests(link: ClientLink, requests: readonly ClientRequest[], now: number): void {
@@ -156,7 +155,7 @@ export class DatabaseNode {
 
   clientClosed(link: ClientLink, now: number): void {
     this.now = now;
-    this.clients.delete(link);
+    this.introductions.closed(link);
     this.desk.linkClosed(link, now);
   }
 
@@ -169,11 +168,7 @@ export class DatabaseNode {
     this.neighbours.tick(now);
     const patience = this.neighbours.manifestPatienceMs(this.settings.manifestEveryMs);
     if (now - this.manifestReadAt >= patience) this.readManifest(now);
-    if (this.state.state !== "stopping" && this.options.role === "writer")
-      for (const stream of this.suspicion.check(this.neighbours.unfollowed(), this.neighbours.stream, now)) {
-        this.say("warn", "writer-suspected", { stream });
-        this.volume.recover(stream, now);
-      }
+    this.life.tick(now);
   }
 
   /** Ends a turn: everything that the inputs caused stands in `effects` afterwards. */
@@ -182,26 +177,22 @@ export class DatabaseNode {
     this.settle(now);
     this.volume.flush(this.engine.oldestReadPoint(), this.engine.applied, now);
     this.settle(now);
-    for (const [link, responses] of this.desk.takeAnswers())
-      this.effects.push({ kind: "toClient", link, message: { type: "responses", responses } });
+    const answers = this.desk.takeAnswers();
+    if (answers.length === 0) return;
+    const session = encodeSessionToken(this.engine.applied);
+    for (const [link, responses] of answers)
+      this.effects.push({ kind: "toClient", link, message: { type: "responses", session, responses } });
   }
 
   /** Clean stop: decides what is in flight, closes the own stream, then says `stopped`. */
   stop(now: number): void {
     this.now = now;
     this.settle(now);
-    const writing = this.state.state === "writing";
-    this.state = { state: "stopping" };
-    // A stream that is being closed takes nothing more.
-    this.engine.pause();
-    this.announce();
-    if (writing) this.volume.closeOwn(now);
-    else this.stopped();
+    this.life.stop(now);
   }
 
   get isReady(): boolean {
-    const { state } = this.state;
-    return (state === "writing" || state === "following") && this.neighbours.isClosed;
+    return this.life.isServing && this.neighbours.isClosed;
   }
 
   status(): Record<string, unknown> {
@@ -210,13 +201,13 @@ export class DatabaseNode {
       name,
       role,
       mode,
-      state: this.state.state,
+      state: this.life.state.state,
       ready: this.isReady,
       stream: this.neighbours.stream,
       durable: this.neighbours.durable,
       applied: Object.fromEntries(this.engine.applied.entries()),
       settledThrough: this.engine.applied.settledThrough,
-      clients: this.clients.size,
+      clients: this.introductions.size,
       waiting: this.desk.waiting,
       peers: this.neighbours.peers(),
       jumps: this.neighbours.jumps,
@@ -238,7 +229,7 @@ export class DatabaseNode {
       // Before the engine's: of an entry built while the stream was being lost the volume must not hear any more.
       drain(this.volume.effects, (effect) => this.onVolume(effect, now));
       this.neighbours.apply();
-      if (this.neighbours.isClosed && this.state.state !== "stopping") this.resume(now);
+      if (this.neighbours.isClosed && !this.life.isStopping) this.resume(now);
       this.desk.advance(now);
       drain(this.engine.effects, (effect) => this.onEngine(effect, now));
     } while (this.engine.effects.length > 0 || this.volume.effects.length > 0);
@@ -255,11 +246,13 @@ export class DatabaseNode {
 
   private onEngine(effect: EngineEffect, now: number): void {
     switch (effect.kind) {
-      case "submit":
+      case "submit": {
         this.volume.submit(effect.entry, now);
-        if (this.state.state === "writing" && this.conflicts.injects(effect.entry, this.state.exclusive))
+        const { state } = this.life;
+        if (state.state === "writing" && this.conflicts.injects(effect.entry, state.exclusive))
           this.volume.giveUp(effect.entry.lsn, NONE, now);
         return;
+      }
       case "reply":
         return this.desk.replied(effect.request, effect.result);
       case "load":
@@ -280,7 +273,7 @@ export class DatabaseNode {
         this.effects.push({ kind: "toServer", to: effect.to, message: effect.message });
         return;
       case "append":
-        return this.onAppend(effect.to, effect.feed, effect.message);
+        return this.onAppend(effect.to, effect.message);
       case "decided":
         if (effect.decision === "commit") this.neighbours.committed(effect.lsn);
         return this.engine.decided(effect.lsn, effect.decision, effect.cause, now);
@@ -300,16 +293,15 @@ export class DatabaseNode {
       case "manifestChecked":
         return this.neighbours.manifestChecked(effect.check, effect.unchanged);
       case "modeChanged":
-        // Refused: somebody was faster to open a stream. Its close is in a manifest to come.
-        return effect.changed ? this.openStream(now) : undefined;
+        return this.life.modeChanged(effect.changed, now);
       case "opened":
-        return this.onOpened(effect.stream, effect.exclusive, now);
+        return this.life.opened(effect.stream, effect.exclusive, now);
       case "openRefused":
-        return this.say("error", "stream-refused", { reason: effect.reason });
+        return this.life.openRefused(effect.reason);
       case "fenced":
-        return this.onFenced(effect.stream, now);
+        return this.life.fenced(effect.stream, now);
       case "closed":
-        return this.onClosed(effect.stream, now);
+        return this.life.closed(effect.stream, now);
       case "hold":
         return this.engine.holdPages(effect.pages, now);
       case "release":
@@ -319,8 +311,8 @@ export class DatabaseNode {
     }
   }
 
-  private onAppend(servers: readonly NodeName[], feed: boolean, message: Append): void {
-    const followers = feed ? this.neighbours.sent(message) : [];
+  private onAppend(servers: readonly NodeName[], message: Append): void {
+    const followers = this.neighbours.sent(message);
     this.effects.push({ kind: "append", servers, followers, message });
   }
 
@@ -330,78 +322,27 @@ export class DatabaseNode {
     this.manifestReadAt = now;
     for (const state of manifest.streams) if (state.state === "closed") this.engine.streamClosed(state.id);
     this.neighbours.learnManifest();
+    this.introductions.check(now);
     if (manifest.settledThrough > this.engine.applied.settledThrough)
       this.engine.settle(manifest.settledThrough);
-    if (this.state.state === "starting") this.begin(manifest, now);
-    else if (this.state.state === "switching") this.switchMode(manifest, now);
-    // Where that was refused, a writer may have gone meanwhile; nothing happens if it is under way.
-    else if (this.state.state === "opening") this.openStream(now);
-  }
-
-  /** The manifest is known: a writer opens its stream, a replica follows. */
-  private begin(manifest: Manifest, now: number): void {
-    if (this.options.role === "replica") {
-      this.state = { state: "following" };
-      this.announce();
-    } else if (manifest.mode === this.options.mode) this.openStream(now);
-    else {
-      this.state = { state: "switching" };
-      this.switchMode(manifest, now);
-    }
-  }
-
-  /** The volume was last used in another mode: it changes while no stream is open. Own old ones are closed here, others by their nodes or on suspicion. */
-  private switchMode(manifest: Manifest, now: number): void {
-    const open = openStreams(manifest);
-    if (manifest.mode === this.options.mode) this.openStream(now);
-    else if (open.length === 0) this.volume.changeMode(this.options.mode, now);
-    else
-      for (const stream of open) if (stream.node === this.options.name) this.volume.recover(stream.id, now);
-  }
-
-  private openStream(now: number): void {
-    this.state = { state: "opening" };
-    this.volume.openStream(now);
-  }
-
-  private onOpened(stream: StreamId, exclusive: boolean, now: number): void {
-    this.state = { state: "writing", stream, exclusive };
-    this.neighbours.opened(stream);
-    this.engine.open(stream, exclusive, FIRST_LSN, now);
-    this.announce();
-    this.say("info", "stream-opened", { stream, exclusive });
-  }
-
-  /** A recovery closed our stream: what was in flight is answered, and a new stream opened. */
-  private onFenced(stream: StreamId, now: number): void {
-    if (this.state.state !== "writing" || this.state.stream !== stream) return;
-    this.say("warn", "stream-fenced", { stream });
-    this.suspicion.fenced(now);
-    this.engine.closeStream(
-      new SixfoldError("fenced", `stream ${stream} of ${this.options.name} was closed by a recovery`),
-      now,
-    );
-    this.untold.clear();
-    this.neighbours.closed();
-    this.openStream(now);
-    this.announce();
-  }
-
-  private onClosed(stream: StreamId, now: number): void {
-    if (this.state.state === "stopping" && this.neighbours.stream === stream) {
-      this.engine.closeStream(new SixfoldError("unavailable", `${this.options.name} is stopping`), now);
-      this.stopped();
-    } else this.readManifest(now);
-  }
-
-  private stopped(): void {
-    this.state = { state: "stopped" };
-    this.effects.push({ kind: "stopped" });
+    this.life.learnManifest(manifest, now);
   }
 
   private readManifest(now: number): void {
     this.manifestReadAt = now;
     this.volume.refresh(now);
+  }
+
+  private lifeIo(suspicion: Suspicion): LifeIo {
+    const { options, engine, volume, neighbours } = this;
+    return {
+      ...{ options, engine, volume, neighbours, suspicion },
+      readManifest: (now) => this.readManifest(now),
+      forgetUntold: () => this.untold.clear(),
+      announce: () => this.announce(),
+      say: (level, event, fields) => this.say(level, event, fields),
+      stopped: () => void this.effects.push({ kind: "stopped" }),
+    };
   }
 
   private neighbourIo(): NeighbourIo {
@@ -475,10 +416,8 @@ export class DatabaseNode {
     return { type: "clientWelcome", node: name, role, az, mode, stream: this.neighbours.stream, nodes };
   }
 
-  /** Tells every client what has changed about this node. */
-  private announce(): void {
-    const message = this.welcome();
-    for (const link of this.clients) this.effects.push({ kind: "toClient", link, message });
+  private self(): { readonly name: string; readonly stream: number; readonly lagMs: number } {
+    return { name: this.options.name, stream: this.neighbours.stream, lagMs: 0 };
   }
 
   private say(
@@ -489,8 +428,6 @@ export class DatabaseNode {
     this.effects.push({ kind: "log", level, event, fields });
   }
 }
-
-const FIRST_LSN = lsn(1);
 
 /** What is added meanwhile has its turn, too. */
 function drain<Effect>(effects: Effect[], carryOut: (effect: Effect) => void): void {

@@ -18,11 +18,11 @@ import {
   type PageVersion,
   type Vote,
 } from "@sixfold/model";
-import type { PageChain } from "./page-chain.ts";
+import type { Change, PageChain } from "./page-chain.ts";
 import { pagesOf, type Counters, type PgState, type Turn } from "./pg-state.ts";
 import type { DecisionSource } from "./turn-steps.ts";
 import type { StreamLog, Taken } from "./stream-log.ts";
-import { doomedBy, overtakenBy, rootOf, voteOn } from "./votes.ts";
+import { doomedBy, overtakenBy, rootOf, voteOn, type Roots } from "./votes.ts";
 
 export class Decider {
   private readonly state: PgState;
@@ -225,7 +225,8 @@ export class Decider {
     for (const delta of taken.slice.deltas) {
       const { pages } = this.state;
       const chain = this.isRecovering ? pages.unread(delta.page) : pages.at(delta.page);
-      const joined = chain.commit({ taken, delta });
+      const change = { taken, delta };
+      const joined = chain.commit(change);
       if (joined > 0) turn.steps?.chained(this.state.pg, chain, joined);
       // In an exclusive stream's own run of decisions the base was decided before.
       const { base } = delta;
@@ -239,7 +240,7 @@ export class Decider {
         this.rejectRivals(chain, turn);
         if (chain.undecided.length > 0) this.state.dirty.add(chain);
       }
-      if (chain.detached.length > 0 && !chain.isUnread) this.noteFork(chain, turn);
+      if (chain.detached.size > 0) this.noteForks(chain, change, joined, turn);
     }
     for (const check of taken.slice.checks) this.markDirty(check.page);
   }
@@ -254,10 +255,12 @@ export class Decider {
   /** Undecided slices whose root is not the newest committed version any more can never commit. */
   private rejectRivals(chain: PageChain, turn: Turn): void {
     if (this.state.planted?.has("rivals-kept")) return;
+    const roots: Roots = new Map();
     for (const u of [...chain.undecided]) {
       if (u.taken.phase !== "pending") continue;
-      const root = rootOf(u.taken.log, chain, u.base);
+      const root = rootOf(u.taken.log, chain, u.base, roots);
       if (root === undefined) continue;
+      if (u.writes) roots.set(u.taken, root);
       const winner = overtakenBy(this.state, chain, u.taken.slice, root, u.writes);
       if (winner !== undefined && winner !== "hold")
         this.setVote(u.taken, { kind: "reject", page: chain.page, winner }, turn);
@@ -316,18 +319,21 @@ export class Decider {
   }
 
   /** Two committed versions on one base: a rule was broken somewhere (I3). Said, never served. */
-  private noteFork(chain: PageChain, turn: Turn): void {
-    for (const { delta, taken } of chain.detached) {
-      const index = chain.indexOf(delta.base);
-      if (index === undefined || index === chain.changes.length - 1) continue;
-      this.counters.forks += 1;
-      turn.say("error", "fork", {
-        pg: this.state.pg,
-        page: chain.page,
-        stream: taken.slice.stream,
-        lsn: taken.slice.lsn,
-      });
+  private noteForks(chain: PageChain, change: Change, joined: number, turn: Turn): void {
+    if (joined === 0) {
+      const index = chain.indexOf(change.delta.base);
+      if (index !== undefined && index < chain.changes.length - 1) this.noteFork(chain, change, turn);
     }
+    for (let i = chain.changes.length - joined; i < chain.changes.length; i++) {
+      const rival = chain.detached.on(chain.changes[i]!.delta.base);
+      if (rival !== undefined) this.noteFork(chain, rival, turn);
+    }
+  }
+
+  private noteFork(chain: PageChain, { taken }: Change, turn: Turn): void {
+    this.counters.forks += 1;
+    const { stream, lsn } = taken.slice;
+    turn.say("error", "fork", { pg: this.state.pg, page: chain.page, stream, lsn });
   }
 
   private contradiction(log: StreamLog, at: Lsn, before: Decision, turn: Turn): void {

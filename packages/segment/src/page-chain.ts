@@ -19,6 +19,7 @@ import {
   type PlantedBugs,
   type StreamId,
 } from "@sixfold/model";
+import { Detached, NO_CHANGES, type ReadonlyDetached } from "./detached.ts";
 import { decodeHead, decodePage, type StoredHead, type StoredPage } from "./page-image.ts";
 import type { MergedPages } from "./segment-api.ts";
 import type { Taken } from "./stream-log.ts";
@@ -44,13 +45,15 @@ export class PageChain {
   storedBase: PageVersion = NONE;
   /** Per stream, up to which LSN its deltas of this page are in the stored image. */
   merged: ReadonlyMap<StreamId, number> = new Map();
-  /** The store has not been asked for it: what is committed on it waits among the detached (recovery, which meets many pages). */
+  /** The store has not been asked for it: what is committed on it is `unread` (recovery, which meets many pages). */
   isUnread = true;
   /** The stored value fails its check. */
   isCorrupt = false;
   /** Oldest first. */
   changes: Change[] = [];
-  detached: Change[] = [];
+  /** Committed before the store was asked, in the order of the log. */
+  private unread: Change[] | undefined;
+  private aside: Detached | undefined;
   /** In order of arrival. */
   undecided: Undecided[] = [];
   /** What a store batch under way holds of it. */
@@ -58,6 +61,10 @@ export class PageChain {
 
   constructor(page: PageId) {
     this.page = page;
+  }
+
+  get detached(): ReadonlyDetached {
+    return this.aside ?? NO_CHANGES;
   }
 
   get head(): PageVersion {
@@ -97,7 +104,7 @@ export class PageChain {
   /** Puts a committed delta on the chain, or aside until its base is there. Returns the changes that joined. */
   commit(change: Change): number {
     if (this.isUnread) {
-      this.detached.push(change);
+      (this.unread ??= []).push(change);
       return 0;
     }
     if (this.isMerged(change.taken.slice)) {
@@ -105,19 +112,19 @@ export class PageChain {
       return 0;
     }
     if (!sameVersion(change.delta.base, this.head)) {
-      this.detached.push(change);
+      (this.aside ??= new Detached()).add(change);
       return 0;
     }
     this.changes.push(change);
-    return this.detached.length === 0 ? 1 : 1 + this.attach();
+    return 1 + this.attach();
   }
 
   /** What the store has of it; undefined if nothing. */
   read(stored: StoredHead | "corrupt" | undefined): void {
     this.isUnread = false;
     if (stored === "corrupt") this.isCorrupt = true;
-    else if (stored !== undefined) this.restore(stored);
-    else if (this.detached.length > 0) this.attach();
+    else if (stored !== undefined) return this.restore(stored);
+    if (this.unread !== undefined) this.place([]);
   }
 
   /** Takes in what others have merged or copied: the stored image is now `page`. */
@@ -128,11 +135,15 @@ export class PageChain {
     this.isCorrupt = false;
     const left = [...this.changes, ...this.detached];
     this.changes = [];
-    this.detached = [];
-    for (const change of left) {
-      if (this.isMerged(change.taken.slice)) change.taken.unmerged -= 1;
-      else this.detached.push(change);
-    }
+    this.aside = undefined;
+    this.place(left);
+  }
+
+  private place(left: readonly Change[]): void {
+    const unread = this.unread ?? [];
+    this.unread = undefined;
+    for (const change of left) this.commit(change);
+    for (const change of unread) this.commit(change);
     this.attach();
   }
 
@@ -147,28 +158,25 @@ export class PageChain {
   get isIdle(): boolean {
     return (
       this.changes.length === 0 &&
-      this.detached.length === 0 &&
+      this.aside === undefined &&
+      this.unread === undefined &&
       this.undecided.length === 0 &&
       this.storing === undefined &&
       !this.isCorrupt
     );
   }
 
-  /** In passes over what is detached, each taking in what fits in the order in which it stands. */
+  /** What is aside joins where its base has come. */
   private attach(): number {
-    const { detached } = this;
+    const { aside } = this;
     let joined = 0;
-    for (let again = true; again;) {
-      again = false;
-      let left = 0;
-      for (const change of detached)
-        if (sameVersion(change.delta.base, this.head)) {
-          this.changes.push(change);
-          joined += 1;
-          again = true;
-        } else detached[left++] = change;
-      detached.length = left;
+    if (aside === undefined) return joined;
+    for (let next = aside.on(this.head); next !== undefined; next = aside.on(this.head)) {
+      aside.remove(next);
+      this.changes.push(next);
+      joined += 1;
     }
+    if (aside.size === 0) this.aside = undefined;
     return joined;
   }
 }

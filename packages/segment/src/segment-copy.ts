@@ -214,8 +214,7 @@ export function answerMend(
 ): PulledPages | { readonly type: "damaged"; readonly damaged: PageId } | undefined {
   if (!holds(state, lost)) return undefined;
   const chain = state.pages.at(page);
-  const stored =
-    chain.detached.length > 0 ? undefined : imageOf(state, chain, chain.changes.length, pageBytes);
+  const stored = chain.detached.size > 0 ? undefined : imageOf(state, chain, chain.changes.length, pageBytes);
   if (stored === "corrupt") return { type: "damaged", damaged: page };
   if (stored === undefined) return undefined;
   const pages = [{ page, stored: encodePage(page, stored) }];

@@ -112,17 +112,28 @@ function isClaimed(log: StreamLog, base: PageVersion): boolean {
   return log.find(base.lsn)?.vote.kind === "accept";
 }
 
+/** Roots of what undecided slices do to one page; good until something is decided. */
+export type Roots = Map<Taken, PageVersion>;
+
 /**
  * The version at the foot of the own undecided deltas under `base`; undefined if one of them is not here.
- * A base of another stream is its own root.
+ * A base of another stream is its own root. O(own undecided deltas down to one in `known`).
  */
-export function rootOf(log: StreamLog, chain: PageChain, base: PageVersion): PageVersion | undefined {
+export function rootOf(
+  log: StreamLog,
+  chain: PageChain,
+  base: PageVersion,
+  known?: Roots,
+): PageVersion | undefined {
   let at = base;
   // What a copied image holds is committed, although its decision is yet to come.
   while (at.stream === log.stream && log.decisionOf(at.lsn) === undefined && !chain.isMerged(at)) {
-    const under = log.find(at.lsn)?.slice.deltas.find((d) => d.page === chain.page);
-    if (under === undefined) return undefined;
-    at = under.base;
+    const under = log.find(at.lsn);
+    const root = under === undefined ? undefined : known?.get(under);
+    if (root !== undefined) return root;
+    const delta = under?.slice.deltas.find((d) => d.page === chain.page);
+    if (delta === undefined) return undefined;
+    at = delta.base;
   }
   return at;
 }
@@ -143,7 +154,7 @@ export function overtakenBy(
   // A copied image may be further than the copy's positions: it holds what is judged, whose decision is yet to come (I2).
   if (chain.isMerged(judged)) return "hold";
   // A committed delta beyond a gap: what is judged may be beaten by it, or be in the gap, and so committed itself (I2).
-  if (sameVersion(root, chain.head)) return chain.detached.length === 0 ? undefined : "hold";
+  if (sameVersion(root, chain.head)) return chain.detached.size === 0 ? undefined : "hold";
   const index = chain.indexOf(root);
   if (index !== undefined) {
     const next = nameOf(chain.changes[index + 1]!.taken.slice);
@@ -151,7 +162,7 @@ export function overtakenBy(
     const isLaterOwn = next.stream === judged.stream && next.lsn > judged.lsn;
     return isLaterOwn && !writes && !b.planted?.has("own-change-overtakes-check") ? "hold" : next;
   }
-  if (chain.detached.some((c) => sameVersion(c.taken.slice, root))) return "hold";
+  if (chain.detached.has(root)) return "hold";
   if (isNone(root) || chain.isMerged(root) || wasReceived(b, root))
     return nameOf(chain.changes[0]?.taken.slice ?? chain.stored);
   return "hold";

@@ -1,6 +1,7 @@
 /** One or two segments that answer late or not at all: what gathers for them, who waits for them, and how they come back (I7, I10). */
 import { describe, expect, test } from "vitest";
 import { lsn, pageId, pgId, ReadPoint, streamId, type NodeName } from "@sixfold/model";
+import type { Append } from "@sixfold/wire";
 import type { ServerStanding } from "./segment-care.ts";
 import { at, delta, entry, openCluster, SERVERS, type TestCluster } from "./test-kit/test-cluster.ts";
 
@@ -68,6 +69,29 @@ describe.each(["single", "multi"] as const)("a segment that does not keep up, %s
     expect(c.nodes.get("w1")!.volume.durable).toBe(300);
     expect(waitingFor(c, C2)).toBe(gathered);
     expect(standing(c, C2).behindBytes).toBeGreaterThan(BOUND);
+  });
+
+  test("that was away gets with its slices the decisions it missed, from where it stands", () => {
+    const c = bounded(mode);
+    write(c, 1, 20);
+    c.run(3);
+    c.disconnect("w1", C2);
+    write(c, 21, 40, [C2]);
+    c.run(3);
+    c.reconnect("w1", C2);
+    let resent: Append | undefined;
+    for (let i = 0; i < 100 && resent === undefined; i++) {
+      const next = c.links
+        .get(`w1>${C2}`)
+        ?.find(({ message: m }) => m.type === "append" && m.slices.length > 0);
+      if (next?.message.type === "append") resent = next.message;
+      else c.step();
+    }
+    expect(resent?.slices[0]?.lsn).toBe(21);
+    expect(resent?.decisions.from).toBeLessThanOrEqual(20);
+    expect(resent?.decisions.through).toBe(40);
+    c.run(3);
+    expect(standing(c, C2)).toMatchObject({ behindBytes: 0 });
   });
 
   test("without the bound everything gathers for it", () => {

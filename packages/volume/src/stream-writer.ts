@@ -255,7 +255,7 @@ export class StreamWriter {
   private sendFrames(pg: PgProgress, now: number): void {
     const slices = pg.outgoing;
     pg.outgoing = [];
-    this.forFrames(slices, (part) => this.append(pg, this.care.admit(pg, part.at(-1)!.lsn), true, part, now));
+    this.forFrames(slices, (part) => this.append(pg, this.care.admit(pg, part.at(-1)!.lsn), part, now));
     // It may stand in the list of dirty PGs still; `sendDecisions` passes over it.
     pg.dirtySince = undefined;
   }
@@ -276,24 +276,12 @@ export class StreamWriter {
     send(from === 0 ? slices : slices.slice(from));
   }
 
-  private append(pg: PgProgress, mask: number, feed: boolean, slices: readonly Slice[], now: number): void {
-    this.out.effects.push({
-      kind: "append",
-      to: pg.names(mask),
-      feed,
-      message: {
-        type: "append",
-        pg: pg.pg,
-        stream: this.stream,
-        exclusive: this.exclusive,
-        decisions: this.decider.log.forPg(pg, this.fedThrough),
-        lowWater: this.context.lowWater,
-        builtOn: this.context.builtOn,
-        slices,
-      },
-    });
+  /** To those in `mask` and to the followers. */
+  private append(pg: PgProgress, mask: number, slices: readonly Slice[], now: number): void {
+    const decisions = this.decider.log.forPg(pg, this.fedThrough);
+    const message = { type: "append", pg: pg.pg, decisions, slices, ...this.context } as const;
+    this.out.effects.push({ kind: "append", to: pg.names(mask), message });
     pg.decisionsSentAt = now;
-    if (!feed) return; // a resend: one segment only
     pg.decidedSent = this.decider.log.through;
     pg.hasNewAborts = false;
   }
@@ -310,7 +298,7 @@ export class StreamWriter {
       else if (now - pg.dirtySince < this.patienceFor(pg, batchDue, now) && !mustFeed) dirty[left++] = pg;
       else {
         pg.dirtySince = undefined;
-        this.append(pg, pg.live, true, [], now);
+        this.append(pg, pg.live, [], now);
         this.fedThrough = log.through;
       }
     }
@@ -325,8 +313,8 @@ export class StreamWriter {
 
   private sendResends(now: number): void {
     for (const { pg, member } of this.care.resends) {
-      const bit = 1 << member;
-      if (!this.out.isUp(pg.members[member]!)) continue;
+      const server = pg.members[member]!;
+      if (!this.out.isUp(server)) continue;
       const slices: Slice[] = [];
       for (let i = pg.kept.indexAfter(pg.scl[member]! as Lsn); ; i++) {
         const sent = pg.kept.at(i);
@@ -334,7 +322,11 @@ export class StreamWriter {
         slices.push(sent.slice);
       }
       this.care.resent(pg, member, pg.lastSlice, now);
-      if (slices.length > 0) this.forFrames(slices, (part) => this.append(pg, bit, false, part, now));
+      if (slices.length === 0) continue;
+      const decisions = this.decider.log.forSegment(pg, member, this.fedThrough);
+      this.forFrames(slices, (part) =>
+        this.out.send(server, { type: "append", pg: pg.pg, decisions, slices: part, ...this.context }),
+      );
     }
     this.care.resends = [];
   }
@@ -412,8 +404,11 @@ export class StreamWriter {
     const { settings, decider } = this;
     // Followers know gaps by what a fed frame does not explain: an abort that no segment is owed is theirs to hear still.
     let floor: Lsn = minLsn(decider.log.through, this.fedThrough);
+    let kept: Lsn = floor;
     for (const pg of this.pgs.values()) {
       if (pg.lastDecided > pg.known && pg.known < floor) floor = pg.known;
+      const oldest = pg.kept.oldest();
+      if (oldest !== undefined && oldest.lsn <= kept) kept = lsn(oldest.lsn - 1);
       const owed = pg.lastDecided > pg.known || decider.untold.size > 0;
       if (owed && now - pg.decisionsSentAt >= settings.resendAfterMs) {
         pg.decidedSent = pg.known;
@@ -421,7 +416,7 @@ export class StreamWriter {
         decider.markDirty(pg, now);
       }
     }
-    decider.log.prune(floor);
+    decider.log.prune(floor, kept);
     if (this.fencedSince === undefined) this.care.tick(now);
     this.feedDurablePoint(now);
     decider.reconsider(now);

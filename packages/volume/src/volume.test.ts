@@ -119,8 +119,7 @@ describe("a shared volume", () => {
       const point = new ReadPoint(streamId(0));
       volume.flush(point, point, c.now);
       for (const e of volume.effects)
-        if (e.kind === "append" && e.feed && e.message.decisions.through === 2)
-          fed.push(e.message.decisions.aborts);
+        if (e.kind === "append" && e.message.decisions.through === 2) fed.push(e.message.decisions.aborts);
       c.drain("w1");
       c.run(1);
     }
