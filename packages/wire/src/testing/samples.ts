@@ -79,6 +79,7 @@ export const manifest: Manifest = {
   revision: 7,
   epoch: epoch(4),
   mode: "multi",
+  nextMode: "multi",
   geometry: { pageBytes: 8192, segmentBytes: 1 << 20 },
   servers: [{ name: nodeName("segment-a1"), az: "a", url: "ws://127.0.0.1:7420" }],
   nodes: [
