@@ -8,7 +8,11 @@ function world() {
   const applied = new ReadPoint(streamId(0));
   let question = 0;
   let checks = 0;
+  let now = 0;
   const reads = new ClusterReads({
+    get now() {
+      return now;
+    },
     askAll: () => new Map<StreamId, number>([[B, ++question]]),
     checkManifest: () => void checks++,
   });
@@ -18,6 +22,7 @@ function world() {
     applied,
     ran,
     begin: (name: string) => reads.begin(() => ran.push(name)),
+    passes: (ms: number) => void (now += ms),
     get question() {
       return question;
     },
@@ -40,6 +45,24 @@ describe("cluster reads", () => {
     w.applied.advance(B, lsn(7));
     w.reads.advance(w.applied);
     expect(w.ran).toEqual(["a"]);
+  });
+
+  test("a finished round has shown what was committed before it began; one in vain has shown nothing", () => {
+    const w = world();
+    w.passes(100);
+    w.begin("a");
+    w.passes(7);
+    expect(w.reads.freshAt).toBe(Number.NEGATIVE_INFINITY);
+    w.reads.durable(B, lsn(0), w.question);
+    w.reads.manifestChecked(false);
+    w.reads.advance(w.applied);
+    expect(w.reads.freshAt).toBe(Number.NEGATIVE_INFINITY);
+    w.reads.restart();
+    w.passes(5);
+    w.reads.durable(B, lsn(0), w.question);
+    w.reads.manifestChecked(true);
+    w.reads.advance(w.applied);
+    expect(w.reads.freshAt).toBe(107);
   });
 
   test("those that begin while a round is under way share the next one, not this one", () => {

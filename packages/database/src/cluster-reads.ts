@@ -5,11 +5,16 @@
  * if that is further) and, in parallel, three of six manifest seats whether a stream was opened or fenced meanwhile (a fenced writer must not serve
  * stale reads as fresh). All transactions that begin while a round is under way share the next
  * one, never the present one: it may have begun before their predecessors committed.
+ *
+ * A finished round stays worth something: whatever was committed before it began is shown from then on. So `freshAt` is what
+ * bounded staleness goes by (`maxLagMs`): a read that may miss what was committed less than so long ago needs no round of
+ * its own while the last one is younger.
  */
 import { NO_BUGS, type Lsn, type PlantedBugs, type ReadPoint, type StreamId } from "@sixfold/model";
 import { SharedRounds } from "./shared-rounds.ts";
 
 export interface ClusterRoundIo {
+  readonly now: number;
   /** Open foreign streams, each with the number of the question put to it; one without a feed gets a number that no answer has. */
   askAll(): ReadonlyMap<StreamId, number>;
   /** Asks the manifest's seats; answered through `manifestChecked`. */
@@ -17,6 +22,7 @@ export interface ClusterRoundIo {
 }
 
 interface Round {
+  readonly beganAt: number;
   readonly unanswered: Map<StreamId, number>;
   readonly targets: Map<StreamId, Lsn>;
   manifestChecked: boolean;
@@ -28,6 +34,8 @@ export class ClusterReads {
   private readonly io: ClusterRoundIo;
   private readonly planted: PlantedBugs;
   private readonly rounds: SharedRounds<Round, () => void>;
+  /** Everything that was committed anywhere before this moment is shown here. By this node's clock. */
+  freshAt = Number.NEGATIVE_INFINITY;
 
   constructor(io: ClusterRoundIo, planted: PlantedBugs = NO_BUGS) {
     this.io = io;
@@ -74,11 +82,13 @@ export class ClusterReads {
     const round = this.rounds.current;
     if (round === undefined || !round.manifestChecked || round.unanswered.size > 0) return;
     for (const [stream, target] of round.targets) if (applied.get(stream) < target) return;
+    this.freshAt = round.beganAt;
     this.rounds.finish((run) => run());
   }
 
   private startRound(): Round {
     const round = {
+      beganAt: this.io.now,
       unanswered: new Map(this.planted.has("cluster-read-asks-nobody") ? [] : this.io.askAll()),
       targets: new Map(),
       manifestChecked: this.planted.has("cluster-read-unchecked-manifest"),

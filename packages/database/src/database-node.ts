@@ -211,6 +211,7 @@ export class DatabaseNode {
       waiting: this.desk.waiting,
       peers: this.neighbours.peers(),
       jumps: this.neighbours.jumps,
+      lag: this.neighbours.lagStatus(),
       engine: this.engine.stats,
       pressure: this.engine.pressure,
       volume: this.volume.status(),
@@ -348,6 +349,9 @@ export class DatabaseNode {
   private neighbourIo(): NeighbourIo {
     const node = this;
     return {
+      get now() {
+        return node.now;
+      },
       get applied() {
         return node.engine.applied;
       },

@@ -78,6 +78,11 @@ export class FeedReceiver {
     return this.decidedThrough;
   }
 
+  /** How far the writer is known to have decided. */
+  get heard(): Lsn {
+    return this.announced > this.decidedThrough ? this.announced : this.decidedThrough;
+  }
+
   /** A decided position that this feed cannot reach by itself any more, or 0. Meaningful once the frames of a turn were taken. */
   get gapTo(): Lsn {
     return this.announced > this.decidedThrough ? this.announced : lsn(0);

@@ -27,6 +27,7 @@ const MANIFEST: Manifest = {
   revision: 1,
   epoch: epoch(1),
   mode: "multi",
+  nextMode: "multi",
   geometry: { pageBytes: 4096, segmentBytes: 64 * 4096 },
   servers: [],
   seats: [],
@@ -68,6 +69,7 @@ function node(name: NodeName) {
   const effects: NodeEffect[] = [];
   const none = (): never => expect.fail("nobody opens a snapshot");
   const neighbours = new Neighbours(name, {
+    now: 0,
     applied,
     manifest: MANIFEST,
     applyForeign: () => undefined,

@@ -13,6 +13,7 @@ import { ClusterSnapshots, type BeginAt, type SnapshotIo } from "./cluster-snaps
 import type { ForeignEntry } from "./feed-receiver.ts";
 import { FeedSender } from "./feed-sender.ts";
 import { ForeignStreams } from "./foreign-streams.ts";
+import { LagMeter, type LagStatus } from "./lag-meter.ts";
 import type { NodeEffect } from "./node-api.ts";
 import { SnapshotSequencer } from "./snapshot-sequencer.ts";
 import type { Unfollowed } from "./suspicion.ts";
@@ -21,6 +22,7 @@ const STALLED_READ_MS = 100;
 
 /** What the neighbours need of their node: its engine and its volume. */
 export interface NeighbourIo {
+  readonly now: number;
   readonly applied: ReadPoint;
   readonly manifest: Manifest | undefined;
   readonly applyForeign: (stream: StreamId, entry: ForeignEntry) => void;
@@ -43,6 +45,7 @@ export class Neighbours {
   private readonly clusterReads: ClusterReads;
   private readonly sequencer: SnapshotSequencer;
   private readonly snapshots: ClusterSnapshots;
+  private readonly lag: LagMeter;
   /** The last look at the manifest's seats: it stands for all before it. */
   private lastCheck = 0;
   /** The manifest and the own stream that the sequencer's present round goes by. */
@@ -68,7 +71,14 @@ export class Neighbours {
     };
     this.foreign = new ForeignStreams(applier, planted);
     const checkManifest = (): void => void (this.lastCheck = io.checkManifest());
-    this.clusterReads = new ClusterReads({ askAll: () => this.askAllDurable(), checkManifest }, planted);
+    const rounds = {
+      get now() {
+        return io.now;
+      },
+      askAll: () => this.askAllDurable(),
+      checkManifest,
+    };
+    this.clusterReads = new ClusterReads(rounds, planted);
     const { foreign, clusterReads } = this;
     const sequencing = {
       get applied() {
@@ -90,6 +100,13 @@ export class Neighbours {
       askSequencer: () => this.askSequencer(),
     };
     this.snapshots = new ClusterSnapshots(asking, planted);
+    this.lag = new LagMeter({
+      get applied() {
+        return io.applied;
+      },
+      feeds: () => foreign.feeds(),
+      askDurable: (peer) => this.askDurable(peer),
+    });
   }
 
   // --- this node's own stream ---------------------------------------------------------------------
@@ -157,6 +174,7 @@ export class Neighbours {
     else if (message.type === "durable") {
       this.foreign.durable(message.stream, message.durable, message.request);
       this.clusterReads.durable(message.stream, message.durable, message.request);
+      this.lag.durable(message.stream, message.durable, message.request, this.io.now);
     } else if (message.type === "snapshot") this.snapshots.answered(message.request, message.point);
     else return false;
     return true;
@@ -195,6 +213,20 @@ export class Neighbours {
     return this.foreign.stalled ? Math.min(STALLED_READ_MS, usualMs) : usualMs;
   }
 
+  /** How far what is shown here is behind the writers that are followed. */
+  lagStatus(): LagStatus | undefined {
+    return this.lag.status(this.io.now);
+  }
+
+  get lagMs(): number {
+    return this.lag.ms(this.io.now);
+  }
+
+  /** Everything that was committed anywhere before this moment is known to be shown here. */
+  get freshAt(): number {
+    return this.clusterReads.freshAt;
+  }
+
   get jumps(): number {
     return this.foreign.jumps;
   }
@@ -219,6 +251,7 @@ export class Neighbours {
   /** Shows what has become ready; lets cluster reads go on. */
   apply(): void {
     this.foreign.apply();
+    this.lag.advance(this.io.now);
     this.clusterReads.advance(this.io.applied);
     this.sequencer.advance();
     this.snapshots.advance();
@@ -226,6 +259,8 @@ export class Neighbours {
 
   tick(now: number): void {
     this.foreign.tick(now);
+    // A writer has its own stream to think of, and nobody reads there to spare it.
+    if (this.sender === undefined) this.lag.tick(now);
     this.clusterReads.tick();
     this.sequencer.tick();
     this.snapshots.tick(now);
@@ -264,6 +299,7 @@ export class Neighbours {
   private feedStarted(peer: NodeName, start: FeedStart): void {
     this.io.noteTails(start);
     this.foreign.feedStart(peer, start);
+    this.lag.restarted(start.stream);
     this.clusterReads.restart();
     const { manifest } = this.io;
     if (manifest === undefined || streamState(manifest, start.stream) === undefined) this.io.readManifest();

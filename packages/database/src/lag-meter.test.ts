@@ -1,0 +1,106 @@
+import { lsn, nodeName, ReadPoint, streamId, type Lsn } from "@sixfold/model";
+import { expect, test } from "vitest";
+import { LagMeter } from "./lag-meter.ts";
+
+const S = streamId(3);
+
+/** A node that follows one stream, with a meter on it. */
+function following() {
+  const applied = new ReadPoint(streamId(0));
+  const asked: number[] = [];
+  let heard = 0;
+  const meter = new LagMeter({
+    applied,
+    feeds: () => [{ stream: S, node: nodeName("writer-1"), heard: lsn(heard) }],
+    askDurable: () => asked.push(asked.length + 1),
+  });
+  return {
+    meter,
+    asked,
+    hears: (at: number) => void (heard = at),
+    /** The entry is shown now. */
+    shows: (at: number, now: number) => {
+      applied.advance(S, lsn(at));
+      meter.advance(now);
+    },
+    answers: (at: number, now: number) => {
+      meter.durable(S, lsn(at) as Lsn, asked.length, now);
+      meter.advance(now);
+    },
+    lag: (now: number) => meter.perStream(now).get(S)!,
+  };
+}
+
+test("a position that the writer names is shown so much later than it was named, as far as the round trip tells", () => {
+  const node = following();
+  node.meter.tick(1000);
+  node.answers(7, 1004); // named at about 1002
+  expect(node.lag(1005).ms).toBe(3);
+  node.shows(7, 1009);
+  expect(node.lag(1050)).toMatchObject({ ms: 7, entries: 0, p50Ms: 7, p99Ms: 7, maxMs: 7 });
+});
+
+test("a stream that rests has no lag, however long the way is", () => {
+  const node = following();
+  node.meter.tick(900);
+  node.shows(7, 950);
+  node.answers(7, 990);
+  node.meter.tick(1000);
+  node.answers(7, 1040);
+  expect(node.lag(1040)).toMatchObject({ ms: 0, entries: 0 });
+});
+
+test("what is shown while the answer is under way counts from the writer's word", () => {
+  const node = following();
+  node.meter.tick(1000);
+  node.shows(7, 1006);
+  node.answers(7, 1008);
+  expect(node.lag(1008).ms).toBe(2);
+});
+
+test("a writer that does not answer is seen to lag more and more, and so is a node that does not catch up", () => {
+  const node = following();
+  node.meter.tick(1000);
+  node.meter.tick(1200);
+  expect(node.asked).toHaveLength(1);
+  expect(node.lag(1500).ms).toBe(500);
+  expect(node.meter.ms(1500)).toBe(500);
+  node.answers(9, 1600);
+  expect(node.lag(2300).ms).toBe(1000);
+  node.shows(9, 2400);
+  expect(node.lag(2400).ms).toBe(1100);
+});
+
+test("entries are those decided, as far as they were heard of, and not shown", () => {
+  const node = following();
+  node.meter.tick(1000);
+  node.shows(7, 1000);
+  node.hears(12);
+  expect(node.lag(1000).entries).toBe(5);
+  node.answers(20, 1001);
+  expect(node.lag(1001).entries).toBe(13);
+  node.shows(20, 1002);
+  expect(node.lag(1002).entries).toBe(0);
+});
+
+test("a feed that begins anew is asked anew; one that ends is forgotten", () => {
+  const node = following();
+  node.meter.tick(1000);
+  node.meter.restarted(S);
+  node.meter.tick(1100);
+  expect(node.asked).toHaveLength(2);
+  node.meter.durable(S, lsn(7), 1, 1101); // the old link's answer after all
+  node.shows(7, 1102);
+  expect(node.lag(1110).ms).toBe(10);
+});
+
+test("percentiles are of the last samples", () => {
+  const node = following();
+  for (let i = 1; i <= 700; i++) {
+    const at = i * 100;
+    node.meter.tick(at);
+    node.answers(i, at);
+    node.shows(i, at + (i <= 100 ? 50 : i % 100 === 0 ? 9 : 1));
+  }
+  expect(node.lag(80_000)).toMatchObject({ p50Ms: 1, p99Ms: 1, maxMs: 9 });
+});
