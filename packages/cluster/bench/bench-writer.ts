@@ -365,6 +365,7 @@ export class BenchWriter {
       revision: 1,
       epoch: epoch(1),
       mode: "multi",
+      nextMode: "multi",
       geometry: { pageBytes: PAGE_BYTES, segmentBytes: this.pagesPerPg * PAGE_BYTES },
       servers: names.map((name) => ({ name, az: name.slice(8, 9), url: "ws://127.0.0.1:1" })),
       seats: names,

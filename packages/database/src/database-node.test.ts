@@ -32,6 +32,7 @@ class Seats {
     revision: 1,
     epoch: epoch(1),
     mode: "multi",
+    nextMode: "multi",
     geometry: GEOMETRY,
     servers: SERVERS,
     seats: SERVERS.map((s) => s.name),

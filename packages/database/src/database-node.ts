@@ -30,7 +30,7 @@ import { encodeSessionToken, type Append, type ClientRequest, type StorageMessag
 import { ClientDesk } from "./client-desk.ts";
 import { asWhole, type ForeignEntry } from "./feed-receiver.ts";
 import { nameWinner } from "./name-winner.ts";
-import { Introductions, knownNodes } from "./introductions.ts";
+import { Introductions, knownNodes, welcomeOf, type Self } from "./introductions.ts";
 import { ConflictInjector } from "./conflict-injector.ts";
 import { Neighbours, type NeighbourIo } from "./neighbours.ts";
 import { pageRead } from "./page-read.ts";
@@ -79,8 +79,8 @@ export class DatabaseNode {
     this.log = new TransactionLog(this.settings.rememberedOutcomes, planted);
     this.desk = new ClientDesk(this.deskIo(), this.log, this.settings.waitLimitMs, planted, trace);
     this.introductions = new Introductions({
-      welcome: () => this.welcome(),
-      nodes: () => knownNodes(options.nodes, this.volume.manifest, this.self()),
+      welcome: () => welcomeOf(options, this.self().stream),
+      nodes: () => knownNodes(options, this.volume.manifest, this.self()),
       send: (link, message) => void this.effects.push({ kind: "toClient", link, message }),
     });
     this.neighbours = new Neighbours(options.name, this.neighbourIo(), planted);
@@ -340,7 +340,7 @@ export class DatabaseNode {
       ...{ options, engine, volume, neighbours, suspicion },
       readManifest: (now) => this.readManifest(now),
       forgetUntold: () => this.untold.clear(),
-      announce: () => this.announce(),
+      announce: () => this.introductions.announce(this.now),
       say: (level, event, fields) => this.say(level, event, fields),
       stopped: () => void this.effects.push({ kind: "stopped" }),
     };
@@ -414,14 +414,11 @@ export class DatabaseNode {
     this.desk.outcomeFound(id, this.log.judge(id, found, ours));
   }
 
-  private welcome(): Extract<NodeEffect, { kind: "toClient" }>["message"] {
-    const { name, role, mode, nodes } = this.options;
-    const az = nodes.find((node) => node.name === name)?.az ?? "";
-    return { type: "clientWelcome", node: name, role, az, mode, stream: this.neighbours.stream, nodes };
-  }
-
-  private self(): { readonly name: string; readonly stream: number; readonly lagMs: number } {
-    return { name: this.options.name, stream: this.neighbours.stream, lagMs: 0 };
+  private self(): Self {
+    const { state } = this.state;
+    // A stream that is being closed takes nothing more.
+    const stream = state === "stopping" ? 0 : this.neighbours.stream;
+    return { stream, ready: state === "writing" || state === "following", lagMs: 0 };
   }
 
   private say(

@@ -37,6 +37,7 @@ function manifest(closed: ReadonlyMap<number, number> = new Map(), settledThroug
     revision: 1,
     epoch: epoch(1),
     mode: "multi",
+    nextMode: "multi",
     geometry,
     servers: [],
     seats: [],

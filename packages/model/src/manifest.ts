@@ -67,6 +67,8 @@ export interface Manifest {
   readonly revision: number;
   readonly epoch: Epoch;
   readonly mode: Mode;
+  /** The mode that is wanted: another one while a switch is under way. No stream is opened until then. */
+  readonly nextMode: Mode;
   readonly geometry: Geometry;
   /** All segment servers: those that keep segments, and spare ones. */
   readonly servers: readonly SegmentServerInfo[];

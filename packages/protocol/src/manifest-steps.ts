@@ -121,6 +121,7 @@ export function sameRevisionFault(a: Manifest, b: Manifest): string | undefined 
   const text = (m: Manifest): string =>
     JSON.stringify([
       m.mode,
+      m.nextMode,
       m.epoch,
       m.nextStream,
       m.settledThrough,

@@ -11,6 +11,7 @@ const manifest = (at: number, pgs: Manifest["pgs"], changes: Manifest["changes"]
     revision: at,
     epoch: epoch(at),
     mode: "multi",
+    nextMode: "multi",
     servers: [],
     nodes: [],
     seats: OLD,

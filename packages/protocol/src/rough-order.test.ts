@@ -56,6 +56,7 @@ const ruled = (revision: number): TraceEvent => ({
     revision,
     epoch: epoch(1),
     mode: "multi",
+    nextMode: "multi",
     geometry: { pageBytes: 8192, segmentBytes: 1 << 26 },
     servers: [],
     seats: [],

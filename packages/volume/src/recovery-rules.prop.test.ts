@@ -36,6 +36,7 @@ function manifest(outcomes: readonly Outcome[] = []): Manifest {
     revision: 1,
     epoch: epoch(1),
     mode: "multi",
+    nextMode: "multi",
     geometry: GEOMETRY,
     servers: SERVERS,
     seats: NAMES,

@@ -117,6 +117,7 @@ export const manifest: Codec<Manifest> = struct<Manifest>({
   revision: integer("a revision"),
   epoch,
   mode: word("mode", ["single", "multi"] as const),
+  nextMode: word("mode", ["single", "multi"] as const),
   geometry,
   servers: list(server, 3),
   nodes: list(node, 4),

@@ -109,6 +109,7 @@ describe("a trace event on its way to the supervisor", () => {
       revision: 7,
       epoch: epoch(1),
       mode: "multi",
+      nextMode: "multi",
       geometry: { pageBytes: 8192, segmentBytes: 1 << 26 },
       servers: [],
       seats: [],

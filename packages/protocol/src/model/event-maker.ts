@@ -89,6 +89,7 @@ export class EventMaker {
       revision,
       epoch: epoch(1),
       mode: "multi",
+      nextMode: "multi",
       geometry: GEOMETRY,
       servers: [],
       seats: [],

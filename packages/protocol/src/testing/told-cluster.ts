@@ -75,6 +75,7 @@ export class ToldCluster {
       revision: this.revision,
       epoch: epoch(1),
       mode: "multi",
+      nextMode: "multi",
       geometry: { pageBytes: 8192, segmentBytes: 1 << 20 },
       servers: [],
       seats: [],

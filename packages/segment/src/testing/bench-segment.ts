@@ -46,6 +46,7 @@ export const MANIFEST: Manifest = {
   revision: 1,
   epoch: epoch(1),
   mode: "multi",
+  nextMode: "multi",
   geometry: GEOMETRY,
   servers: [],
   seats: [],

@@ -37,6 +37,7 @@ export function firstManifest(servers: readonly SegmentServerInfo[], seats: read
     revision: 0,
     epoch: epoch(1),
     mode: "multi",
+    nextMode: "multi",
     geometry: GEOMETRY,
     servers,
     seats,
