@@ -11,14 +11,10 @@
  */
 import {
   assert,
-  checkGeometry,
-  epoch,
   NO_BUGS,
   openStreams,
   pgOf,
-  placeSegments,
   Random,
-  streamId,
   streamState,
   type Entry,
   type Lsn,
@@ -36,10 +32,12 @@ import {
 import type { Append, StorageMessage } from "@sixfold/wire";
 import { Closer } from "./closer.ts";
 import { Courtesy } from "./courtesy.ts";
+import { firstManifest } from "./first-manifest.ts";
 import { settleLostStream } from "./lost-stream.ts";
 import { ManifestCheck } from "./manifest-check.ts";
 import { ManifestRegister } from "./manifest-register.ts";
 import { MemberChanges } from "./member-changes.ts";
+import { NodeList } from "./node-list.ts";
 import { OwnStream } from "./own-stream.ts";
 import { Outbox } from "./outbox.ts";
 import { OutcomeFinder } from "./outcome-finder.ts";
@@ -67,6 +65,8 @@ export class Volume implements VolumeFace {
   private readonly check: ManifestCheck;
   private readonly closer: Closer;
   private readonly members: MemberChanges;
+  /** Who the database nodes are. */
+  readonly nodes: NodeList;
   private readonly reader: PageReader;
   private readonly finder: OutcomeFinder;
   private readonly readers: ReadersReport;
@@ -96,6 +96,7 @@ export class Volume implements VolumeFace {
       learn: (m, now) => this.learnManifest(m, now),
     });
     const { register } = this;
+    this.nodes = new NodeList(register);
     this.check = new ManifestCheck(out, register.firstSeats, settings.askAgainMs);
     const closer = (this.closer = new Closer({ out, settings, register, planted }));
     const isHeld = (m: Manifest, stream: StreamId, pg: PgId): boolean => closer.isHeld(m, stream, pg);
@@ -181,31 +182,10 @@ export class Volume implements VolumeFace {
   // Manifest
 
   create(initial: InitialManifest, now: number): void {
-    assert(checkGeometry(initial.geometry) === undefined, "the geometry was checked where it was asked for");
     const { servers, volume } = this.options;
-    const members = placeSegments(servers, new Map());
-    assert(members !== undefined, "a volume has two servers in each of three zones");
+    const first = firstManifest(volume, servers, initial);
     this.register.change(
-      (m) =>
-        m !== undefined
-          ? undefined
-          : {
-              volume,
-              revision: 0,
-              epoch: epoch(1),
-              mode: initial.mode,
-              geometry: initial.geometry,
-              servers,
-              nodes: initial.nodes ?? [],
-              seats: members,
-              nextSeats: [],
-              pgs: [members],
-              changes: [],
-              nextStream: streamId(1),
-              streams: [],
-              settledThrough: streamId(0),
-              outcomes: [],
-            },
+      (m) => (m === undefined ? first : undefined),
       ({ manifest }) => this.tellManifest(manifest),
       now,
     );

@@ -1,0 +1,48 @@
+/**
+ * The manifest's list of database nodes, changed by those whom it concerns (model/database-nodes.ts).
+ *
+ * Each change is a compare-and-set that knows its own work again: what was asked for may stand already, by a round that was thought lost.
+ */
+import {
+  nodeInfo,
+  nodeLimit,
+  isSameNode,
+  withNode,
+  withoutNode,
+  type LimitName,
+  type NodeInfo,
+  type NodeName,
+} from "@sixfold/model";
+import type { ManifestRegister } from "./manifest-register.ts";
+
+/** `listed`: the manifest names the node as it was asked for. Otherwise the limit that it would break; undefined: there is no volume yet. */
+export type JoinAnswer = { readonly listed: true } | { readonly limit: LimitName | undefined };
+
+export class NodeList {
+  private readonly register: ManifestRegister;
+
+  constructor(register: ManifestRegister) {
+    this.register = register;
+  }
+
+  join(node: NodeInfo, done: (answer: JoinAnswer, now: number) => void, now: number): void {
+    this.register.change(
+      (m) => (m === undefined ? undefined : withNode(m, node)),
+      ({ manifest }, at) => {
+        const listed = manifest === undefined ? undefined : nodeInfo(manifest, node.name);
+        if (listed !== undefined && isSameNode(listed, node)) return done({ listed: true }, at);
+        done({ limit: manifest === undefined ? undefined : nodeLimit(manifest.nodes, node) }, at);
+      },
+      now,
+    );
+  }
+
+  /** Strikes a node off, whether or not it was listed. */
+  leave(name: NodeName, done: (now: number) => void, now: number): void {
+    this.register.change(
+      (m) => (m === undefined ? undefined : withoutNode(m, name)),
+      (_, at) => done(at),
+      now,
+    );
+  }
+}
