@@ -1,4 +1,4 @@
-import { lsn, nodeName, ReadPoint, streamId, type Lsn } from "@sixfold/model";
+import { lsn, nodeName, ReadPoint, streamId } from "@sixfold/model";
 import { expect, test } from "vitest";
 import { LagMeter } from "./lag-meter.ts";
 
@@ -24,7 +24,7 @@ function following() {
       meter.advance(now);
     },
     answers: (at: number, now: number) => {
-      meter.durable(S, lsn(at) as Lsn, asked.length, now);
+      meter.durable(S, lsn(at), asked.length, now);
       meter.advance(now);
     },
     lag: (now: number) => meter.perStream(now).get(S)!,
