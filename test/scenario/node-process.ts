@@ -1,12 +1,19 @@
 /** One database node of the world: the production machine, its clients' links, and where its effects go. */
 import { DatabaseNode, type NodeEffect, type NodeOptions } from "@sixfold/database";
 import type { TraceEvent } from "@sixfold/model";
-import type { ClientRequest, ClientResponses, ClientWelcome, Message, StorageMessage } from "@sixfold/wire";
+import type {
+  ClientRequest,
+  ClientResponses,
+  ClientWelcome,
+  Message,
+  StorageMessage,
+  Topology,
+} from "@sixfold/wire";
 import type { Channel } from "./links.ts";
 
 export interface NodeIo {
   send(to: string, channel: Channel, message: Message): void;
-  toClient(message: ClientResponses | ClientWelcome): void;
+  toClient(message: ClientResponses | ClientWelcome | Topology): void;
   say(line: string): void;
   step(event: TraceEvent): void;
 }

@@ -14,6 +14,7 @@ import {
   type ClientResponses,
   type ClientResult,
   type ClientWelcome,
+  type Topology,
   type ErrorData,
   type TransactionOptions,
   type TransactionRef,
@@ -160,11 +161,12 @@ export class ScriptClient {
     this.ask({ op: "outcome", id }, `${this.node} outcome ${id}`, { on });
   }
 
-  receive(message: ClientResponses | ClientWelcome): void {
+  receive(message: ClientResponses | ClientWelcome | Topology): void {
     if (message.type === "clientWelcome") {
       this.stream = message.stream;
       return;
     }
+    if (message.type === "topology") return;
     for (const { request, result } of message.responses) {
       const pending = this.pending.get(request);
       if (pending === undefined) throw new Error(`${this.node} answered request ${request} twice or unasked`);
@@ -172,7 +174,7 @@ export class ScriptClient {
       const heard: Heard =
         result.op === "error" ? { kind: "error", error: result.error } : { kind: "done", result };
       if (pending.tx !== undefined) pending.tx.end = heard;
-      if (pending.tx !== undefined && "session" in result) pending.tx.session = result.session;
+      if (pending.tx !== undefined && result.op !== "error") pending.tx.session = message.session;
       pending.on?.(heard);
       this.heard(`= ${pending.what} ${showResult(result, pending.keys)}`);
     }

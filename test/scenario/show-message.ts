@@ -43,7 +43,7 @@ export const CATEGORIES: Readonly<Record<string, readonly Message["type"][]>> = 
   feeds: ["follow", "feedStart", "askDurable", "durable", "askSnapshot", "snapshot"],
   closing: ["close", "closed", "outcomes", "outcomesKnown"],
   log: ["append", "ack"],
-  clients: ["clientWelcome", "requests", "responses"],
+  clients: ["clientWelcome", "topology", "requests", "responses"],
 };
 
 export function showMessage(m: Message): string {
@@ -140,6 +140,8 @@ function showRare(m: Extract<Message, { type: Rare }>): string {
       return `snapshot ${m.point.toString()}`;
     case "clientWelcome":
       return `welcome ${m.node} ${m.role} ${m.mode} stream ${m.stream}`;
+    case "topology":
+      return `topology ${m.nodes.map((n) => `${n.name}${n.stream === 0 ? "" : ` stream ${n.stream}`}`).join(", ")}`;
     default:
       return m.type;
   }

@@ -3,6 +3,13 @@ import { SixfoldError, type ErrorDetails } from "@sixfold/model";
 import { decodeKey, type ClientRequestBody, type ClientResult, type ErrorData } from "@sixfold/wire";
 import type { Interruption } from "./interruption.ts";
 import type { NodeConnection, Waiter } from "./node-connection.ts";
+import type { Began, SessionFlow } from "./session-flow.ts";
+
+/** Whose session an answer belongs to, and how that began. */
+export interface Seeing {
+  readonly session: SessionFlow;
+  readonly began: Began;
+}
 
 /** What answers a request. */
 export type Answer<Op> = Op extends "createTable" | "dropTable"
@@ -12,25 +19,30 @@ export type Answer<Op> = Op extends "createTable" | "dropTable"
 class Ask<Op> implements Waiter {
   readonly deadlineMs: number;
   private readonly op: Op;
+  private readonly seeing: Seeing | undefined;
   private readonly resolve: (result: Answer<Op>) => void;
   private readonly reject: (error: unknown) => void;
 
   constructor(
     op: Op,
+    seeing: Seeing | undefined,
     deadlineMs: number,
     resolve: (result: Answer<Op>) => void,
     reject: (error: unknown) => void,
   ) {
     this.op = op;
+    this.seeing = seeing;
     this.deadlineMs = deadlineMs;
     this.resolve = resolve;
     this.reject = reject;
   }
 
-  answered(result: ClientResult): void {
+  answered(result: ClientResult, session: Uint8Array): void {
     if (result.op === "error") this.reject(toError(result.error));
-    else if (result.op === (this.op as string)) this.resolve(result as Answer<Op>);
-    else this.reject(wrongAnswer(result));
+    else if (result.op === (this.op as string)) {
+      this.seeing?.session.include(this.seeing.began, session);
+      this.resolve(result as Answer<Op>);
+    } else this.reject(wrongAnswer(result));
   }
 
   failed(interruption: Interruption): void {
@@ -38,15 +50,16 @@ class Ask<Op> implements Waiter {
   }
 }
 
-/** Rejects with the node's `SixfoldError`, or with an `Interruption`. */
+/** Rejects with the node's `SixfoldError`, or with an `Interruption`. `seeing`: the session that the answer is part of. */
 export function ask<B extends ClientRequestBody>(
   node: NodeConnection,
   body: B,
   deadlineMs: number,
+  seeing: Seeing | undefined,
   bytes = 0,
 ): Promise<Answer<B["op"]>> {
   return new Promise((resolve, reject) => {
-    node.send(body, new Ask<B["op"]>(body.op, deadlineMs, resolve, reject), bytes);
+    node.send(body, new Ask<B["op"]>(body.op, seeing, deadlineMs, resolve, reject), bytes);
   });
 }
 

@@ -41,7 +41,7 @@ export class ClientDatabase<P extends object = AnyProcedures>
     const node = name === undefined ? pool.pick("any") : pool.named(name);
     if (node === undefined) throw new SixfoldError("unavailable", `not connected to ${name ?? "any node"}`);
     try {
-      return (await ask(node, { op: "status" }, deadlineMs)).status;
+      return (await ask(node, { op: "status" }, deadlineMs, undefined)).status;
     } catch (error) {
       if (!(error instanceof Interruption)) throw error;
       throw new SixfoldError(error.kind === "late" ? "timeout" : "connection-lost", error.message, {

@@ -3,24 +3,17 @@
  * is known to have had no effect, or in `outcome-unknown`. Never sends the same thing twice.
  */
 import { SixfoldError, type TransactionId } from "@sixfold/model";
-import type { ClientRequestBody, TransactionOptions } from "@sixfold/wire";
-import { ask, type Answer } from "./ask.ts";
+import type { ClientRequestBody } from "@sixfold/wire";
+import { ask, type Answer, type Seeing } from "./ask.ts";
 import type { ClientCore } from "./client-core.ts";
 import { findOutcome, outcomeUnknown } from "./find-outcome.ts";
 import { Interruption } from "./interruption.ts";
-import type { NodeConnection } from "./node-connection.ts";
-import type { SessionFlow } from "./session-flow.ts";
 
 type Deciding = Extract<ClientRequestBody, { op: "commit" | "call" | "createTable" | "dropTable" }>;
 
-export interface Submission {
+export interface Submission extends Seeing {
   readonly core: ClientCore;
-  readonly session: SessionFlow;
-  readonly node: NodeConnection;
   readonly deadlineMs: number;
-  /** How the transaction began, and the session's losses known then. */
-  readonly options: TransactionOptions;
-  readonly losses: number;
 }
 
 /** The answer, or undefined if it was lost but the transaction is known to be committed. */
@@ -31,9 +24,7 @@ export async function submit<B extends Deciding>(
 ): Promise<Answer<B["op"]> | undefined> {
   const { id } = body.tx;
   try {
-    const answer = await ask(to.node, body, to.deadlineMs, bytes);
-    to.session.include(to.node, (answer as { readonly session: Uint8Array }).session, to.options, to.losses);
-    return answer;
+    return await ask(to.began.node, body, to.deadlineMs, to, bytes);
   } catch (error) {
     if (!inDoubt(error)) throw error instanceof Interruption ? notSent(error, id) : withId(to, error, id);
     if (to.core.runsUnknownAgain) throw lostAndAborted(error, id);
@@ -70,7 +61,7 @@ function lostAndAborted(cause: unknown, id: TransactionId): SixfoldError {
 /** Errors of a transaction name it. A node that takes no writes is not asked again. */
 function withId(to: Submission, error: unknown, id: TransactionId): unknown {
   if (!(error instanceof SixfoldError)) return error;
-  if (error.code === "not-a-writer") to.core.pool.refusedWrite(to.node);
+  if (error.code === "not-a-writer") to.core.pool.refusedWrite(to.began.node);
   if (error.details.transaction !== undefined) return error;
   const { code, message, retryable, outcome, details } = error;
   return new SixfoldError(code, message, {

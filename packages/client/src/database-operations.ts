@@ -8,11 +8,10 @@ import {
   encodeKey,
   encodeValue,
   type Key,
-  type TransactionOptions as BeginOptions,
   type TransactionRef,
   type Write,
 } from "@sixfold/wire";
-import { ask } from "./ask.ts";
+import { ask, type Seeing } from "./ask.ts";
 import { freshId, type ClientCore } from "./client-core.ts";
 import { submit, type Submission } from "./commit.ts";
 import { Interruption } from "./interruption.ts";
@@ -57,11 +56,10 @@ export class DatabaseOperations<P extends object = AnyProcedures> implements Ope
   }
 
   listTables(): Promise<readonly string[]> {
-    return this.exchange(
-      "any",
-      undefined,
-      async (node, deadlineMs) => (await ask(node, { op: "listTables" }, deadlineMs)).tables,
-    );
+    return this.exchange("any", undefined, async (node, deadlineMs) => {
+      const seeing = this.seeing(node, {});
+      return (await ask(node, { op: "listTables", alone: seeing.began.options }, deadlineMs, seeing)).tables;
+    });
   }
 
   async get<T>(table: string, key: Key, options: ReadOptions = {}): Promise<T | undefined> {
@@ -105,10 +103,10 @@ export class DatabaseOperations<P extends object = AnyProcedures> implements Ope
     const hint = this.core.affinity?.(procedure, hintKey(args));
     const answer = await retrying(this.core, this.callPolicy, async (deadlineMs) => {
       const to = await this.submission(hint, deadlineMs);
-      const id = freshId(this.core, to.node);
+      const id = freshId(this.core, to.began.node);
       const result = await submit(
         to,
-        { op: "call", tx: { id, begin: to.options }, procedure, args: encoded },
+        { op: "call", tx: { id, begin: to.began.options }, procedure, args: encoded },
         encoded.length,
       );
       if (result !== undefined) return result;
@@ -128,14 +126,14 @@ export class DatabaseOperations<P extends object = AnyProcedures> implements Ope
     return this.exchange(
       "any",
       undefined,
-      async (node, deadlineMs) => (await ask(node, { op: "outcome", id }, deadlineMs)).outcome,
+      async (node, deadlineMs) => (await ask(node, { op: "outcome", id }, deadlineMs, undefined)).outcome,
     );
   }
 
   private async changeTables(op: "createTable" | "dropTable", table: string): Promise<boolean> {
     return retrying(this.core, this.defaults.policy, async (deadlineMs) => {
       const to = await this.submission(undefined, deadlineMs);
-      const tx: TransactionRef = { id: freshId(this.core, to.node), begin: to.options };
+      const tx: TransactionRef = { id: freshId(this.core, to.began.node), begin: to.began.options };
       // Lost but committed: it changed something. One that did not is called aborted, and is asked for again.
       return (await submit(to, { op, tx, table }, table.length))?.changed ?? true;
     });
@@ -145,7 +143,7 @@ export class DatabaseOperations<P extends object = AnyProcedures> implements Ope
     const hint = this.core.affinity?.(write.table, key);
     return retrying(this.core, this.defaults.policy, async (deadlineMs) => {
       const to = await this.submission(hint, deadlineMs);
-      const tx: TransactionRef = { id: freshId(this.core, to.node), begin: to.options };
+      const tx: TransactionRef = { id: freshId(this.core, to.began.node), begin: to.began.options };
       await submit(to, { op: "commit", tx, writes: [write] }, write.key.length + (write.value?.length ?? 0));
     });
   }
@@ -153,8 +151,7 @@ export class DatabaseOperations<P extends object = AnyProcedures> implements Ope
   /** A writer, and how a transaction begins there. */
   private async submission(hint: string | number | undefined, deadlineMs: number): Promise<Submission> {
     const node = this.core.pool.pick("writer", hint) ?? (await this.waitFor("writer", hint, deadlineMs));
-    const options = this.flow.options(node, "snapshot", "session");
-    return { core: this.core, session: this.flow, node, deadlineMs, options, losses: this.flow.lossesKnown };
+    return { core: this.core, deadlineMs, ...this.seeing(node, {}) };
   }
 
   /** Something without effect: asked again elsewhere when its node is lost. */
@@ -200,7 +197,8 @@ export class DatabaseOperations<P extends object = AnyProcedures> implements Ope
     options: ReadOptions,
   ): Promise<T | undefined> {
     return new Promise((resolve, reject) => {
-      const alone = this.readOptions(node, options);
+      const seeing = this.seeing(node, options);
+      const alone = seeing.began.options;
       const wait = { resolve: resolve as (value: unknown) => void, reject };
       if (
         this.batch?.takes(node, table, false) === true &&
@@ -211,14 +209,16 @@ export class DatabaseOperations<P extends object = AnyProcedures> implements Ope
         return this.batch.add(key, wait);
       }
       const body = { op: "get" as const, alone, table, keys: [], forUpdate: false };
-      this.batch = new ReadBatch(node, body, deadlineMs, undefined);
+      this.batch = new ReadBatch(body, seeing, deadlineMs, undefined);
       this.batch.add(key, wait);
       node.send(body, this.batch);
     });
   }
 
-  private readOptions(node: NodeConnection, options: ReadOptions): BeginOptions {
-    return this.flow.options(node, "snapshot", options.consistency ?? "session");
+  /** How something by itself begins at `node`, in this session. */
+  private seeing(node: NodeConnection, options: ReadOptions): Seeing {
+    const begin = this.flow.options(node, "snapshot", options.consistency ?? "session");
+    return { session: this.flow, began: { node, options: begin, losses: this.flow.lossesKnown } };
   }
 
   private async *shortScan<T>(
@@ -229,13 +229,11 @@ export class DatabaseOperations<P extends object = AnyProcedures> implements Ope
     const { range, limit, reverse } = plan;
     if (limit === 0) return;
     const hint = this.core.affinity?.(table, options.gte ?? options.gt ?? options.lte ?? options.lt);
-    const page = await this.exchange(hint === undefined ? "any" : "writer", hint, (node, deadlineMs) =>
-      ask(
-        node,
-        { op: "scan", alone: this.readOptions(node, options), table, ...range, limit, reverse },
-        deadlineMs,
-      ),
-    );
+    const page = await this.exchange(hint === undefined ? "any" : "writer", hint, (node, deadlineMs) => {
+      const seeing = this.seeing(node, options);
+      const alone = seeing.began.options;
+      return ask(node, { op: "scan", alone, table, ...range, limit, reverse }, deadlineMs, seeing);
+    });
     // Long rows: the node gave fewer than were asked for.
     if (page.more && page.rows.length < limit) yield* this.longScan<T>(table, options);
     else

@@ -29,6 +29,7 @@ export async function findOutcome(
           node,
           { op: "outcome", id },
           Math.min(deadlineMs, core.clock.nowMs() + ASK_MS),
+          undefined,
         );
         if (outcome !== "unknown") return outcome;
       }

@@ -23,6 +23,8 @@ import {
   type ClientResponses,
   type ClientResult,
   type ClientWelcome,
+  type Topology,
+  type TopologyNode,
 } from "@sixfold/wire";
 import type { ClientPorts } from "./client-ports.ts";
 import { Interruption } from "./interruption.ts";
@@ -33,7 +35,8 @@ const FRAME_BYTES_SOFT = LIMITS.frameBytes / 4;
 /** Who waits for an answer. Exactly one of the two is called. */
 export interface Waiter {
   readonly deadlineMs: number;
-  answered(result: ClientResult): void;
+  /** `session`: the node's token; it includes what the answer shows. */
+  answered(result: ClientResult, session: Uint8Array): void;
   failed(interruption: Interruption): void;
 }
 
@@ -83,6 +86,7 @@ export class NodeConnection implements LinkHandlers, Beating {
   private volumeTag = 0;
   private said: ClientWelcome | undefined;
   private goodbye: Ending | undefined;
+  private told: readonly TopologyNode[] = [];
 
   constructor(ports: ClientPorts, url: string, introduction: Introduction, events: ConnectionEvents) {
     this.ports = ports;
@@ -104,6 +108,11 @@ export class NodeConnection implements LinkHandlers, Beating {
   get welcome(): ClientWelcome {
     if (this.said === undefined) throw new Error("the node has not said who it is");
     return this.said;
+  }
+
+  /** The database nodes as this one knows them. */
+  get nodes(): readonly TopologyNode[] {
+    return this.told;
   }
 
   /** Sends a request in this turn's frame. `bytes` is about its size. A connection that is down fails it at once. */
@@ -170,6 +179,7 @@ export class NodeConnection implements LinkHandlers, Beating {
       const message = decodeFrame(frame, this.volumeTag);
       if (message.type === "responses") this.handOut(message);
       else if (message.type === "clientWelcome") this.greeted(message, frame);
+      else if (message.type === "topology") this.toldOfNodes(message);
       else if (message.type === "goodbye") this.goodbye = { code: message.code, reason: message.reason };
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
@@ -183,12 +193,19 @@ export class NodeConnection implements LinkHandlers, Beating {
   }
 
   private handOut(message: ClientResponses): void {
+    // A view on the frame would keep the frame.
+    const session = message.session.slice();
     for (const { request, result } of message.responses) {
       const waiter = this.pending.get(request);
       if (waiter === undefined) continue;
       this.pending.delete(request);
-      waiter.answered(result);
+      waiter.answered(result, session);
     }
+  }
+
+  private toldOfNodes({ nodes }: Topology): void {
+    this.told = nodes;
+    if (this.state === "up") this.events.changed(this);
   }
 
   private greeted(welcome: ClientWelcome, frame: Uint8Array): void {

@@ -4,7 +4,7 @@
  */
 import { SixfoldError } from "@sixfold/model";
 import { decodeValue, type ClientRequestBody, type ClientResult } from "@sixfold/wire";
-import { toError, wrongAnswer } from "./ask.ts";
+import { toError, wrongAnswer, type Seeing } from "./ask.ts";
 import type { Interruption } from "./interruption.ts";
 import type { NodeConnection, Waiter } from "./node-connection.ts";
 
@@ -28,11 +28,14 @@ export class ReadBatch implements Waiter {
   readonly body: OpenGetBody;
   private readonly node: NodeConnection;
   private readonly turn: number;
+  private readonly seeing: Seeing;
   private readonly owner: ReadOwner | undefined;
   private readonly waits: ReadWait[] = [];
 
-  constructor(node: NodeConnection, body: OpenGetBody, deadlineMs: number, owner: ReadOwner | undefined) {
+  constructor(body: OpenGetBody, seeing: Seeing, deadlineMs: number, owner: ReadOwner | undefined) {
+    const { node } = seeing.began;
     this.node = node;
+    this.seeing = seeing;
     this.body = body;
     this.turn = node.turn;
     this.deadlineMs = deadlineMs;
@@ -54,10 +57,11 @@ export class ReadBatch implements Waiter {
     this.waits.push(wait);
   }
 
-  answered(result: ClientResult): void {
+  answered(result: ClientResult, session: Uint8Array): void {
     if (result.op === "error") return this.reject(toError(result.error));
     if (result.op !== "get" || result.values.length !== this.waits.length)
       return this.reject(wrongAnswer(result));
+    this.seeing.session.include(this.seeing.began, session);
     this.owner?.readsEnded(this.waits.length, undefined);
     for (let i = 0; i < this.waits.length; i++) settle(this.waits[i]!, result.values[i]);
   }

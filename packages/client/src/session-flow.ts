@@ -1,13 +1,22 @@
 /**
  * A session: what its next transaction must see at least, wherever it runs (DESIGN section 8).
  *
- * Every commit answers with a token: the read point of its node, which includes the commit. What a node showed
- * once it shows for as long as the connection lasts, so a token need only be sent to *other* nodes: a client that stays with one
- * writer sends none. Tokens of several nodes are joined component by component.
+ * Every frame of answers brings a token: the read point of its node, which includes what the answers showed and committed. So
+ * a session reads its own writes, and never less than it has read before. What a node showed once it shows for as long as the
+ * connection lasts, so a token need only be sent to *other* nodes: a client that stays with one writer sends none. Tokens of
+ * several nodes are joined component by component.
  */
 import { leastUpperBound, ReadPoint, type Consistency, type Isolation, type StreamId } from "@sixfold/model";
 import { decodeSessionToken, encodeSessionToken, type TransactionOptions } from "@sixfold/wire";
 import type { NodeConnection } from "./node-connection.ts";
+
+/** How a transaction, or a read by itself, began. */
+export interface Began {
+  readonly node: NodeConnection;
+  readonly options: TransactionOptions;
+  /** The session's losses known then. */
+  readonly losses: number;
+}
 
 const NOTHING = new ReadPoint(0 as StreamId);
 
@@ -27,18 +36,18 @@ export class SessionFlow {
     if (token !== undefined && token.length > 0) this.others = decodeSessionToken(token);
   }
 
-  /** The answer of `node` to a commit that began with `options` when `losses` were known. */
-  include(node: NodeConnection, token: Uint8Array, options: TransactionOptions, losses: number): void {
+  /** An answer came with this token. */
+  include({ node, options, losses }: Began, token: Uint8Array): void {
     if (options.consistency === "cluster") this.made = Math.max(this.made, losses);
-    if (token.length === 0) return;
+    if (token.length === 0 || token === this.latestToken) return;
+    if (node === this.latest && isSame(token, this.latestToken)) return;
     this.wholeToken = undefined;
-    if (node !== this.latest && this.latestToken !== undefined) {
+    if (node !== this.latest && this.latestToken !== undefined && !isSame(token, this.latestToken)) {
       this.others = leastUpperBound(this.others ?? NOTHING, decodeSessionToken(this.latestToken));
       this.othersToken = undefined;
     }
     this.latest = node;
-    // A view on the frame would keep the frame.
-    this.latestToken = token.slice();
+    this.latestToken = token;
   }
 
   /** A commit is known of, but not where it shows: until a token includes it, transactions ask the whole cluster. */
@@ -75,4 +84,10 @@ export class SessionFlow {
       leastUpperBound(this.others, decodeSessionToken(this.latestToken)),
     ));
   }
+}
+
+function isSame(a: Uint8Array, b: Uint8Array | undefined): boolean {
+  if (a.length !== b?.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }

@@ -7,20 +7,12 @@
  * the commit. An attempt that failed once stays failed, whatever its callback makes of the error: it could not commit what it did not see.
  */
 import { SixfoldError, type Isolation, type Consistency, type TransactionId } from "@sixfold/model";
-import {
-  decodeValue,
-  encodeKey,
-  encodeValue,
-  type Key,
-  type TransactionOptions as BeginOptions,
-  type TransactionRef,
-} from "@sixfold/wire";
-import { ask } from "./ask.ts";
+import { decodeValue, encodeKey, encodeValue, type Key, type TransactionRef } from "@sixfold/wire";
+import { ask, type Seeing } from "./ask.ts";
 import { freshId, type ClientCore } from "./client-core.ts";
 import { submit } from "./commit.ts";
 import { Interruption } from "./interruption.ts";
 import { mergeScan, planScan, type Page, type Range, type ScanPlan } from "./merge-scan.ts";
-import type { NodeConnection } from "./node-connection.ts";
 import type { Row, Tx } from "./options.ts";
 import { ReadBatch, type ReadOwner } from "./read-batch.ts";
 import type { ScanOptions } from "./scan-options.ts";
@@ -37,12 +29,8 @@ export interface TransactionTerms {
 }
 
 /** Where the transaction runs, from its first request on. */
-interface Place {
-  readonly node: NodeConnection;
+interface Place extends Seeing {
   readonly id: TransactionId;
-  readonly options: BeginOptions;
-  /** Losses of the session known when it began. */
-  readonly losses: number;
   readonly ref: TransactionRef;
 }
 
@@ -136,16 +124,10 @@ export class Transaction implements Tx, ReadOwner {
     // A snapshot that wrote nothing was consistent from its beginning; what a serializable one read must be checked.
     const mustCommit = !this.writes.isEmpty || (this.begun && this.terms.isolation === "serializable");
     if (!mustCommit) return this.rollback();
-    const { node, options, losses } = this.settle(undefined, undefined);
+    const { began } = this.settle(undefined, undefined);
     this.state = "ended";
-    const to = {
-      core: this.core,
-      session: this.session,
-      node,
-      deadlineMs: this.terms.deadlineMs,
-      options,
-      losses,
-    };
+    const { core, session, terms } = this;
+    const to = { core, session, began, deadlineMs: terms.deadlineMs };
     await submit(to, { op: "commit", tx: this.ref(), writes: this.writes.writes() }, this.writes.bytes);
   }
 
@@ -153,8 +135,8 @@ export class Transaction implements Tx, ReadOwner {
   rollback(): void {
     if (this.state === "ended") return;
     this.state = "ended";
-    if (this.begun && this.place?.node.state === "up")
-      this.place.node.send({ op: "rollback", tx: { id: this.place.id } }, undefined);
+    if (this.begun && this.place?.began.node.state === "up")
+      this.place.began.node.send({ op: "rollback", tx: { id: this.place.id } }, undefined);
   }
 
   /** Gives what is asked for from now on until `deadlineMs`. */
@@ -175,10 +157,11 @@ export class Transaction implements Tx, ReadOwner {
     resolve: (value: unknown) => void,
     reject: (error: unknown) => void,
   ): void {
-    const { node } = this.settle(table, key);
+    const place = this.settle(table, key);
+    const { node } = place.began;
     if (this.batch?.takes(node, table, forUpdate) !== true) {
       const body = { op: "get" as const, tx: this.ref(), table, keys: [], forUpdate };
-      this.batch = new ReadBatch(node, body, this.terms.deadlineMs, this);
+      this.batch = new ReadBatch(body, place, this.terms.deadlineMs, this);
       this.batch.add(bytes, { resolve, reject: (error) => reject(this.translated(error)) });
       this.readsInFlight += 1;
       node.send(body, this.batch);
@@ -190,15 +173,16 @@ export class Transaction implements Tx, ReadOwner {
 
   private async page(table: string, hintKey: Key | undefined, plan: ScanPlan): Promise<Page> {
     this.checkUsable();
-    const { node } = this.settle(table, hintKey);
+    const place = this.settle(table, hintKey);
     this.readsInFlight += 1;
     let error: SixfoldError | Interruption | undefined;
     try {
       const { range, limit, reverse } = plan;
       return await ask(
-        node,
+        place.began.node,
         { op: "scan", tx: this.ref(), table, ...range, limit, reverse },
         this.terms.deadlineMs,
+        place,
       );
     } catch (caught) {
       if (caught instanceof SixfoldError || caught instanceof Interruption) error = caught;
@@ -233,7 +217,8 @@ export class Transaction implements Tx, ReadOwner {
     if (node === undefined) throw new SixfoldError("unavailable", "no writer can be reached");
     const id = freshId(this.core, node);
     const options = this.session.options(node, this.terms.isolation, this.terms.consistency);
-    return (this.place = { node, id, options, losses: this.session.lossesKnown, ref: { id } });
+    const began = { node, options, losses: this.session.lossesKnown };
+    return (this.place = { session: this.session, began, id, ref: { id } });
   }
 
   /** How the next request names the transaction. */
@@ -241,7 +226,7 @@ export class Transaction implements Tx, ReadOwner {
     const place = this.place!;
     if (this.begun) return place.ref;
     this.begun = true;
-    return { id: place.id, begin: place.options };
+    return { id: place.id, begin: place.began.options };
   }
 
   private checkUsable(): void {

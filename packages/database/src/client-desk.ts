@@ -22,7 +22,6 @@ import {
 } from "@sixfold/model";
 import {
   decodeSessionToken,
-  encodeSessionToken,
   type ClientRequest,
   type ClientRequestBody,
   type ClientResponse,
@@ -32,6 +31,7 @@ import {
 } from "@sixfold/wire";
 import type { BeginAt } from "./cluster-snapshots.ts";
 import type { ClientLink } from "./node-api.ts";
+import { OutcomeDesk } from "./outcome-desk.ts";
 import { bindProcedure, type Procedure } from "./procedures.ts";
 import { locks, opensSnapshot, optionsAlone, refOf } from "./request-shape.ts";
 import type { TransactionLog } from "./transaction-log.ts";
@@ -89,7 +89,7 @@ export class ClientDesk {
   private readonly log: TransactionLog;
   private readonly waitLimitMs: number;
   private readonly ignoresTokens: boolean;
-  private readonly trace: Trace | undefined;
+  private readonly outcomes: OutcomeDesk;
   private readonly asked = new Map<number, Asked>();
   private nextRequest = 1;
   /** Requests that came before the node was ready, in order. */
@@ -97,7 +97,6 @@ export class ClientDesk {
   private parked: Parked[] = [];
   private readonly clusterWaits = new Set<Parked>();
   private readonly open = new Map<TransactionId, OpenTransaction>();
-  private readonly outcomeWaits = new Map<TransactionId, { link: ClientLink; request: number }[]>();
   private readonly answers = new Map<ClientLink, ClientResponse[]>();
   private readonly links = new Set<ClientLink>();
 
@@ -108,7 +107,10 @@ export class ClientDesk {
     planted: PlantedBugs = NO_BUGS,
     trace?: Trace,
   ) {
-    this.trace = trace;
+    const answer = (link: ClientLink, request: number, outcome: TransactionOutcome): void =>
+      this.answer(link, request, { op: "outcome", outcome });
+    const asking = { answer, findOutcome: (id: TransactionId) => io.findOutcome(id) };
+    this.outcomes = new OutcomeDesk(asking, log, waitLimitMs, trace);
     this.ignoresTokens = planted.has("session-token-ignored");
     this.io = io;
     this.log = log;
@@ -123,6 +125,7 @@ export class ClientDesk {
   linkClosed(link: ClientLink, now: number): void {
     this.links.delete(link);
     this.answers.delete(link);
+    this.outcomes.linkClosed(link);
     this.held = this.held.filter((p) => p.link !== link);
     this.parked = this.parked.filter((p) => p.link !== link);
     for (const wait of this.clusterWaits) if (wait.link === link) this.clusterWaits.delete(wait);
@@ -138,7 +141,7 @@ export class ClientDesk {
       const { body } = request;
       if (body.op === "status")
         this.answer(link, request.request, { op: "status", status: this.io.status() });
-      else if (body.op === "outcome") this.askOutcome(link, request.request, body.id);
+      else if (body.op === "outcome") this.outcomes.ask(link, request.request, body.id, now);
       else if (!this.io.isReady)
         this.held.push({ link, request, until: now + this.waitLimitMs, session: undefined });
       else this.admit(link, request, now);
@@ -165,6 +168,7 @@ export class ClientDesk {
 
   /** Fails what has waited too long. */
   expire(now: number): void {
+    this.outcomes.expire(now);
     if (this.waiting === 0) return;
     const late = [...this.held, ...this.parked, ...this.clusterWaits].filter((wait) => wait.until <= now);
     if (late.length === 0) return;
@@ -191,20 +195,14 @@ export class ClientDesk {
 
   /** Storage's answer to `findOutcome`. */
   outcomeFound(id: TransactionId, outcome: TransactionOutcome): void {
-    const waits = this.outcomeWaits.get(id) ?? [];
-    this.outcomeWaits.delete(id);
-    for (const wait of waits) this.answerOutcome(wait.link, wait.request, id, outcome);
+    this.outcomes.found(id, outcome);
   }
 
-  /** Answers of this turn, a list a client. Session tokens are those of the turn's end. */
+  /** Answers of this turn, a list a client. */
   takeAnswers(): [ClientLink, ClientResponse[]][] {
     if (this.answers.size === 0) return [];
     const out = [...this.answers];
     this.answers.clear();
-    const session = encodeSessionToken(this.io.engine.applied);
-    for (const [, responses] of out)
-      for (const { result } of responses)
-        if ("session" in result) (result as { session: Uint8Array }).session = session;
     return out;
   }
 
@@ -398,7 +396,6 @@ export class ClientDesk {
   }
 
   private toClient(op: ClientRequestBody["op"], result: EngineResult): ClientResult {
-    const session = NO_SESSION; // takeAnswers puts the turn's token in
     switch (result.kind) {
       case "values":
         return { op: "get", values: result.values };
@@ -409,11 +406,10 @@ export class ClientDesk {
           more: result.more,
         };
       case "committed":
-        if (op === "createTable" || op === "dropTable")
-          return { op, changed: !isNone(result.version), session };
-        return { op: "commit", session, attempts: result.attempts };
+        if (op === "createTable" || op === "dropTable") return { op, changed: !isNone(result.version) };
+        return { op: "commit", attempts: result.attempts };
       case "called":
-        return { op: "call", value: result.value as Uint8Array, session, attempts: result.attempts };
+        return { op: "call", value: result.value as Uint8Array, attempts: result.attempts };
       case "rolled-back":
         return { op: "rollback" };
       case "tables":
@@ -423,27 +419,6 @@ export class ClientDesk {
         return { op: "error", error: { code, message, retryable, outcome, details } };
       }
     }
-  }
-
-  private askOutcome(link: ClientLink, request: number, id: TransactionId): void {
-    const known = this.log.outcome(id);
-    if (known !== undefined) return this.answerOutcome(link, request, id, known);
-    const waits = this.outcomeWaits.get(id);
-    if (waits !== undefined) waits.push({ link, request });
-    else {
-      this.outcomeWaits.set(id, [{ link, request }]);
-      this.io.findOutcome(id);
-    }
-  }
-
-  private answerOutcome(
-    link: ClientLink,
-    request: number,
-    id: TransactionId,
-    outcome: TransactionOutcome,
-  ): void {
-    if (outcome !== "unknown") this.trace?.({ kind: "outcome", transaction: id, outcome });
-    this.answer(link, request, { op: "outcome", outcome });
   }
 
   private fail(link: ClientLink, request: ClientRequest, error: SixfoldError): void {
@@ -470,8 +445,6 @@ export class ClientDesk {
     else list.push({ request, result });
   }
 }
-
-const NO_SESSION = new Uint8Array(0);
 
 function aborted(id: TransactionId): SixfoldError {
   return new SixfoldError("timeout", `transaction ${id} was given up before it reached this node`, {

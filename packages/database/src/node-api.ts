@@ -51,7 +51,7 @@ export interface NodeOptions {
   readonly conflicts: Conflicts;
   /** The six manifest seats, which host every protection group of a new volume. */
   readonly servers: readonly SegmentServerInfo[];
-  /** Every database node, this one included. */
+  /** Database nodes that are known from the beginning, this one included; the manifest lists all (see `roster`). */
   readonly nodes: readonly NodeInfo[];
   readonly procedures: ReadonlyMap<string, Procedure>;
   readonly poolPages: number;
@@ -76,6 +76,9 @@ export type NodeEffect =
   | { readonly kind: "toPeer"; readonly to: NodeName; readonly message: StorageMessage }
   /** To a node that follows this one. */
   | { readonly kind: "toFollower"; readonly to: NodeName; readonly message: StorageMessage }
+  /** The other nodes, or the segment servers, are these from now on: keep a link to each, to no others. */
+  | { readonly kind: "peers"; readonly nodes: readonly NodeInfo[] }
+  | { readonly kind: "servers"; readonly servers: readonly SegmentServerInfo[] }
   /** Encode once; send to these servers and these nodes. */
   | {
       readonly kind: "append";
@@ -94,7 +97,7 @@ export type NodeEffect =
       readonly event: string;
       readonly fields: Readonly<Record<string, unknown>>;
     }
-  /** The own stream is closed after `stop`: the process may end. */
+  /** The own stream is closed after `stop`, or because the node was struck off: the process may end. */
   | { readonly kind: "stopped" };
 
 /** Where the node stands between starting and serving. */

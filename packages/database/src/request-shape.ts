@@ -19,7 +19,7 @@ export function refOf(body: ClientRequestBody): TransactionRef | undefined {
 
 /** Of a read that is a transaction by itself. */
 export function optionsAlone(body: ClientRequestBody): TransactionOptions | undefined {
-  return body.op === "get" || body.op === "scan" ? body.alone : undefined;
+  return body.op === "get" || body.op === "scan" || body.op === "listTables" ? body.alone : undefined;
 }
 
 /**

@@ -8,9 +8,12 @@ import type {
   ClientResult,
   ClientWelcome,
   ErrorData,
+  Topology,
+  TopologyNode,
 } from "./client-messages.ts";
 import { key, OP, passed, table, token, value } from "./client-codec.ts";
 import {
+  bool,
   integer,
   list,
   message,
@@ -41,6 +44,21 @@ export const clientWelcome = message<ClientWelcome>("clientWelcome", {
   ),
 });
 
+export const topology = message<Topology>("topology", {
+  nodes: list(
+    struct<TopologyNode>({
+      name,
+      role,
+      az: name,
+      url: text("a URL", URL_BYTES_MAX),
+      stream: integer("a stream, or 0"),
+      ready: bool,
+      lagMs: integer("a lag"),
+    }),
+    7,
+  ),
+});
+
 const outcome = word("outcome", ["committed", "aborted", "unknown"] as const);
 const attempts = integer("attempts");
 const tables = list(table);
@@ -62,6 +80,7 @@ const errorData = struct<ErrorData>({
 
 export const responses: Codec<ClientResponses> = {
   write(w, m) {
+    w.blob(m.session);
     w.varint(m.responses.length);
     for (const { request: number, result } of m.responses) {
       w.varint(number);
@@ -70,9 +89,10 @@ export const responses: Codec<ClientResponses> = {
     }
   },
   read(r) {
+    const session = token.read(r);
     const out: ClientResponse[] = [];
     for (let n = r.count(2); n > 0; n--) out.push({ request: request.read(r), result: readResult(r) });
-    return { type: "responses", responses: out };
+    return { type: "responses", session, responses: out };
   },
 };
 
@@ -83,18 +103,15 @@ function writeResult(w: ByteWriter, m: ClientResult): void {
     case "scan":
       return writeRows(w, m);
     case "commit":
-      w.blob(m.session);
       return w.varint(m.attempts);
     case "call":
       w.blob(m.value);
-      w.blob(m.session);
       return w.varint(m.attempts);
     case "outcome":
       return outcome.write(w, m.outcome);
     case "createTable":
     case "dropTable":
-      w.bool(m.changed);
-      return w.blob(m.session);
+      return w.bool(m.changed);
     case "listTables":
       return tables.write(w, m.tables);
     case "status":
@@ -115,17 +132,17 @@ function readResult(r: ByteReader): ClientResult {
     case OP.scan:
       return { op: "scan", rows: readRows(r), more: r.bool() };
     case OP.commit:
-      return { op: "commit", session: token.read(r), attempts: attempts.read(r) };
+      return { op: "commit", attempts: attempts.read(r) };
     case OP.rollback:
       return { op: "rollback" };
     case OP.call:
-      return { op: "call", value: passed.read(r), session: token.read(r), attempts: attempts.read(r) };
+      return { op: "call", value: passed.read(r), attempts: attempts.read(r) };
     case OP.outcome:
       return { op: "outcome", outcome: outcome.read(r) };
     case OP.createTable:
-      return { op: "createTable", changed: r.bool(), session: token.read(r) };
+      return { op: "createTable", changed: r.bool() };
     case OP.dropTable:
-      return { op: "dropTable", changed: r.bool(), session: token.read(r) };
+      return { op: "dropTable", changed: r.bool() };
     case OP.listTables:
       return { op: "listTables", tables: tables.read(r) };
     case OP.status:

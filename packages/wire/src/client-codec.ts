@@ -2,24 +2,24 @@
  * What the SDK and a node say to each other, in bytes. Hot: one or two of these messages belong to every transaction.
  *
  *     requests    count | request...       request   number | u8 op | body of the op
- *     responses   count | response...      response  number | u8 op | body of the op
+ *     responses   session | count | response...      response  number | u8 op | body of the op
  *
  *     op            request                                                         answer
  *     1 get         flags, tx or alone, table, keys, u8 for update                  count | (u8 present, blob)
  *     2 scan        flags, tx or alone, table, bounds as flagged, limit             count | (key, value) | u8 more
- *     3 commit      tx, writes: count | (table, key, u8 present, value)             session, attempts
+ *     3 commit      tx, writes: count | (table, key, u8 present, value)             attempts
  *     4 rollback    tx                                                              nothing
- *     5 call        tx, procedure, arguments                                        value, session, attempts
+ *     5 call        tx, procedure, arguments                                        value, attempts
  *     6 outcome     transaction id                                                  u8 outcome
- *     7 createTable tx, table                                                       u8 changed, session
- *     8 dropTable   tx, table                                                       u8 changed, session
- *     9 listTables  nothing                                                         count | table
+ *     7 createTable tx, table                                                       u8 changed
+ *     8 dropTable   tx, table                                                       u8 changed
+ *     9 listTables  flags, alone                                                    count | table
  *    10 status      nothing                                                         record
  *    11 error       -                                                               code, message, u8 retryable, u8 outcome, details
  *
  *     flags         1 tx, 2 alone, 4 gt, 8 gte, 16 lt, 32 lte, 64 reverse
  *     tx            id | u8 begins | options if so
- *     options       u8 flags (1 serializable, 2 cluster, 4 session) | session blob if flagged
+ *     options       u8 flags (1 serializable, 2 cluster, 4 session, 8 bounded) | session blob if flagged | milliseconds if bounded
  *
  * Numbers are varints; texts, keys, values and tokens are a varint length and the bytes.
  */
@@ -41,7 +41,7 @@ import type {
   TransactionRef,
   Write,
 } from "./client-messages.ts";
-import { blob, text, type Codec } from "./codec.ts";
+import { blob, integer, text, type Codec } from "./codec.ts";
 import { request, transaction } from "./noun-codecs.ts";
 import { badFrame } from "./wire-error.ts";
 
@@ -74,6 +74,7 @@ const REVERSE = 64;
 const SERIALIZABLE = 1;
 const CLUSTER = 2;
 const SESSION = 4;
+const BOUNDED = 8;
 
 export const table = text("a table name", LIMITS.tableNameBytes);
 export const key = blob("a key", LIMITS.keyBytes);
@@ -82,6 +83,7 @@ export const token = blob("a session token", TOKEN_BYTES_MAX);
 /** Arguments and results of procedures: together with their frame they must only fit a frame. */
 export const passed = blob("arguments or results", LIMITS.entryBytes);
 const procedure = text("a procedure's name", PROCEDURE_NAME_BYTES_MAX);
+const lag = integer("a bound on the lag");
 
 type Get = Extract<ClientRequestBody, { op: "get" }>;
 type Scan = Extract<ClientRequestBody, { op: "scan" }>;
@@ -127,6 +129,8 @@ function writeBody(w: ByteWriter, body: ClientRequestBody): void {
       writeRef(w, body.tx);
       return w.text(body.table);
     case "listTables":
+      w.u8(readerFlags(body));
+      return writeReader(w, body);
     case "status":
       return;
     default:
@@ -153,7 +157,7 @@ function readBody(r: ByteReader): ClientRequestBody {
     case OP.dropTable:
       return { op: "dropTable", tx: readRef(r), table: table.read(r) };
     case OP.listTables:
-      return { op: "listTables" };
+      return readListTables(r);
     case OP.status:
       return { op: "status" };
     default:
@@ -212,6 +216,12 @@ function readScan(r: ByteReader): Scan {
   return { op: "scan", ...reader, table: of, ...bounds, limit, reverse: (flags & REVERSE) !== 0 };
 }
 
+function readListTables(r: ByteReader): ClientRequestBody {
+  const flags = r.u8();
+  if (flags !== 0 && flags !== ALONE) badFrame("a list of tables with unknown flags");
+  return flags === 0 ? { op: "listTables" } : { op: "listTables", alone: readOptions(r) };
+}
+
 function readerFlags(m: Reader): number {
   assert(m.tx === undefined || m.alone === undefined, "a read is of a transaction or alone");
   return (m.tx === undefined ? 0 : TX) | (m.alone === undefined ? 0 : ALONE);
@@ -250,19 +260,25 @@ function writeOptions(w: ByteWriter, o: TransactionOptions): void {
   w.u8(
     (o.isolation === "serializable" ? SERIALIZABLE : 0) |
       (o.consistency === "cluster" ? CLUSTER : 0) |
-      (o.session === undefined ? 0 : SESSION),
+      (o.session === undefined ? 0 : SESSION) |
+      (o.maxLagMs === undefined ? 0 : BOUNDED),
   );
   if (o.session !== undefined) w.blob(o.session);
+  if (o.maxLagMs !== undefined) w.varint(o.maxLagMs);
 }
 
 function readOptions(r: ByteReader): TransactionOptions {
   const flags = r.u8();
-  if (flags > 7) badFrame("options with unknown flags");
+  if (flags >= 2 * BOUNDED) badFrame("options with unknown flags");
   const isolation: Isolation = (flags & SERIALIZABLE) === 0 ? "snapshot" : "serializable";
   const consistency: Consistency = (flags & CLUSTER) === 0 ? "session" : "cluster";
-  return (flags & SESSION) === 0
-    ? { isolation, consistency }
-    : { isolation, consistency, session: token.read(r) };
+  const session = (flags & SESSION) === 0 ? undefined : token.read(r);
+  const maxLagMs = (flags & BOUNDED) === 0 ? undefined : lag.read(r);
+  return {
+    ...{ isolation, consistency },
+    ...(session === undefined ? {} : { session }),
+    ...(maxLagMs === undefined ? {} : { maxLagMs }),
+  };
 }
 
 function writeWrites(w: ByteWriter, writes: readonly Write[]): void {

@@ -33,12 +33,34 @@ export interface ClientWelcome {
   }[];
 }
 
+/** A database node, as another one knows it. */
+export interface TopologyNode {
+  readonly name: string;
+  readonly role: Role;
+  readonly az: string;
+  readonly url: string;
+  /** Its open stream, or 0: only a node that has one takes writes. */
+  readonly stream: number;
+  /** It serves now, reads at least; a node knows it of itself, of others it is taken for granted. */
+  readonly ready: boolean;
+  /** How far what it shows is behind the writers, in whole milliseconds; a node knows it of itself, of others it is 0. */
+  readonly lagMs: number;
+}
+
+/** Who there is, after the welcome and whenever that changes. The node that says so is the authority on itself only. */
+export interface Topology {
+  readonly type: "topology";
+  readonly nodes: readonly TopologyNode[];
+}
+
 /** How a transaction runs; sent with its first request only. */
 export interface TransactionOptions {
   readonly isolation: Isolation;
   readonly consistency: Consistency;
   /** A session token: what the reader must see at least. Opaque to the client. */
   readonly session?: Uint8Array;
+  /** Bounded staleness: whatever was committed longer ago than this is seen. Whole milliseconds. */
+  readonly maxLagMs?: number;
 }
 
 /** A transaction's handle: the id, and the options on first use. */
@@ -86,7 +108,7 @@ export type ClientRequestBody =
     }
   | { readonly op: "outcome"; readonly id: TransactionId }
   | { readonly op: "createTable" | "dropTable"; readonly tx: TransactionRef; readonly table: string }
-  | { readonly op: "listTables" }
+  | { readonly op: "listTables"; readonly alone?: TransactionOptions }
   | { readonly op: "status" };
 
 export interface ClientRequest {
@@ -102,17 +124,16 @@ export type ClientResult =
       readonly rows: readonly (readonly [key: Uint8Array, value: Uint8Array])[];
       readonly more: boolean;
     }
-  /** `session`: the token that includes this commit. `attempts`: entries built for it. */
-  | { readonly op: "commit"; readonly session: Uint8Array; readonly attempts: number }
+  /** `attempts`: entries built for it. */
+  | { readonly op: "commit"; readonly attempts: number }
   | { readonly op: "rollback" }
   | {
       readonly op: "call";
       readonly value: Uint8Array;
-      readonly session: Uint8Array;
       readonly attempts: number;
     }
   | { readonly op: "outcome"; readonly outcome: TransactionOutcome }
-  | { readonly op: "createTable" | "dropTable"; readonly changed: boolean; readonly session: Uint8Array }
+  | { readonly op: "createTable" | "dropTable"; readonly changed: boolean }
   | { readonly op: "listTables"; readonly tables: readonly string[] }
   | { readonly op: "status"; readonly status: Readonly<Record<string, unknown>> }
   | { readonly op: "error"; readonly error: ErrorData };
@@ -140,7 +161,9 @@ export interface ClientRequests {
 /** One frame: all answers of a turn. */
 export interface ClientResponses {
   readonly type: "responses";
+  /** The token of the turn's end: it includes whatever these answers showed or committed. */
+  readonly session: Uint8Array;
   readonly responses: readonly ClientResponse[];
 }
 
-export type ClientMessage = ClientRequests | ClientResponses | ClientWelcome;
+export type ClientMessage = ClientRequests | ClientResponses | ClientWelcome | Topology;

@@ -15,7 +15,7 @@ import { ack, append, appendBytes } from "./append-codec.ts";
 import { ByteReader } from "./byte-reader.ts";
 import { ByteWriter } from "./byte-writer.ts";
 import { crc32 } from "./checksum.ts";
-import { clientWelcome, responses } from "./client-answer-codec.ts";
+import { clientWelcome, responses, topology } from "./client-answer-codec.ts";
 import { requests } from "./client-codec.ts";
 import type { ClientMessage } from "./client-messages.ts";
 import type { Codec } from "./codec.ts";
@@ -79,8 +79,10 @@ export const MESSAGES: {
   askSnapshot: [70, storage.askSnapshot],
   snapshot: [71, storage.snapshot],
   clientWelcome: [80, clientWelcome],
-  requests: [81, requests],
-  responses: [82, responses],
+  // 81 and 82 were requests and responses before answers carried one token a frame.
+  topology: [83, topology],
+  requests: [84, requests],
+  responses: [85, responses],
 };
 
 /** Types up to this are said before a side knows the other's volume: any tag will do. */

@@ -206,7 +206,7 @@ export class FakeNode {
     if (twist === "cut") return this.kill();
     const result = typeof twist === "object" ? twist : this.run(body);
     if (twist === "take-and-cut") return this.kill();
-    link.deliver({ type: "responses", responses: [{ request, result }] });
+    link.deliver({ type: "responses", session: this.token(), responses: [{ request, result }] });
   }
 
   private run(body: ClientRequestBody): ClientResult {
@@ -226,14 +226,13 @@ export class FakeNode {
         return {
           op: "call",
           value: encodeValue([body.procedure, ...(decodeValue(body.args) as unknown[])]),
-          session: this.token(),
           attempts: 1,
         };
       case "outcome":
         return { op: "outcome", outcome: this.cluster.outcomes.get(body.id) ?? "aborted" };
       case "createTable":
       case "dropTable":
-        return { op: body.op, changed: true, session: this.token() };
+        return { op: body.op, changed: true };
       case "listTables":
         return { op: "listTables", tables: ["t"] };
       case "status":
@@ -312,7 +311,7 @@ export class FakeNode {
       else rows.set(rowName(table, key), { key: key.slice(), value: value.slice(), version });
     this.cluster.rows = rows;
     this.cluster.outcomes.set(body.tx.id, "committed");
-    return { op: "commit", session: this.token(), attempts: 1 };
+    return { op: "commit", attempts: 1 };
   }
 }
 

@@ -271,8 +271,16 @@ export const messages: readonly Message[] = [
   {
     type: "topology",
     nodes: [
-      { name: "writer-1", role: "writer", az: "a", url: "ws://127.0.0.1:7400", stream: 300, lagMs: 0 },
-      { name: "replica-1", role: "replica", az: "b", url: "", stream: 0, lagMs: 1500 },
+      {
+        name: "writer-1",
+        role: "writer",
+        az: "a",
+        url: "ws://127.0.0.1:7400",
+        stream: 300,
+        ready: true,
+        lagMs: 0,
+      },
+      { name: "replica-1", role: "replica", az: "b", url: "", stream: 0, ready: false, lagMs: 1500 },
     ],
   },
   {

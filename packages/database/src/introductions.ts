@@ -1,0 +1,98 @@
+/**
+ * What clients are told of this node and of the others, when they come and whenever it changes.
+ *
+ *     client comes         ──> clientWelcome, topology
+ *     own part changes     ──> clientWelcome, topology          to all
+ *     others' part changes ──> topology
+ *     lag changes          ──> topology, once a second at most
+ *
+ * A lag changes all the time: only a change of its order of magnitude is worth a message.
+ */
+import { openStreams, type Manifest, type NodeInfo, type NodeName } from "@sixfold/model";
+import type { ClientWelcome, Topology, TopologyNode } from "@sixfold/wire";
+import type { ClientLink, NodeOptions } from "./node-api.ts";
+
+export interface IntroductionIo {
+  welcome(): ClientWelcome;
+  nodes(): readonly TopologyNode[];
+  send(link: ClientLink, message: ClientWelcome | Topology): void;
+}
+
+const LAG_EVERY_MS = 1000;
+
+export class Introductions {
+  private readonly io: IntroductionIo;
+  private readonly clients = new Set<ClientLink>();
+  /** The nodes as all clients were told, by what matters at once and by their lags. */
+  private told = "";
+  private toldLags = "";
+  private lagsToldAt = Number.NEGATIVE_INFINITY;
+
+  constructor(io: IntroductionIo) {
+    this.io = io;
+  }
+
+  get size(): number {
+    return this.clients.size;
+  }
+
+  opened(link: ClientLink): void {
+    this.clients.add(link);
+    this.io.send(link, this.io.welcome());
+    this.io.send(link, { type: "topology", nodes: this.io.nodes() });
+  }
+
+  closed(link: ClientLink): void {
+    this.clients.delete(link);
+  }
+
+  /** The node's own part has changed. */
+  announce(now: number): void {
+    const welcome = this.io.welcome();
+    for (const link of this.clients) this.io.send(link, welcome);
+    this.check(now);
+  }
+
+  /** Tells everybody if something has changed; every tick, or when it may have. O(nodes). */
+  check(now: number): void {
+    const nodes = this.io.nodes();
+    const told = JSON.stringify(nodes.map(({ lagMs: _, ...node }) => node));
+    const lags = nodes.map(({ lagMs }) => magnitude(lagMs)).join();
+    const isOld = lags !== this.toldLags && now - this.lagsToldAt >= LAG_EVERY_MS;
+    if (told === this.told && !isOld) return;
+    this.told = told;
+    this.toldLags = lags;
+    this.lagsToldAt = now;
+    for (const link of this.clients) this.io.send(link, { type: "topology", nodes });
+  }
+}
+
+const magnitude = (lagMs: number): number => Math.ceil(Math.log2(1 + lagMs));
+
+/** What a node knows of itself, better than the manifest does. */
+export type Self = Pick<TopologyNode, "stream" | "ready" | "lagMs">;
+
+export function welcomeOf(
+  { name, role, mode }: NodeOptions,
+  nodes: readonly NodeInfo[],
+  stream: number,
+): ClientWelcome {
+  const az = nodes.find((node) => node.name === name)?.az ?? "";
+  return { type: "clientWelcome", node: name, role, az, mode, stream, nodes };
+}
+
+/** The nodes with what the manifest says of their streams. */
+export function knownNodes(
+  own: NodeName,
+  nodes: readonly NodeInfo[],
+  manifest: Manifest | undefined,
+  { stream, ready, lagMs }: Self,
+): TopologyNode[] {
+  const streams = new Map<string, number>();
+  if (manifest !== undefined) for (const { node, id } of openStreams(manifest)) streams.set(node, id);
+  return nodes.map(({ name, role, az, url }) => {
+    const node = { name, role, az, url };
+    if (name === own) return { ...node, stream, ready, lagMs: Math.ceil(lagMs) };
+    return { ...node, stream: streams.get(name) ?? 0, ready: true, lagMs: 0 };
+  });
+}
