@@ -45,6 +45,12 @@ export const ERRORS = {
     sqlState: "72000",
     meaning: "the transaction reads at a point in time that is no longer kept",
   },
+  "too-stale": {
+    retryable: "same-request",
+    outcome: "not-started",
+    sqlState: "55000",
+    meaning: "the node lags more than maxLagMs behind, and did not catch up in time; another may",
+  },
   overloaded: {
     retryable: "same-request",
     outcome: "not-started",
