@@ -55,7 +55,7 @@ async function load(urls: readonly string[]): Promise<void> {
   const databases = await Promise.all(
     Array.from({ length: Math.ceil(clients / CLIENTS_PER_CONNECTION) }, () => connect(urls)),
   );
-  process.on("message", () => process.send!({ committed, at: performance.now() }));
+  process.on("message", () => process.send({ committed, at: performance.now() }));
   process.on("disconnect", () => process.exit());
   const client = async (db: Database): Promise<never> => {
     for (;;) {
@@ -75,7 +75,7 @@ async function load(urls: readonly string[]): Promise<void> {
       }
     }
   };
-  await Promise.all(Array.from({ length: clients }, (_, i) => client(databases[i % databases.length]!)));
+  await Promise.all(Array.from({ length: clients }, (_, i) => client(databases[i % databases.length])));
 }
 
 async function fill(db: Database): Promise<void> {
@@ -122,22 +122,24 @@ async function ownLag(replicas: readonly Database[]): Promise<{ p50: number; p99
 }
 
 async function probe(writer: Database, replicas: readonly Database[], untilMs: number) {
-  const [seen, commits, reads]: number[][] = [[], [], []];
+  const seen: number[] = [];
+  const commits: number[] = [];
+  const reads: number[] = [];
   for (let i = 0; performance.now() < untilMs; i++) {
-    const replica = replicas[i % replicas.length]!;
+    const replica = replicas[i % replicas.length];
     const session = writer.session();
-    commits!.push(await timed(() => session.put(STAMPS, "stamp", i)));
+    commits.push(await timed(() => session.put(STAMPS, "stamp", i)));
     const at = replica.session(session.token);
-    seen!.push(
+    seen.push(
       await timed(async () => {
         const value = await at.get<number>(STAMPS, "stamp");
         if (value !== i) throw new Error(`a session missed its own write: ${value} instead of ${i}`);
       }),
     );
-    reads!.push(await timed(() => replica.session().get(STAMPS, "stamp")));
+    reads.push(await timed(() => replica.session().get(STAMPS, "stamp")));
     await pause(Math.random() * 20);
   }
-  return { seen: seen!, commits: commits!, reads: reads! };
+  return { seen, commits, reads };
 }
 
 async function measure(dataDir: string): Promise<void> {
@@ -158,16 +160,16 @@ async function measure(dataDir: string): Promise<void> {
   const urlsOf = (role: string): string[] =>
     cluster.nodes.filter((node) => node.role === role).map(({ url }) => url);
   const writers = urlsOf("writer");
-  const writer = await connect([writers[0]!]);
+  const writer = await connect([writers[0]]);
   const replicas = await Promise.all(urlsOf("replica").map((url) => connect([url])));
-  let loader: ChildProcess | undefined;
+  await fill(writer);
+  const loader =
+    clients === 0
+      ? undefined
+      : fork(fileURLToPath(import.meta.url), [...process.argv.slice(2), "--load", writers.join()], {
+          execArgv: process.execArgv,
+        });
   try {
-    await fill(writer);
-    if (clients > 0) {
-      loader = fork(fileURLToPath(import.meta.url), [...process.argv.slice(2), "--load", writers.join()], {
-        execArgv: process.execArgv,
-      });
-    }
     await probe(writer, replicas, performance.now() + 1000 * Number(values["warm-up"]));
     const before = loader === undefined ? undefined : await committedBy(loader);
     const { seen, commits, reads } = await probe(

@@ -1,23 +1,32 @@
 import { Engine } from "@sixfold/engine";
-import { LIMITS, lsn, NONE, streamId, transactionId, type SixfoldError } from "@sixfold/model";
+import { LIMITS, lsn, nodeName, NONE, streamId, transactionId, type SixfoldError } from "@sixfold/model";
 import { describe, expect, test } from "vitest";
 import { ClientDesk, type DeskIo } from "./client-desk.ts";
 import { TransactionLog } from "./transaction-log.ts";
 
 const LINK = 1;
 const WAIT_LIMIT_MS = 10_000;
+const CATCH_UP_LIMIT_MS = 250;
 
 /** A desk before an engine that has no pages: what is asked of it waits for them. */
 function world() {
   const geometry = { pageBytes: 4096, segmentBytes: 64 * 4096 };
   const engine = new Engine({ geometry, poolPages: 8, conflicts: "row", seed: 1 });
   const rounds: (() => void)[] = [];
-  const clock = { now: 0 };
+  const clock = { now: 0, freshAt: Number.NEGATIVE_INFINITY, isFollower: false };
   const io: DeskIo = {
     get now() {
       return clock.now;
     },
     isReady: true,
+    get isFollower() {
+      return clock.isFollower;
+    },
+    get freshAt() {
+      return clock.freshAt;
+    },
+    name: nodeName("replica-1"),
+    catchUpLimitMs: CATCH_UP_LIMIT_MS,
     engine,
     procedures: new Map(),
     shows: () => true,
@@ -101,5 +110,66 @@ describe("the clients' desk", () => {
     expect(said("createTable")).toEqual([false, "aborted"]);
     expect(said("dropTable")).toEqual([true, "committed"]);
     expect(said("dropTable")).toEqual([false, "aborted"]);
+  });
+
+  test("a read with maxLagMs waits for a round only if what is shown may be older", () => {
+    const { engine, rounds, clock, desk } = world();
+    const read = (request: number, maxLagMs: number): void => {
+      const alone = { isolation: "snapshot", consistency: "session", maxLagMs } as const;
+      const body = { op: "get", alone, table: "t", keys: [Uint8Array.of(1)], forUpdate: false } as const;
+      desk.receive(LINK, [{ request, body }], clock.now);
+    };
+    clock.now = 1000;
+    read(1, 50); // nothing is known yet
+    expect(rounds).toHaveLength(1);
+    expect(engine.stats.waiting).toBe(0);
+    clock.freshAt = 1000;
+    rounds.pop()!();
+    expect(engine.stats.waiting).toBe(1);
+    clock.now = 1050;
+    read(2, 50);
+    expect(rounds).toHaveLength(0);
+    expect(engine.stats.waiting).toBe(2);
+    clock.now = 1051;
+    read(3, 50);
+    expect(rounds).toHaveLength(1);
+    expect(engine.stats.waiting).toBe(2);
+  });
+
+  test("one that the node does not catch up for is to go elsewhere, and so is what waits behind it", () => {
+    const { clock, desk } = world();
+    clock.now = 1000;
+    clock.freshAt = 400;
+    const begin = { isolation: "snapshot", consistency: "session", maxLagMs: 50 } as const;
+    const id = transactionId("1-a");
+    const get = (tx: { id: typeof id; begin?: typeof begin }) =>
+      ({ op: "get", tx, table: "t", keys: [Uint8Array.of(1)], forUpdate: false }) as const;
+    desk.receive(LINK, [{ request: 1, body: get({ id, begin }) }], clock.now);
+    desk.receive(LINK, [{ request: 2, body: get({ id }) }], clock.now);
+    clock.now += CATCH_UP_LIMIT_MS;
+    desk.expire(clock.now);
+    const [[, answers] = [0, []]] = desk.takeAnswers();
+    expect(answers.map(({ request }) => request)).toEqual([1, 2]);
+    for (const { result } of answers)
+      expect(result).toMatchObject({
+        op: "error",
+        error: { code: "too-stale", retryable: "same-request", details: { maxLagMs: 50, lagMs: 850 } },
+      });
+    expect(desk.waiting).toBe(0);
+  });
+
+  test("a replica promises no serializable transaction, and says what to ask for instead", () => {
+    const { engine, clock, desk } = world();
+    clock.isFollower = true;
+    const begin = { isolation: "serializable", consistency: "session" } as const;
+    const tx = { id: transactionId("0-a"), begin };
+    const body = { op: "get", tx, table: "t", keys: [Uint8Array.of(1)], forUpdate: false } as const;
+    desk.receive(LINK, [{ request: 1, body }], clock.now);
+    const [[, [answer]] = [0, []]] = desk.takeAnswers();
+    expect(answer?.result).toMatchObject({
+      op: "error",
+      error: { code: "bad-request", retryable: "no", details: { option: "isolation", node: "replica-1" } },
+    });
+    expect(engine.stats).toMatchObject({ transactions: 0, waiting: 0 });
   });
 });

@@ -5,6 +5,8 @@
  *                   held         parked                        parked
  *     answers of one turn to one client leave as one frame
  *
+ * A round is also what a read with `maxLagMs` waits for, if what the node shows may be too old for it.
+ *
  * A transaction whose first request waits keeps its later ones in order behind it. Nothing waits
  * for ever: `expire` fails what is over its limit. The engine sees bytes and numbers only; what a
  * request was for stands in `asked` until its reply.
@@ -14,6 +16,7 @@ import {
   isNone,
   NO_BUGS,
   SixfoldError,
+  type NodeName,
   type PlantedBugs,
   type ReadPoint,
   type Trace,
@@ -29,6 +32,7 @@ import {
   type TransactionOptions,
   type TransactionRef,
 } from "@sixfold/wire";
+import { isTooOld, tooStale, validatesNothing } from "./bounded-staleness.ts";
 import type { BeginAt } from "./cluster-snapshots.ts";
 import type { ClientLink } from "./node-api.ts";
 import { OutcomeDesk } from "./outcome-desk.ts";
@@ -45,6 +49,13 @@ export interface DeskIo {
   readonly procedures: ReadonlyMap<string, Procedure>;
   /** Everything is shown here that this read point shows. */
   shows(point: ReadPoint): boolean;
+  /** A replica without a stream of its own. */
+  readonly isFollower: boolean;
+  readonly name: NodeName;
+  /** Everything committed anywhere before this moment is known to be shown here. */
+  readonly freshAt: number;
+  /** A read with `maxLagMs` waits so long for the node to catch up. */
+  readonly catchUpLimitMs: number;
   /** Runs `then` when everything committed anywhere before now is shown here. */
   clusterRead(then: () => void): void;
   /** The same for a snapshot: runs `then` with the view to read. `locks`: rows are locked first. */
@@ -71,6 +82,8 @@ interface Parked {
   readonly until: number;
   /** Waits until this is shown; undefined while a cluster round is under way, or the node is not ready. */
   readonly session: ReadPoint | undefined;
+  /** What it shows by the end of its wait may be no older. */
+  readonly maxLagMs: number | undefined;
 }
 
 interface OpenTransaction {
@@ -142,8 +155,7 @@ export class ClientDesk {
       if (body.op === "status")
         this.answer(link, request.request, { op: "status", status: this.io.status() });
       else if (body.op === "outcome") this.outcomes.ask(link, request.request, body.id, now);
-      else if (!this.io.isReady)
-        this.held.push({ link, request, until: now + this.waitLimitMs, session: undefined });
+      else if (!this.io.isReady) this.held.push(this.waitOf(link, request, now));
       else this.admit(link, request, now);
     }
   }
@@ -176,11 +188,7 @@ export class ClientDesk {
     this.parked = this.parked.filter((wait) => wait.until > now);
     for (const wait of late) {
       this.clusterWaits.delete(wait);
-      const error = new SixfoldError(
-        "unavailable",
-        `the node was not able to serve this within ${this.waitLimitMs} ms`,
-      );
-      this.failWithFollowers(wait.link, wait.request, error);
+      this.failWithFollowers(wait.link, wait.request, this.tooLate(wait, now));
     }
   }
 
@@ -227,6 +235,8 @@ export class ClientDesk {
         behind: undefined,
       });
     }
+    if (options?.isolation === "serializable" && this.io.isFollower)
+      return this.fail(link, request, validatesNothing(this.io.name));
     if (options === undefined || !this.mustWait(link, request, options, now)) this.pass(link, request, now);
   }
 
@@ -236,15 +246,16 @@ export class ClientDesk {
     options: TransactionOptions,
     now: number,
   ): boolean {
-    const until = now + this.waitLimitMs;
-    if (options.consistency === "cluster") {
-      const wait: Parked = { link, request, until, session: undefined };
+    if (options.consistency === "cluster" || isTooOld(options, this.io.freshAt, now)) {
+      const wait = this.waitOf(link, request, now);
       this.clusterWaits.add(wait);
       this.queueBehind(request);
       const go = (view: ReadView | undefined): void => {
         if (this.clusterWaits.delete(wait)) this.begin(link, request, this.io.now, view);
       };
-      if (opensSnapshot(request.body, options)) this.io.clusterSnapshot(locks(request.body), go);
+      // Whatever a session's token shows was committed before, so a round covers it.
+      if (options.consistency === "cluster" && opensSnapshot(request.body, options))
+        this.io.clusterSnapshot(locks(request.body), go);
       else this.io.clusterRead(() => go(undefined));
       return true;
     }
@@ -261,9 +272,26 @@ export class ClientDesk {
       return true;
     }
     if (this.io.shows(session)) return false;
-    this.parked.push({ link, request, until, session });
+    this.parked.push({ ...this.waitOf(link, request, now), session });
     this.queueBehind(request);
     return true;
+  }
+
+  private waitOf(link: ClientLink, request: ClientRequest, now: number): Parked {
+    const ref = refOf(request.body);
+    const options = ref === undefined ? optionsAlone(request.body) : ref.begin;
+    const maxLagMs = options?.consistency === "cluster" ? undefined : options?.maxLagMs;
+    const limitMs = maxLagMs === undefined ? this.waitLimitMs : this.io.catchUpLimitMs;
+    return { link, request, until: now + limitMs, session: undefined, maxLagMs };
+  }
+
+  private tooLate({ maxLagMs }: Parked, now: number): SixfoldError {
+    const { catchUpLimitMs, freshAt } = this.io;
+    if (maxLagMs !== undefined) return tooStale(maxLagMs, catchUpLimitMs, freshAt, now);
+    return new SixfoldError(
+      "unavailable",
+      `the node was not able to serve this within ${this.waitLimitMs} ms`,
+    );
   }
 
   private queueBehind(request: ClientRequest): void {

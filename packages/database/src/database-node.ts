@@ -393,6 +393,14 @@ export class DatabaseNode {
       get isReady() {
         return node.isReady;
       },
+      get isFollower() {
+        return node.options.role === "replica" && node.neighbours.stream === 0;
+      },
+      get freshAt() {
+        return node.neighbours.freshAt;
+      },
+      name: this.options.name,
+      catchUpLimitMs: this.settings.catchUpLimitMs,
       engine: this.engine,
       procedures: this.options.procedures,
       shows: (point) => this.neighbours.shows(point),

@@ -29,6 +29,8 @@ export interface NodeSettings {
   readonly suspectAfterMs: number;
   /** Requests that wait for the node to be ready, or for a session's read point, fail after so long. */
   readonly waitLimitMs: number;
+  /** A read with `maxLagMs` waits so long for the node to catch up, before it is to ask another: some round trips between regions. */
+  readonly catchUpLimitMs: number;
   /** How often the manifest is read without another reason. */
   readonly manifestEveryMs: number;
   /** Transactions whose outcome a node remembers by itself; older ones are asked of storage. */
@@ -38,6 +40,7 @@ export interface NodeSettings {
 export const DEFAULT_SETTINGS: NodeSettings = Object.freeze({
   suspectAfterMs: 3000,
   waitLimitMs: 10_000,
+  catchUpLimitMs: 250,
   manifestEveryMs: 1000,
   rememberedOutcomes: 100_000,
 });
