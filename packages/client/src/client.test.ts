@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { SixfoldError, type ErrorCode } from "@sixfold/model";
+import { SixfoldError, streamId, type ErrorCode } from "@sixfold/model";
 import type { ConnectOptions, Database } from "./options.ts";
 import { procedure, type ProcedureTx } from "./procedure.ts";
 import { failure, tokenOf, type FakeCluster, type FakeNode } from "./testing/fake-cluster.ts";
@@ -188,6 +188,7 @@ describe("routing", () => {
 
   test("writes go to writers, reads to replicas too", async () => {
     b.role = "replica";
+    b.stream = streamId(0);
     const db = await connected();
     for (let i = 0; i < 4; i++) await clock.run(db.put("t", i, i));
     for (let i = 0; i < 4; i++) await clock.run(db.get("t", i));

@@ -9,6 +9,7 @@ import { Guards } from "./guards.ts";
 import { NodePool } from "./node-pool.ts";
 import type { ConnectOptions, Database } from "./options.ts";
 import type { AnyProcedures } from "./procedure.ts";
+import { checkReadFrom } from "./serving.ts";
 
 const CONNECT_TIMEOUT_MS = 10_000;
 /** Dialling one node once. */
@@ -29,6 +30,7 @@ export async function connectOn<P extends object = AnyProcedures>(
   options: ConnectOptions = {},
 ): Promise<Database<P>> {
   for (const url of urls) checkUrl(url);
+  checkReadFrom(options.readFrom);
   if (urls.length === 0)
     throw new SixfoldError("bad-request", "connect needs at least one address, such as ws://127.0.0.1:7400");
   const deadlines = new DeadlineSweep(ports.clock);
@@ -37,12 +39,15 @@ export async function connectOn<P extends object = AnyProcedures>(
     token: options.token ?? "",
     timeoutMs: DIAL_TIMEOUT_MS,
   };
-  const pool = new NodePool(ports, urls, introduction, deadlines);
+  const wishes = { az: options.az, discover: options.discover ?? false };
+  const needs = [options.readFrom ?? "any"] as const;
+  const pool = new NodePool(ports, urls, introduction, deadlines, wishes, needs);
   const core: ClientCore = {
     clock: ports.clock,
     pool,
     guards: new Guards(deadlines),
     affinity: options.affinity,
+    readFrom: options.readFrom,
     newId: customRandom(ID_ALPHABET, ID_LENGTH, (n) => ports.randomBytes(n)),
     jitter: () => (ports.randomBytes(1)[0] ?? 0) / 256,
     running: ports.scope ?? noScope,

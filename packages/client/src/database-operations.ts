@@ -12,18 +12,18 @@ import {
   type Write,
 } from "@sixfold/wire";
 import { ask, type Seeing } from "./ask.ts";
-import { freshId, type ClientCore } from "./client-core.ts";
+import { freshId, readNeed, type ClientCore } from "./client-core.ts";
 import { submit, type Submission } from "./commit.ts";
 import { Interruption } from "./interruption.ts";
 import { fitsOnePage, mergeScan, planScan, type ScanPlan } from "./merge-scan.ts";
 import type { NodeConnection } from "./node-connection.ts";
-import type { Kind } from "./node-pool.ts";
 import type { Operations, ReadOptions, Row, TransactionOptions, Tx } from "./options.ts";
 import type { AnyProcedures, ArgumentsOf, ResultOf } from "./procedure.ts";
 import { ReadBatch } from "./read-batch.ts";
 import { retrying, type RetryPolicy } from "./retry.ts";
 import { runTransaction } from "./run-transaction.ts";
 import type { ScanOptions } from "./scan-options.ts";
+import { checkReadFrom, type Need } from "./serving.ts";
 import type { SessionFlow } from "./session-flow.ts";
 import { Transaction } from "./transaction.ts";
 
@@ -65,7 +65,7 @@ export class DatabaseOperations<P extends object = AnyProcedures> implements Ope
   async get<T>(table: string, key: Key, options: ReadOptions = {}): Promise<T | undefined> {
     const bytes = encodeKey(key);
     const hint = this.core.affinity?.(table, key);
-    return this.exchange(hint === undefined ? "any" : "writer", hint, (node, deadlineMs) =>
+    return this.reading(options, hint, (node, deadlineMs) =>
       this.read<T>(node, deadlineMs, table, bytes, options),
     );
   }
@@ -93,8 +93,9 @@ export class DatabaseOperations<P extends object = AnyProcedures> implements Ope
       signal: options.signal,
       rerunConflicts: true,
     };
-    const { isolation = "snapshot", consistency = "session" } = options;
-    return runTransaction(this.core, this.flow, merged, { isolation, consistency }, body);
+    const { isolation = "snapshot", consistency = "session", readOnly = false, readFrom } = options;
+    checkReadFrom(readFrom);
+    return runTransaction(this.core, this.flow, merged, { isolation, consistency, readOnly, readFrom }, body);
   }
 
   async call<N extends keyof P & string>(procedure: N, ...args: ArgumentsOf<P[N]>): Promise<ResultOf<P[N]>> {
@@ -154,14 +155,25 @@ export class DatabaseOperations<P extends object = AnyProcedures> implements Ope
     return { core: this.core, deadlineMs, ...this.seeing(node, {}) };
   }
 
+  /** A read by itself, where its options want it. */
+  private reading<R>(
+    options: ReadOptions,
+    hint: string | number | undefined,
+    run: (node: NodeConnection, deadlineMs: number) => Promise<R>,
+  ): Promise<R> {
+    checkReadFrom(options.readFrom);
+    const at = readNeed(this.core, options.readFrom, hint);
+    return this.exchange(at.need, at.hint, run);
+  }
+
   /** Something without effect: asked again elsewhere when its node is lost. */
   private exchange<R>(
-    kind: Kind,
+    need: Need,
     hint: string | number | undefined,
     run: (node: NodeConnection, deadlineMs: number) => Promise<R>,
   ): Promise<R> {
     return retrying(this.core, this.defaults.policy, async (deadlineMs) => {
-      const node = this.core.pool.pick(kind, hint) ?? (await this.waitFor(kind, hint, deadlineMs));
+      const node = this.core.pool.pick(need, hint) ?? (await this.waitFor(need, hint, deadlineMs));
       try {
         return await run(node, deadlineMs);
       } catch (error) {
@@ -178,13 +190,13 @@ export class DatabaseOperations<P extends object = AnyProcedures> implements Ope
   }
 
   private async waitFor(
-    kind: Kind,
+    need: Need,
     hint: string | number | undefined,
     deadlineMs: number,
   ): Promise<NodeConnection> {
     for (;;) {
-      await this.core.pool.waitFor(kind, deadlineMs);
-      const node = this.core.pool.pick(kind, hint);
+      await this.core.pool.waitFor(need, deadlineMs);
+      const node = this.core.pool.pick(need, hint);
       if (node !== undefined) return node;
     }
   }
@@ -229,7 +241,7 @@ export class DatabaseOperations<P extends object = AnyProcedures> implements Ope
     const { range, limit, reverse } = plan;
     if (limit === 0) return;
     const hint = this.core.affinity?.(table, options.gte ?? options.gt ?? options.lte ?? options.lt);
-    const page = await this.exchange(hint === undefined ? "any" : "writer", hint, (node, deadlineMs) => {
+    const page = await this.reading(options, hint, (node, deadlineMs) => {
       const seeing = this.seeing(node, options);
       const alone = seeing.began.options;
       return ask(node, { op: "scan", alone, table, ...range, limit, reverse }, deadlineMs, seeing);
@@ -248,8 +260,11 @@ export class DatabaseOperations<P extends object = AnyProcedures> implements Ope
   private async *longScan<T>(table: string, options: ScanOptions & ReadOptions): AsyncGenerator<Row<T>> {
     const { clock, pool } = this.core;
     const { timeoutMs } = this.defaults.policy;
-    await pool.waitFor("writer", clock.nowMs() + timeoutMs);
+    checkReadFrom(options.readFrom);
+    await pool.waitFor("any", clock.nowMs() + timeoutMs);
     const terms = {
+      readOnly: true,
+      readFrom: options.readFrom,
       isolation: "snapshot",
       consistency: options.consistency ?? "session",
       deadlineMs: clock.nowMs() + timeoutMs,

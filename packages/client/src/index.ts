@@ -17,5 +17,6 @@ export type {
   TransactionOptions,
   Tx,
 } from "./options.ts";
+export type { ReadFrom } from "./serving.ts";
 export type { ScanOptions } from "./scan-options.ts";
 export { procedure, type ProcedureTx } from "./procedure.ts";

@@ -1,7 +1,7 @@
 /**
  * One connection to one database node, from dialling to its end. Another attempt is another object.
  *
- *     connecting ──open──> hello ──> [welcome] ──clientWelcome──> up ──> down        down: exactly once
+ *     connecting ──open──> hello ──> [welcome] ──clientWelcome──> topology ──> up ──> down        down: exactly once
  *
  * Requests of one turn travel in one frame: they gather in `outgoing` until the clock's `soon`, which is after
  * every answer of this turn was handed out. Answers find their waiter by number; nothing is allocated for a request but
@@ -71,6 +71,10 @@ export class NodeConnection implements LinkHandlers, Beating {
   turn = 0;
   /** It said that it takes no writes; until its next welcome. */
   refusesWrites = false;
+  /** A stream that it believes to write is closed, as others know; until its next welcome. */
+  isDeposed = false;
+  /** From hello to welcome. */
+  rttMs = 0;
   private readonly ports: ClientPorts;
   private readonly events: ConnectionEvents;
   private readonly introduction: Introduction;
@@ -83,6 +87,9 @@ export class NodeConnection implements LinkHandlers, Beating {
   /** Requests up to this number were handed to the link. */
   private sentThrough = 0;
   private flushing = false;
+  private openedAt = 0;
+  /** It has owed answers since then, or gave one then. */
+  private heardAt = 0;
   private volumeTag = 0;
   private said: ClientWelcome | undefined;
   private goodbye: Ending | undefined;
@@ -123,6 +130,7 @@ export class NodeConnection implements LinkHandlers, Beating {
     }
     const request = this.nextRequest++;
     if (waiter !== undefined) {
+      if (this.pending.size === 0) this.heardAt = this.ports.clock.nowMs();
       this.pending.set(request, waiter);
       this.events.waiting();
     }
@@ -135,6 +143,24 @@ export class NodeConnection implements LinkHandlers, Beating {
       this.flushing = false;
       this.flush();
     });
+  }
+
+  /** Answers that are to come. */
+  get owed(): number {
+    return this.pending.size;
+  }
+
+  /** How long it has owed answers without giving any. */
+  silentMs(now: number): number {
+    return this.pending.size === 0 ? 0 : now - this.heardAt;
+  }
+
+  /** Nothing that it was asked so far is waited for any longer. */
+  giveUp(reason: string): void {
+    const pending = [...this.pending];
+    this.pending.clear();
+    for (const [request, waiter] of pending)
+      waiter.failed(new Interruption("lost", request <= this.sentThrough, reason));
   }
 
   close(reason: string): void {
@@ -164,6 +190,7 @@ export class NodeConnection implements LinkHandlers, Beating {
 
   open(link: Link): void {
     const { name, token } = this.introduction;
+    this.openedAt = this.ports.clock.nowMs();
     link.send(
       encodeMessage(
         { type: "hello", protocol: PROTOCOL_VERSION, role: "client", name, volume: "", token },
@@ -195,6 +222,7 @@ export class NodeConnection implements LinkHandlers, Beating {
   private handOut(message: ClientResponses): void {
     // A view on the frame would keep the frame.
     const session = message.session.slice();
+    this.heardAt = this.ports.clock.nowMs();
     for (const { request, result } of message.responses) {
       const waiter = this.pending.get(request);
       if (waiter === undefined) continue;
@@ -204,18 +232,21 @@ export class NodeConnection implements LinkHandlers, Beating {
   }
 
   private toldOfNodes({ nodes }: Topology): void {
+    if (this.said === undefined) return;
     this.told = nodes;
-    if (this.state === "up") this.events.changed(this);
-  }
-
-  private greeted(welcome: ClientWelcome, frame: Uint8Array): void {
-    this.said = welcome;
-    this.refusesWrites = false;
-    this.volumeTag = frameVolumeTag(frame);
     if (this.state === "up") return this.events.changed(this);
     this.greetingTimer.cancel();
     this.state = "up";
     this.events.up(this);
+  }
+
+  private greeted(welcome: ClientWelcome, frame: Uint8Array): void {
+    if (this.said === undefined) this.rttMs = this.ports.clock.nowMs() - this.openedAt;
+    this.said = welcome;
+    this.refusesWrites = false;
+    this.isDeposed = false;
+    this.volumeTag = frameVolumeTag(frame);
+    if (this.state === "up") this.events.changed(this);
   }
 
   private flush(): void {
@@ -234,12 +265,9 @@ export class NodeConnection implements LinkHandlers, Beating {
     this.state = "down";
     this.greetingTimer.cancel();
     this.link.close();
-    const pending = [...this.pending];
-    this.pending.clear();
     this.outgoing = [];
     this.events.down(this, ending);
-    for (const [request, waiter] of pending)
-      waiter.failed(new Interruption("lost", request <= this.sentThrough, ending.reason));
+    this.giveUp(ending.reason);
   }
 }
 

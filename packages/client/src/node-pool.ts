@@ -2,26 +2,29 @@
  * The nodes that the client knows, and which of them serves what.
  *
  * Given addresses are dialled at once and again whenever they are lost, with growing pauses. Further nodes that the
- * cluster names are dialled only while no given one can serve what somebody waits for: an address list is a wish to be respected
- * (a client may want one certain writer), and a way to survive if all of it is gone.
+ * cluster names are dialled while they would serve something that is asked for better than whoever is connected (`serving`): a
+ * replica for reads that want one, a node of the client's zone, a writer if no given one is there; with `discover` all of them. A
+ * node that owes answers for long is a reason to ask the others, too: a writer that is cut off may not know that it has been replaced.
  */
 import { SixfoldError } from "@sixfold/model";
 import { Heartbeat, type Timer } from "@sixfold/ports";
 import type { ClientPorts } from "./client-ports.ts";
+import { ClusterView } from "./cluster-view.ts";
 import type { DeadlineSweep } from "./deadline-sweep.ts";
 import { clientClosed } from "./endings.ts";
 import { NodeConnection, type ConnectionEvents, type Ending, type Introduction } from "./node-connection.ts";
 import type { NodeInfo } from "./options.ts";
 import { preference } from "./routing.ts";
-
-/** `any` can read. */
-export type Kind = "writer" | "any";
+import { best, NEVER, rank, type Candidate, type Need, type Wishes } from "./serving.ts";
 
 const PAUSE_FIRST_MS = 50;
 const PAUSE_MAX_MS = 2000;
 
 /** As the nodes have it (`clientHeartbeatMs`, `clientDeadAfterMs` in `cluster`). */
 const HEARTBEAT = { heartbeatMs: 1000, deadAfterMs: 5000 };
+
+/** A node that has owed answers for so long may have been cut off and replaced: others would know. */
+const WORRIED_AFTER_MS = 1000;
 
 interface Address {
   readonly url: string;
@@ -35,25 +38,36 @@ interface Address {
 }
 
 interface Wait {
-  readonly kind: Kind;
+  readonly need: Need;
   readonly deadlineMs: number;
   readonly resolve: () => void;
   readonly reject: (error: SixfoldError) => void;
+}
+
+/** A connection that is up. */
+interface Able extends Candidate {
+  readonly connection: NodeConnection;
 }
 
 export class NodePool implements ConnectionEvents {
   private readonly ports: ClientPorts;
   private readonly introduction: Introduction;
   private readonly deadlines: DeadlineSweep;
-  private readonly addresses: Address[];
+  private readonly wishes: Wishes;
+  private addresses: Address[];
+  private readonly view = new ClusterView();
   private waits: Wait[] = [];
-  /** Who may serve; recomputed when anything changes. */
-  private serving: Record<Kind, readonly NodeConnection[]> = { writer: [], any: [] };
-  private writerNames: readonly string[] = [];
+  /** What has been asked for so far, and who serves it; recomputed when anything changes. */
+  private readonly serving = new Map<Need, readonly NodeConnection[]>();
+  /** Every writer that hints may lead to: the same for all clients, whatever their zones. */
+  private hinted: readonly NodeConnection[] = [];
+  private up_: readonly NodeConnection[] = [];
   private turn = 0;
   private readonly heartbeat = new Heartbeat(HEARTBEAT);
   private beatTimer: Timer | undefined;
   private isClosed = false;
+  /** A node does not answer; perhaps others know why. */
+  private isWorried = false;
   /** Called at every change; set by whoever connects. */
   onSettled: () => void = () => undefined;
 
@@ -62,10 +76,14 @@ export class NodePool implements ConnectionEvents {
     urls: readonly string[],
     introduction: Introduction,
     deadlines: DeadlineSweep,
+    wishes: Wishes,
+    needs: readonly Need[],
   ) {
     this.ports = ports;
     this.introduction = introduction;
     this.deadlines = deadlines;
+    this.wishes = wishes;
+    for (const need of needs) this.serving.set(need, []);
     this.addresses = [...new Set(urls)].map((url) => address(url, true));
     deadlines.add(this);
   }
@@ -74,9 +92,9 @@ export class NodePool implements ConnectionEvents {
     for (const at of this.addresses) this.connect(at);
   }
 
-  /** True once every given address answered or failed at least once. */
+  /** True once every given address, and each other one that is wanted, answered or failed at least once. */
   get allSettled(): boolean {
-    return this.addresses.every((at) => at.settled || !at.given);
+    return this.addresses.every((at) => at.settled || (!at.given && at.connection === undefined));
   }
 
   /** The last refusal of each given address, if every one refused and none is connected. */
@@ -85,51 +103,53 @@ export class NodePool implements ConnectionEvents {
     return given.flatMap((at) => (at.refusal === undefined ? [] : [at.refusal]));
   }
 
-  /** A connected node, in turn; the one that the hint prefers, or the next best. */
-  pick(kind: Kind, hint?: string | number): NodeConnection | undefined {
-    const serving = this.serving[kind];
-    if (serving.length <= 1) return serving[0];
-    if (hint !== undefined) {
-      for (const name of preference(this.writerNames, hint)) {
-        const node = serving.find((c) => c.welcome.node === name);
+  /** The node that the hint prefers, or the next best; without a hint the one that owes fewest answers, in turn. */
+  pick(need: Need, hint?: string | number): NodeConnection | undefined {
+    const serving = this.servers(need);
+    if (hint !== undefined && this.hinted.length > 1) {
+      for (const name of preference(this.view.writerNames, hint)) {
+        const node = this.hinted.find((c) => c.welcome.node === name);
         if (node !== undefined) return node;
       }
     }
+    if (serving.length <= 1) return serving[0];
     this.turn = (this.turn + 1) % 0x4000_0000;
-    return serving[this.turn % serving.length];
+    let chosen = serving[this.turn % serving.length]!;
+    for (let i = 1; i < serving.length && chosen.owed > 0; i++) {
+      const other = serving[(this.turn + i) % serving.length]!;
+      if (other.owed < chosen.owed) chosen = other;
+    }
+    return chosen;
   }
 
-  serves(kind: Kind): boolean {
-    return this.serving[kind].length > 0;
+  serves(need: Need): boolean {
+    return this.servers(need).length > 0;
   }
 
   named(name: string): NodeConnection | undefined {
-    return this.serving.any.find((c) => c.welcome.node === name);
+    return this.up_.find((c) => c.welcome.node === name);
   }
 
   /** Resolves when there is one to pick; rejects with `unavailable` at the deadline. */
-  waitFor(kind: Kind, deadlineMs: number): Promise<void> {
+  waitFor(need: Need, deadlineMs: number): Promise<void> {
     if (this.isClosed) return Promise.reject(clientClosed());
-    if (this.serving[kind].length > 0) return Promise.resolve();
-    this.dialOthers();
+    if (this.serves(need)) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      this.waits.push({ kind, deadlineMs, resolve, reject });
+      this.waits.push({ need, deadlineMs, resolve, reject });
+      this.dialWanted();
       this.deadlines.arm();
     });
   }
 
   nodes(): NodeInfo[] {
     const out = new Map<string, NodeInfo>();
-    for (const { welcome } of this.serving.any)
-      for (const node of welcome.nodes) out.set(node.name, { ...node, connected: false });
-    for (const { welcome, url } of this.serving.any)
-      out.set(welcome.node, {
-        name: welcome.node,
-        role: welcome.role,
-        az: welcome.az,
-        url: out.get(welcome.node)?.url ?? url,
-        connected: true,
-      });
+    for (const { name, role, az, url, stream, lagMs } of this.view.nodes)
+      out.set(name, { name, role, az, url, writes: stream !== 0, lagMs, connected: false });
+    for (const { welcome, url } of this.up_) {
+      const { node: name, role, az, stream } = welcome;
+      const known = out.get(name) ?? { name, role, az, url, writes: stream !== 0, lagMs: 0 };
+      out.set(name, { ...known, url: known.url === "" ? url : known.url, connected: true });
+    }
     return [...out.values()];
   }
 
@@ -155,9 +175,11 @@ export class NodePool implements ConnectionEvents {
   sweep(now: number): boolean {
     let more = false;
     for (const at of this.addresses) if (at.connection !== undefined) more = at.connection.sweep(now) || more;
+    this.isWorried = this.up_.some((connection) => connection.silentMs(now) >= WORRIED_AFTER_MS);
+    if (this.isWorried) this.dialWanted();
     const late = this.waits.filter((wait) => wait.deadlineMs <= now);
     if (late.length > 0) this.waits = this.waits.filter((wait) => wait.deadlineMs > now);
-    for (const wait of late) wait.reject(this.unavailable(wait.kind));
+    for (const wait of late) wait.reject(this.unavailable(wait.need));
     return more || this.waits.length > 0;
   }
 
@@ -184,7 +206,7 @@ export class NodePool implements ConnectionEvents {
     at.connection = undefined;
     at.settled = true;
     at.refusal = ending;
-    if (!this.isClosed && (at.given || this.waits.length > 0)) this.connectAgain(at);
+    if (!this.isClosed) this.connectAgain(at);
     this.recompute();
   }
 
@@ -211,52 +233,105 @@ export class NodePool implements ConnectionEvents {
     const [random = 0] = this.ports.randomBytes(1);
     const pauseMs = at.pauseMs * (0.5 + random / 512);
     at.pauseMs = Math.min(2 * at.pauseMs, PAUSE_MAX_MS);
-    at.timer = this.ports.clock.after(pauseMs, () => this.connect(at));
+    at.timer = this.ports.clock.after(pauseMs, () => {
+      at.timer = undefined;
+      if (at.given) this.connect(at);
+      else this.dialWanted();
+    });
   }
 
-  private dialOthers(): void {
-    for (const at of this.addresses)
-      if (!at.given && at.connection === undefined && at.timer === undefined) this.connect(at);
+  private servers(need: Need): readonly NodeConnection[] {
+    const serving = this.serving.get(need);
+    if (serving !== undefined) return serving;
+    // Asked for the first time: from now on looked after.
+    this.serving.set(need, []);
+    this.recompute();
+    return this.serving.get(need)!;
   }
 
   private recompute(): void {
-    this.serving = { writer: this.list("writer"), any: this.list("any") };
-    const newest = this.serving.any[this.serving.any.length - 1];
-    if (newest !== undefined) {
-      const names = new Set(newest.welcome.nodes.filter((n) => n.role === "writer").map((n) => n.name));
-      for (const c of this.serving.writer) names.add(c.welcome.node);
-      this.writerNames = [...names];
-      this.remember(newest);
-    }
-    const served = this.waits.filter((wait) => this.serving[wait.kind].length > 0);
-    if (served.length > 0) this.waits = this.waits.filter((wait) => this.serving[wait.kind].length === 0);
+    this.up_ = this.connected();
+    this.view.update(this.up_);
+    this.depose();
+    const able = this.addresses.filter((at) => this.up_.includes(at.connection!)).map((at) => this.able(at));
+    for (const need of this.serving.keys())
+      this.serving.set(
+        need,
+        best(need, able, this.wishes).map((a) => a.connection),
+      );
+    this.hinted = best("writer", able, { ...this.wishes, az: undefined }).map((a) => a.connection);
+    this.remember();
+    const served = this.waits.filter((wait) => this.serves(wait.need));
+    if (served.length > 0) this.waits = this.waits.filter((wait) => !served.includes(wait));
     for (const wait of served) wait.resolve();
-    if (this.waits.length > 0) this.dialOthers();
+    this.dialWanted();
     this.onSettled();
   }
 
-  /** Addresses outlive the connection that told them: they are needed when it is gone. */
-  private remember({ welcome }: NodeConnection): void {
+  /** Connections that are up, one a node. */
+  private connected(): NodeConnection[] {
+    const byNode = new Map<string, NodeConnection>();
+    for (const { connection: c } of this.addresses)
+      if (c?.state === "up" && !byNode.has(c.welcome.node)) byNode.set(c.welcome.node, c);
+    return [...byNode.values()];
+  }
+
+  /** What was to be committed in a stream that is closed is decided by its recovery, and others know how. */
+  private depose(): void {
+    for (const connection of this.up_) {
+      if (connection.isDeposed || !ClusterView.isDeposed(connection, this.up_)) continue;
+      connection.isDeposed = true;
+      connection.giveUp("its stream was closed by a recovery");
+    }
+  }
+
+  private able({ given, connection }: Address): Able {
+    const { welcome, rttMs, refusesWrites, isDeposed } = connection!;
+    const { az, stream } = welcome;
+    const { ready = true, lagMs = 0 } = this.view.node(welcome.node) ?? {};
+    const node = { az, stream: isDeposed ? 0 : stream, ready: ready && !isDeposed, lagMs };
+    return { connection: connection!, given, node, rttMs, refusesWrites };
+  }
+
+  /** Addresses outlive the connection that told them: they are needed when it is gone. Those of nodes that have left are forgotten. */
+  private remember(): void {
+    const named = new Set<string>();
+    for (const { url } of this.view.nodes) if (url !== "") named.add(url);
+    if (named.size === 0) return;
     const known = new Set(this.addresses.map((at) => at.url));
-    for (const { url } of welcome.nodes)
-      if (url !== "" && !known.has(url)) this.addresses.push(address(url, false));
+    for (const url of named) if (!known.has(url)) this.addresses.push(address(url, false));
+    const stays = (at: Address): boolean => at.given || at.connection !== undefined || named.has(at.url);
+    for (const at of this.addresses) if (!stays(at)) at.timer?.cancel();
+    this.addresses = this.addresses.filter(stays);
   }
 
-  /** Given nodes if any of them serves, else the others. One connection a node. */
-  private list(kind: Kind): NodeConnection[] {
-    const names = new Set<string>();
-    const able = this.addresses.filter(({ connection: c }) => {
-      if (c?.state !== "up") return false;
-      if (kind === "writer" && (c.welcome.role !== "writer" || c.welcome.stream === 0 || c.refusesWrites))
-        return false;
-      return !names.has(c.welcome.node) && names.add(c.welcome.node);
-    });
-    const given = able.filter((at) => at.given);
-    return (given.length > 0 ? given : able).map((at) => at.connection!);
+  /** Dials those that would serve what is asked for better than whoever does now. */
+  private dialWanted(): void {
+    const byUrl = new Map([...this.view.nodes].map((node) => [node.url, node]));
+    const all = this.addresses.map((at) => ({ at, candidate: this.hoped(at, byUrl.get(at.url)) }));
+    const lowest = (need: Need): number => {
+      const ranks = all
+        .filter(({ at }) => at.connection?.state === "up")
+        .map(({ candidate }) => rank(need, candidate, this.wishes));
+      return Math.min(NEVER, ...ranks);
+    };
+    const now = [...this.serving.keys()].map((need) => ({ need, rank: lowest(need) }));
+    for (const { at, candidate } of all) {
+      if (at.given || at.connection !== undefined || at.timer !== undefined) continue;
+      const isBetter = now.some(
+        (served) => rank(served.need, candidate, this.wishes) < served.rank || served.rank === NEVER,
+      );
+      if (isBetter || this.wishes.discover || this.isWorried) this.connect(at);
+    }
   }
 
-  private unavailable(kind: Kind): SixfoldError {
-    const what = kind === "writer" ? "no writer" : "no node";
+  private hoped(at: Address, node: Candidate["node"]): Candidate {
+    if (at.connection?.state === "up") return this.able(at);
+    return { given: at.given, node, refusesWrites: false, rttMs: undefined };
+  }
+
+  private unavailable(need: Need): SixfoldError {
+    const what = need === "writer" ? "no writer" : "no node";
     const reasons = this.refusals.map((r) => r.reason).join("; ");
     return new SixfoldError("unavailable", `${what} can be reached${reasons === "" ? "" : `: ${reasons}`}`);
   }

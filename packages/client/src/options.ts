@@ -3,6 +3,7 @@ import type { Consistency, Isolation, TransactionOutcome } from "@sixfold/model"
 import type { Key } from "@sixfold/wire";
 import type { AnyProcedures, ArgumentsOf, ResultOf } from "./procedure.ts";
 import type { ScanOptions } from "./scan-options.ts";
+import type { ReadFrom } from "./serving.ts";
 
 /** Which writer should serve a row: callers with the same hint meet at the same writer. A number is taken modulo the writers by name. */
 export type Affinity = (table: string, key: Key | undefined) => string | number | undefined;
@@ -17,6 +18,15 @@ export interface RetryOptions {
 export interface ConnectOptions {
   readonly token?: string;
   readonly affinity?: Affinity;
+  /** The availability zone to prefer: where the client is. */
+  readonly az?: string;
+  /**
+   * Where reads go that need no writer: those without a transaction, and read-only transactions. `any` (default): to all in turn; `writer`:
+   * to writers; `replica`: to replicas, or writers while there is none; `nearest`: to those in the zone `az`, or without one to those that answer soonest.
+   */
+  readonly readFrom?: ReadFrom;
+  /** Use all nodes that the cluster names, now and later. By default only the given ones, while those can serve what is asked for. */
+  readonly discover?: boolean;
   /** Defaults for all calls; 20 attempts in 10 s unless given. */
   readonly retry?: RetryOptions;
   /** Called before a transaction or call is run again. */
@@ -32,6 +42,10 @@ export interface ConnectOptions {
 export interface TransactionOptions {
   readonly isolation?: Isolation;
   readonly consistency?: Consistency;
+  /** Writes nothing, so that a replica can serve it: `put` and `delete` are refused. */
+  readonly readOnly?: boolean;
+  /** Where a read-only one runs; as `connect` was told unless given. */
+  readonly readFrom?: ReadFrom;
   readonly retry?: RetryOptions;
   readonly onRetry?: (error: unknown, attempt: number) => void;
   readonly signal?: AbortSignal;
@@ -39,6 +53,8 @@ export interface TransactionOptions {
 
 export interface ReadOptions {
   readonly consistency?: Consistency;
+  /** As `connect` was told unless given. */
+  readonly readFrom?: ReadFrom;
 }
 
 export type Row<T> = [key: Key, value: T];
@@ -87,6 +103,10 @@ export interface NodeInfo {
   readonly role: "writer" | "replica";
   readonly az: string;
   readonly url: string;
+  /** It has a stream of its own now; a writer that stands by has none. */
+  readonly writes: boolean;
+  /** How far behind the writers a replica is, as far as that is known. */
+  readonly lagMs: number;
   readonly connected: boolean;
 }
 

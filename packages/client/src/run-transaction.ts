@@ -1,7 +1,8 @@
 /** An interactive transaction from its first attempt to its end. */
 import type { Consistency, Isolation } from "@sixfold/model";
-import type { ClientCore } from "./client-core.ts";
+import { readNeed, type ClientCore } from "./client-core.ts";
 import type { Tx } from "./options.ts";
+import type { ReadFrom } from "./serving.ts";
 import { retrying, type RetryPolicy } from "./retry.ts";
 import type { SessionFlow } from "./session-flow.ts";
 import { Transaction } from "./transaction.ts";
@@ -9,6 +10,8 @@ import { Transaction } from "./transaction.ts";
 export interface Promises {
   readonly isolation: Isolation;
   readonly consistency: Consistency;
+  readonly readOnly: boolean;
+  readonly readFrom: ReadFrom | undefined;
 }
 
 /** Runs `body` with a handle of its own in each attempt until one commits. */
@@ -20,7 +23,10 @@ export function runTransaction<R>(
   body: (tx: Tx) => Promise<R> | R,
 ): Promise<R> {
   return retrying(core, policy, async (deadlineMs, attempt) => {
-    if (!core.pool.serves("writer")) await core.pool.waitFor("writer", deadlineMs);
+    // A serializable one is validated when it ends, which takes a writer.
+    const isRead = promises.readOnly && promises.isolation === "snapshot";
+    const { need } = isRead ? readNeed(core, promises.readFrom, undefined) : { need: "writer" as const };
+    if (!core.pool.serves(need)) await core.pool.waitFor(need, deadlineMs);
     const tx = new Transaction(core, session, { ...promises, deadlineMs, attempt, isInternal: false });
     const guard = core.guards.watch(tx, deadlineMs, policy.signal);
     try {

@@ -9,17 +9,21 @@
 import { SixfoldError, type Isolation, type Consistency, type TransactionId } from "@sixfold/model";
 import { decodeValue, encodeKey, encodeValue, type Key, type TransactionRef } from "@sixfold/wire";
 import { ask, type Seeing } from "./ask.ts";
-import { freshId, type ClientCore } from "./client-core.ts";
+import { freshId, readNeed, type ClientCore } from "./client-core.ts";
 import { submit } from "./commit.ts";
 import { Interruption } from "./interruption.ts";
 import { mergeScan, planScan, type Page, type Range, type ScanPlan } from "./merge-scan.ts";
 import type { Row, Tx } from "./options.ts";
 import { ReadBatch, type ReadOwner } from "./read-batch.ts";
 import type { ScanOptions } from "./scan-options.ts";
+import type { ReadFrom } from "./serving.ts";
 import type { SessionFlow } from "./session-flow.ts";
 import { keyString, WriteBuffer } from "./write-buffer.ts";
 
 export interface TransactionTerms {
+  /** Writes nothing, so that any node can serve it. */
+  readonly readOnly: boolean;
+  readonly readFrom: ReadFrom | undefined;
   readonly isolation: Isolation;
   readonly consistency: Consistency;
   readonly deadlineMs: number;
@@ -64,6 +68,7 @@ export class Transaction implements Tx, ReadOwner {
       this.checkUsable();
       const bytes = encodeKey(key);
       const forUpdate = options?.forUpdate === true;
+      if (forUpdate) this.checkWrites();
       const own = this.writes.table(table)?.get(keyString(bytes));
       const ownValue = (): T | undefined =>
         own?.value === undefined ? undefined : (decodeValue(own.value) as T);
@@ -82,12 +87,14 @@ export class Transaction implements Tx, ReadOwner {
 
   put(table: string, key: Key, value: unknown): void {
     this.checkUsable();
+    this.checkWrites();
     this.noteKey(table, key);
     this.writes.add(table, encodeKey(key), encodeValue(value));
   }
 
   delete(table: string, key: Key): void {
     this.checkUsable();
+    this.checkWrites();
     this.noteKey(table, key);
     this.writes.add(table, encodeKey(key), undefined);
   }
@@ -213,12 +220,30 @@ export class Transaction implements Tx, ReadOwner {
   private settle(table: string | undefined, key: Key | undefined): Place {
     if (this.place !== undefined) return this.place;
     const hint = table === undefined ? undefined : this.core.affinity?.(table, key);
-    const node = this.core.pool.pick("writer", hint);
-    if (node === undefined) throw new SixfoldError("unavailable", "no writer can be reached");
+    const at = this.needOf(hint);
+    const node = this.core.pool.pick(at.need, at.hint);
+    if (node === undefined)
+      throw new SixfoldError(
+        "unavailable",
+        at.need === "writer" ? "no writer can be reached" : "no node can be reached",
+      );
     const id = freshId(this.core, node);
     const options = this.session.options(node, this.terms.isolation, this.terms.consistency);
     const began = { node, options, losses: this.session.lossesKnown };
     return (this.place = { session: this.session, began, id, ref: { id } });
+  }
+
+  /** A serializable one is validated when it ends, which takes a writer. */
+  private needOf(hint: string | number | undefined): ReturnType<typeof readNeed> {
+    const { readOnly, readFrom, isolation } = this.terms;
+    return readOnly && isolation === "snapshot"
+      ? readNeed(this.core, readFrom, hint)
+      : { need: "writer", hint };
+  }
+
+  private checkWrites(): void {
+    if (!this.terms.readOnly) return;
+    throw new SixfoldError("bad-request", "this transaction is read-only: it neither writes nor locks");
   }
 
   /** How the next request names the transaction. */

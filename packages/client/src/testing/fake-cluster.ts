@@ -27,6 +27,7 @@ import {
   type ClientRequestBody,
   type ClientResult,
   type Message,
+  type TopologyNode,
 } from "@sixfold/wire";
 
 export const VOLUME_TAG = volumeTagOf("fake");
@@ -63,7 +64,7 @@ export class FakeCluster {
   readonly log: ClientRequestBody[] = [];
 
   add(name: string, role: Role, stream = this.nodes.length + 1): FakeNode {
-    const node = new FakeNode(this, name, role, streamId(stream));
+    const node = new FakeNode(this, name, role, streamId(role === "writer" ? stream : 0));
     this.nodes.push(node);
     return node;
   }
@@ -133,6 +134,11 @@ export class FakeNode {
   readonly name: string;
   role: Role;
   stream: StreamId;
+  az = "a";
+  ready = true;
+  lagMs = 0;
+  /** What it knows of the nodes, if not how they are. */
+  told: readonly TopologyNode[] | undefined;
   isUp = true;
   /** Says nothing at all, as behind a dead switch. */
   isSilent = false;
@@ -167,16 +173,18 @@ export class FakeNode {
   }
 
   welcome(link: FakePeer): void {
-    const nodes = this.cluster.nodes.map(({ name, role, url }) => ({ name, role, az: "a", url }));
-    link.deliver({
-      type: "clientWelcome",
-      node: this.name,
-      role: this.role,
-      az: "a",
-      mode: "multi",
-      stream: this.stream,
-      nodes,
-    });
+    const nodes = this.cluster.nodes.map(({ name, role, az, url }) => ({ name, role, az, url }));
+    const { name: node, role, az, stream } = this;
+    link.deliver({ type: "clientWelcome", node, role, az, mode: "multi", stream, nodes });
+    this.tellNodes(link);
+  }
+
+  /** As this node knows them: `told` if that is not as they are. */
+  tellNodes(link: FakePeer): void {
+    const nodes = this.cluster.nodes.map(({ name, role, az, url, stream, ready, lagMs }) => ({
+      ...{ name, role, az, url, stream, ready, lagMs },
+    }));
+    link.deliver({ type: "topology", nodes: this.told ?? nodes });
   }
 
   receive(link: FakePeer, frame: Uint8Array): void {
@@ -242,7 +250,8 @@ export class FakeNode {
 
   /** A read point that names this node's stream at the present version. */
   private token(): Uint8Array {
-    return encodeSessionToken(new ReadPoint(streamId(0), [[this.stream, lsn(this.cluster.version)]]));
+    const stream = this.stream === 0 ? streamId(1) : this.stream;
+    return encodeSessionToken(new ReadPoint(streamId(0), [[stream, lsn(this.cluster.version)]]));
   }
 
   private transaction(ref: {
