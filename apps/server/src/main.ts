@@ -31,6 +31,8 @@ import { makeJournal } from "./logging.ts";
 interface Running {
   readonly url: string;
   stop(): Promise<void>;
+  /** Settled when it has ended; absent: only when it is asked to. */
+  readonly ended?: Promise<void>;
 }
 
 interface Common extends LivenessSettings {
@@ -133,7 +135,7 @@ async function segment(flags: SegmentFlags, reporter: StepReporter | undefined):
       token: flags.token,
       listen: flags.listen,
       servers,
-      latencyMsTo: latencyBetween([...flags.peers, ...flags.nodes], flags.az, flags.azLatencyMs),
+      latencyMsTo: latencyBetween(flags.az, flags.azLatencyMs),
       liveness: liveness(flags),
       trace: reporter?.trace,
     },
@@ -167,7 +169,7 @@ async function databaseNode(flags: NodeFlags, reporter: StepReporter | undefined
       })),
       procedures: await loadProcedures(flags.procedures),
       settings: flags.suspectAfterMs === undefined ? {} : { suspectAfterMs: flags.suspectAfterMs },
-      latencyMsTo: latencyBetween([...flags.segments, ...flags.nodes], az, flags.azLatencyMs),
+      latencyMsTo: latencyBetween(az, flags.azLatencyMs),
       liveness: liveness(flags),
       trace: reporter?.trace,
     },
@@ -200,6 +202,7 @@ async function run(
   };
   process.on("SIGTERM", end);
   process.on("SIGINT", end);
+  void running.ended?.then(end);
   if (flags.supervised) process.stdin.on("end", end).on("error", end).resume();
 }
 

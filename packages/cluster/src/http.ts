@@ -3,39 +3,46 @@
  *
  *     GET  /health   200 once it is ready, 503 before
  *     GET  /status   what it says of itself
- *     POST /replace  database nodes: has what a segment server keeps moved to others (`{leaving, joining?}`)
+ *     POST /…        what it can be told to do (database nodes: `node-commands`)
  */
 import type { HttpAnswer, HttpRequest } from "@sixfold/ports";
-import type { ReplaceAnswer } from "@sixfold/volume";
+
+/** The body of a command: a JSON object. */
+export type CommandBody = Readonly<Record<string, unknown>>;
+
+/** By path. */
+export type Commands = Readonly<Record<string, (body: CommandBody) => HttpAnswer | Promise<HttpAnswer>>>;
 
 export function answerHttp(
-  request: HttpRequest,
+  { method, path, body }: HttpRequest,
   status: () => Record<string, unknown>,
-  replace?: (leaving: string, joining: string | undefined) => Promise<ReplaceAnswer>,
+  commands: Commands = {},
 ): HttpAnswer | Promise<HttpAnswer> | undefined {
-  const { method, path } = request;
-  if (method === "POST")
-    return path === "/replace" && replace !== undefined ? command(request, replace) : undefined;
+  if (method === "POST") {
+    const command = Object.hasOwn(commands, path) ? commands[path] : undefined;
+    if (command === undefined) return undefined;
+    const said = objectIn(body);
+    return said === undefined ? json(400, { refused: "the body is a JSON object" }) : command(said);
+  }
   if (path === "/status") return json(200, status());
   if (path !== "/health") return undefined;
   const { ready } = status();
   return json(ready === true ? 200 : 503, { ready: ready === true });
 }
 
-async function command(
-  { body }: HttpRequest,
-  replace: (leaving: string, joining: string | undefined) => Promise<ReplaceAnswer>,
-): Promise<HttpAnswer> {
-  const { leaving, joining } = JSON.parse(body) as { leaving?: unknown; joining?: unknown };
-  const isName = (name: unknown): name is string => typeof name === "string" && name !== "";
-  if (!isName(leaving) || (joining !== undefined && !isName(joining)))
-    return json(400, { refused: "leaving, and joining if it is given, are names of segment servers" });
-  const answer = await replace(leaving, joining);
-  return json("refused" in answer ? 409 : 202, answer);
+export function json(status: number, body: unknown): HttpAnswer {
+  return { status, type: "application/json", body: `${JSON.stringify(body)}\n` };
 }
 
-const json = (status: number, body: unknown): HttpAnswer => ({
-  status,
-  type: "application/json",
-  body: `${JSON.stringify(body)}\n`,
-});
+/** No body says nothing, which is an object too. */
+function objectIn(body: string): CommandBody | undefined {
+  if (body.trim() === "") return {};
+  try {
+    const said: unknown = JSON.parse(body);
+    return typeof said === "object" && said !== null && !Array.isArray(said)
+      ? (said as CommandBody)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -62,7 +62,7 @@ function common(context: Context, { az, url }: SegmentServerInfo | NodeInfo) {
     token: "",
     listen: { host: new URL(url).hostname, port: Number(new URL(url).port) },
     servers: topology.servers,
-    latencyMsTo: latencyBetween([...topology.servers, ...topology.nodes], az, options.azLatencyMs),
+    latencyMsTo: latencyBetween(az, options.azLatencyMs),
     liveness: options.liveness,
   };
 }

@@ -8,7 +8,7 @@
  */
 import { LIMITS, nodeName, type NodeInfo, type NodeName, type SegmentServerInfo } from "@sixfold/model";
 import { DatabaseNode, type NodeEffect, type NodeOptions } from "@sixfold/database";
-import type { Clock, Host, HttpAnswer, HttpRequest, Listener } from "@sixfold/ports";
+import type { Clock, Host, Listener } from "@sixfold/ports";
 import type { ReplaceAnswer } from "@sixfold/volume";
 import { encodeMessage, volumeTagOf, type StorageMessage } from "@sixfold/wire";
 import {
@@ -19,10 +19,11 @@ import {
   type ChannelEvents,
   type Identity,
 } from "./channel.ts";
-import { Dialler } from "./dialler.ts";
+import { Diallers, type Target } from "./diallers.ts";
 import { Heartbeats, type LivenessSettings } from "./heartbeats.ts";
 import { answerHttp } from "./http.ts";
 import type { Journal } from "./journal.ts";
+import { nodeCommands } from "./node-commands.ts";
 
 const TICK_MS = 10;
 
@@ -32,7 +33,7 @@ export interface NodeHostOptions extends Omit<NodeOptions, "seed"> {
   readonly servers: readonly SegmentServerInfo[];
   readonly nodes: readonly NodeInfo[];
   /** One-way delay to a process in another availability zone. */
-  readonly latencyMsTo: (process: NodeName) => number;
+  readonly latencyMsTo: (process: Target) => number;
   readonly liveness?: Partial<LivenessSettings> | undefined;
 }
 
@@ -41,7 +42,13 @@ export interface RunningNode {
   readonly status: () => Record<string, unknown>;
   /** Has what `leaving` keeps moved to other segment servers; settled when that has begun, or was refused. */
   replace(leaving: string, joining?: string): Promise<ReplaceAnswer>;
+  /** Closes its stream and leaves the cluster's list: it is not expected back. */
+  retire(): Promise<void>;
+  /** Strikes off another node that has gone without leaving. */
+  strikeOff(name: string): Promise<void>;
   stop(): Promise<void>;
+  /** Settled when it has ended: asked to, or because others have struck it off. */
+  readonly ended: Promise<void>;
 }
 
 export async function startNodeHost(
@@ -57,15 +64,19 @@ export async function startNodeHost(
 
 class NodeHost implements RunningNode {
   url = "";
+  readonly name: NodeName;
+  readonly ended: Promise<void>;
   private readonly host: Host;
   private readonly clock: Clock;
   private readonly options: NodeHostOptions;
   private readonly journal: Journal;
   private readonly machine: DatabaseNode;
+  private readonly identity: Identity;
+  private readonly commands = nodeCommands(this);
   private readonly tag: number;
   private readonly heartbeats: Heartbeats;
-  private readonly servers = new Map<NodeName, Dialler>();
-  private readonly peers = new Map<NodeName, Dialler>();
+  private readonly servers: Diallers;
+  private readonly peers: Diallers;
   /** Channels that other nodes dialled, on which they follow this one. */
   private readonly followers = new Map<NodeName, Channel>();
   private readonly clients = new Map<number, Channel>();
@@ -75,56 +86,58 @@ class NodeHost implements RunningNode {
   private nextClient = 1;
   private turnDue = false;
   private stopped = false;
-  private onStopped: (() => void) | undefined;
+  private isEnding = false;
+  private onEnded: () => void = () => undefined;
 
   constructor(host: Host, options: NodeHostOptions, journal: Journal) {
     this.host = host;
     this.clock = host.clock;
     this.options = options;
     this.journal = journal;
-    this.tag = volumeTagOf(options.volume);
+    const { name, volume, token } = options;
+    this.name = name;
+    this.identity = { role: "node", name, volume, token };
+    this.tag = volumeTagOf(volume);
+    this.ended = new Promise((resolve) => {
+      this.onEnded = resolve;
+    });
     this.heartbeats = new Heartbeats(options.liveness);
     this.machine = new DatabaseNode({ ...options, seed: host.entropy() });
+    const { clock, heartbeats } = this;
+    const { latencyMsTo } = options;
+    const dialling = {
+      ...{ clock, network: host.network, identity: this.identity, journal, heartbeats, latencyMsTo },
+    };
+    this.servers = new Diallers({ ...dialling, eventsFor: (name) => this.serverEvents(name) });
+    this.peers = new Diallers({ ...dialling, eventsFor: (name) => this.peerEvents(name) });
   }
 
   async open(): Promise<void> {
-    const { name, volume, token, listen, servers, nodes, latencyMsTo } = this.options;
-    const identity: Identity = { role: "node", name, volume, token };
+    const { name, listen, servers, nodes } = this.options;
     this.listener = await this.host.network.listen(
-      { ...listen, maxFrameBytes: LIMITS.frameBytes, http: (request) => this.answerHttp(request) },
+      {
+        ...listen,
+        maxFrameBytes: LIMITS.frameBytes,
+        http: (request) => answerHttp(request, () => this.status(), this.commands),
+      },
       listenerHandlers(
-        identity,
+        this.identity,
         { up: (c) => this.accepted(c), message: (c, m) => this.received(c, m), down: (c) => this.left(c) },
         this.journal,
         this.heartbeats,
       ),
     );
     this.url = this.listener.url;
-    const dial = (to: NodeName, url: string, events: ChannelEvents): Dialler =>
-      new Dialler({
-        clock: this.clock,
-        network: this.host.network,
-        identity,
-        url,
-        latencyMs: latencyMsTo(to),
-        journal: this.journal,
-        heartbeats: this.heartbeats,
-        events,
-      });
-    for (const server of servers)
-      this.servers.set(server.name, dial(server.name, server.url, this.serverEvents(server.name)));
-    for (const peer of nodes)
-      if (peer.name !== name)
-        this.peers.set(peer.name, dial(peer.name, peer.url, this.peerEvents(peer.name)));
+    this.servers.keep(servers);
+    this.peers.keep(nodes.filter((peer) => peer.name !== name));
     this.machine.start(this.clock.nowMs());
     this.tick();
   }
 
   status(): Record<string, unknown> {
-    const linked = [...this.servers, ...this.peers].filter(([, dialler]) => dialler.up !== undefined);
     return {
       ...this.machine.status(),
-      links: linked.map(([name]) => name),
+      links: [...this.servers.linked, ...this.peers.linked],
       traffic: { ...this.traffic },
       counters: this.journal.counts(),
     };
@@ -137,29 +150,40 @@ class NodeHost implements RunningNode {
     });
   }
 
-  private answerHttp(request: HttpRequest): HttpAnswer | Promise<HttpAnswer> | undefined {
-    return answerHttp(
-      request,
-      () => this.status(),
-      (leaving, joining) => this.replace(leaving, joining),
-    );
+  strikeOff(name: string): Promise<void> {
+    return new Promise((resolve) => {
+      this.input((now) => this.machine.strikeOff(nodeName(name), resolve, now));
+    });
   }
 
-  async stop(): Promise<void> {
-    if (this.stopped) return;
-    const closed = new Promise<void>((resolve) => {
-      this.onStopped = resolve;
+  stop(): Promise<void> {
+    return this.end((now) => this.machine.stop(now));
+  }
+
+  retire(): Promise<void> {
+    return this.end((now) => this.machine.retire(now));
+  }
+
+  private end(how: (now: number) => void): Promise<void> {
+    if (!this.isEnding) {
+      this.isEnding = true;
+      this.input(how);
       // Storage out of reach must not keep a process alive: its stream is then closed by the next to open one.
-      this.clock.after(STOP_LIMIT_MS, resolve);
-    });
-    this.machine.stop(this.clock.nowMs());
-    this.turn();
-    await closed;
+      this.clock.after(STOP_LIMIT_MS, () => void this.shutDown());
+    }
+    return this.ended;
+  }
+
+  /** The machine has nothing more to do. */
+  private async shutDown(): Promise<void> {
+    if (this.stopped) return;
     this.stopped = true;
-    for (const dialler of [...this.servers.values(), ...this.peers.values()]) dialler.stop();
+    this.servers.stop();
+    this.peers.stop();
     for (const channel of [...this.clients.values(), ...this.followers.values()])
       channel.close("stopping", `${this.options.name} is stopping`);
     await this.listener?.close();
+    this.onEnded();
   }
 
   // --- links ----------------------------------------------------------------------------------
@@ -250,9 +274,9 @@ class NodeHost implements RunningNode {
       case "append":
         return this.append(effect);
       case "toServer":
-        return this.servers.get(effect.to)?.up?.send(effect.message);
+        return this.servers.up(effect.to)?.send(effect.message);
       case "toPeer":
-        return this.peers.get(effect.to)?.up?.send(effect.message);
+        return this.peers.up(effect.to)?.send(effect.message);
       case "toFollower":
         return this.followers.get(effect.to)?.send(effect.message);
       case "toClient":
@@ -260,14 +284,18 @@ class NodeHost implements RunningNode {
       case "log":
         this.journal.count(effect.event);
         return this.journal.say(effect.level, effect.event, effect.fields);
+      case "peers":
+        return this.peers.keep(effect.nodes);
+      case "servers":
+        return this.servers.keep(effect.servers);
       case "stopped":
-        return this.onStopped?.();
+        return void this.shutDown();
     }
   }
 
   private append({ servers, followers, message }: Extract<NodeEffect, { kind: "append" }>): void {
     const frame = encodeMessage(message, this.tag);
-    for (const server of servers) this.sendFrame(this.servers.get(server)?.up, frame);
+    for (const server of servers) this.sendFrame(this.servers.up(server), frame);
     for (const follower of followers) this.sendFrame(this.followers.get(follower), frame);
     this.traffic.appends++;
     this.traffic.slices += message.slices.length;

@@ -73,7 +73,7 @@ export interface SegmentHostOptions {
   readonly listen: { readonly host: string; readonly port: number };
   /** All six, this one included. */
   readonly servers: readonly SegmentServerInfo[];
-  readonly latencyMsTo: (server: NodeName) => number;
+  readonly latencyMsTo: (server: SegmentServerInfo) => number;
   readonly logFileBytes?: number;
   readonly settings?: Partial<SegmentSettings>;
   readonly liveness?: Partial<LivenessSettings> | undefined;
@@ -184,7 +184,7 @@ class SegmentHost implements RunningSegment {
     this.diallers = servers
       .filter((server) => server.name > name)
       .map((server) => {
-        const latencyMs = this.options.latencyMsTo(server.name);
+        const latencyMs = this.options.latencyMsTo(server);
         return new Dialler({
           clock: this.clock,
           network: this.host.network,

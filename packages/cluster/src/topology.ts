@@ -2,14 +2,7 @@
  * The layout of a local cluster: six segment servers in zones a, b, c, spare ones, and the database nodes,
  * all on loopback (INTERFACES: nodes at BASE, BASE+1 …, segment servers at BASE+20 …).
  */
-import {
-  nodeName,
-  REPLICAS,
-  ZONES,
-  type NodeInfo,
-  type NodeName,
-  type SegmentServerInfo,
-} from "@sixfold/model";
+import { nodeName, REPLICAS, ZONES, type NodeInfo, type SegmentServerInfo } from "@sixfold/model";
 
 const SEGMENT_PORT_OFFSET = 20;
 const HOST = "127.0.0.1";
@@ -71,11 +64,6 @@ function spare(index: number): { az: string; number: number } {
 }
 
 /** One-way delay from a process in `az` to every other: none within the zone. */
-export function latencyBetween(
-  processes: readonly { readonly name: string; readonly az: string }[],
-  az: string,
-  latencyMs: number,
-): (process: NodeName) => number {
-  const zones = new Map(processes.map((process) => [process.name, process.az]));
-  return (process) => (zones.get(process) === az ? 0 : latencyMs);
+export function latencyBetween(az: string, latencyMs: number): (process: { readonly az: string }) => number {
+  return (process) => (process.az === az ? 0 : latencyMs);
 }

@@ -8,7 +8,7 @@
  *
  * A lag changes all the time: only a change of its order of magnitude is worth a message.
  */
-import { openStreams, type Manifest, type NodeInfo, type NodeName } from "@sixfold/model";
+import { openStreams, type Manifest, type Role, type NodeInfo, type NodeName } from "@sixfold/model";
 import type { ClientWelcome, Topology, TopologyNode } from "@sixfold/wire";
 import type { ClientLink, NodeOptions } from "./node-api.ts";
 
@@ -75,10 +75,12 @@ export type Self = Pick<TopologyNode, "stream" | "ready" | "lagMs">;
 export function welcomeOf(
   { name, role, mode }: NodeOptions,
   nodes: readonly NodeInfo[],
+  manifest: Manifest | undefined,
   stream: number,
 ): ClientWelcome {
   const az = nodes.find((node) => node.name === name)?.az ?? "";
-  return { type: "clientWelcome", node: name, role, az, mode, stream, nodes };
+  const welcome = { node: name, az, mode: manifest?.mode ?? mode, stream, nodes };
+  return { type: "clientWelcome", role: actingRole(role, stream), ...welcome };
 }
 
 /** The nodes with what the manifest says of their streams. */
@@ -91,8 +93,12 @@ export function knownNodes(
   const streams = new Map<string, number>();
   if (manifest !== undefined) for (const { node, id } of openStreams(manifest)) streams.set(node, id);
   return nodes.map(({ name, role, az, url }) => {
-    const node = { name, role, az, url };
-    if (name === own) return { ...node, stream, ready, lagMs: Math.ceil(lagMs) };
-    return { ...node, stream: streams.get(name) ?? 0, ready: true, lagMs: 0 };
+    const now = name === own ? stream : (streams.get(name) ?? 0);
+    const node = { name, role: actingRole(role, now), az, url, stream: now };
+    if (name === own) return { ...node, ready, lagMs: Math.ceil(lagMs) };
+    return { ...node, ready: true, lagMs: 0 };
   });
 }
+
+/** A replica that was promoted is a writer for as long as it has a stream. */
+const actingRole = (role: Role, stream: number): Role => (stream === 0 ? role : "writer");

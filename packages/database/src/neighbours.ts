@@ -7,7 +7,7 @@
  */
 import type { Lsn, Manifest, NodeName, PlantedBugs, ReadPoint, StreamId } from "@sixfold/model";
 import { NO_BUGS, openStreams, streamState } from "@sixfold/model";
-import type { Append, FeedStart, StorageMessage } from "@sixfold/wire";
+import type { Append, FeedStart, ManifestNews, StorageMessage } from "@sixfold/wire";
 import { ClusterReads } from "./cluster-reads.ts";
 import { ClusterSnapshots, type BeginAt, type SnapshotIo } from "./cluster-snapshots.ts";
 import type { ForeignEntry } from "./feed-receiver.ts";
@@ -34,6 +34,8 @@ export interface NeighbourIo {
   /** Returns the check's number. */
   readonly checkManifest: () => number;
   readonly readManifest: () => void;
+  /** Another node has changed the manifest. `successor`: who should write the exclusive volume now, or "". */
+  readonly told: (news: ManifestNews) => void;
   readonly views: SnapshotIo["engine"];
   readonly emit: (effect: NodeEffect) => void;
 }
@@ -70,7 +72,7 @@ export class Neighbours {
       confirmOwn: (then: () => void) => this.clusterReads.begin(then),
     };
     this.foreign = new ForeignStreams(applier, planted);
-    const checkManifest = (): void => void (this.lastCheck = io.checkManifest());
+    const checkManifest = (): void => this.look();
     const rounds = {
       get now() {
         return io.now;
@@ -146,12 +148,26 @@ export class Neighbours {
     this.sender?.committed(at);
   }
 
+  /** This node has changed the manifest: the others need not find out by themselves. `successor`: who is to write next. */
+  tellManifest(successor: NodeName | undefined): void {
+    const { manifest } = this.io;
+    if (manifest === undefined) return;
+    const news: ManifestNews = { type: "manifestNews", value: manifest, successor: successor ?? "" };
+    for (const follower of this.followers) this.toFollower(follower, news);
+    for (const peer of this.up) if (!this.followers.has(peer)) this.toPeer(peer, news);
+  }
+
   // --- links ----------------------------------------------------------------------------------------
 
   peerUp(peer: NodeName): void {
     this.up.add(peer);
     this.toPeer(peer, { type: "follow", node: this.name });
     this.snapshots.askAgain();
+  }
+
+  /** This node is listed since just now: who did not know it as it said so first should look again. */
+  followAll(): void {
+    for (const peer of this.up) this.toPeer(peer, { type: "follow", node: this.name });
   }
 
   /** `silentSince`: the link did not end, the peer has been silent on it since then. */
@@ -165,6 +181,10 @@ export class Neighbours {
     return [...this.up];
   }
 
+  isLinked(name: NodeName): boolean {
+    return this.up.has(name);
+  }
+
   /** From a node that this one follows. False: not a message that such a node sends. */
   peerMessage(peer: NodeName, message: StorageMessage): boolean {
     if (message.type === "append") {
@@ -176,6 +196,7 @@ export class Neighbours {
       this.clusterReads.durable(message.stream, message.durable, message.request);
       this.lag.durable(message.stream, message.durable, message.request, this.io.now);
     } else if (message.type === "snapshot") this.snapshots.answered(message.request, message.point);
+    else if (message.type === "manifestNews") this.io.told(message);
     else return false;
     return true;
   }
@@ -185,12 +206,15 @@ export class Neighbours {
     if (message.type === "follow") this.startFeeding(follower);
     else if (message.type === "askDurable") this.tellDurable(follower, message.request);
     else if (message.type === "askSnapshot") this.tellSnapshot(follower, message.request);
+    else if (message.type === "manifestNews") this.io.told(message);
     else return false;
     return true;
   }
 
   followerGone(follower: NodeName): void {
     this.followers.delete(follower);
+    // It may have left for good.
+    this.look();
   }
 
   // --- foreign streams ------------------------------------------------------------------------------
@@ -286,10 +310,17 @@ export class Neighbours {
     this.sequencer.manifestChecked(unchanged);
   }
 
+  /** Asks whether the manifest has changed; what has is read. */
+  private look(): void {
+    this.lastCheck = this.io.checkManifest();
+  }
+
   // --- helpers ----------------------------------------------------------------------------------------
 
   private startFeeding(follower: NodeName): void {
     this.followers.add(follower);
+    // It is new: so is the manifest that lists it.
+    if (this.io.manifest?.nodes.some((node) => node.name === follower) === false) this.look();
     if (this.sender === undefined) return;
     const { start, frames } = this.sender.start();
     this.toFollower(follower, start);

@@ -23,10 +23,12 @@ import type { Procedure } from "./procedures.ts";
 
 export interface NodeSettings {
   /**
-   * A writer that was not heard for so long, or whose link is down for so long, is suspected dead and its stream recovered; by the
-   * writer of a younger stream after twice as long if it is only silent (see `suspicion`). Longer than the hosts' `deadAfterMs`.
+   * A writer that was not heard for so long is suspected dead and its stream recovered; in a shared volume by the writer of a younger
+   * stream after twice as long (see `suspicion`). Longer than the hosts' `deadAfterMs`.
    */
   readonly suspectAfterMs: number;
+  /** The same of one whose link has ended, which a dead process's does at once. Longer than a link takes to be dialled again. */
+  readonly endedAfterMs: number;
   /** Requests that wait for the node to be ready, or for a session's read point, fail after so long. */
   readonly waitLimitMs: number;
   /** A read with `maxLagMs` waits so long for the node to catch up, before it is to ask another: some round trips between regions. */
@@ -39,6 +41,7 @@ export interface NodeSettings {
 
 export const DEFAULT_SETTINGS: NodeSettings = Object.freeze({
   suspectAfterMs: 3000,
+  endedAfterMs: 300,
   waitLimitMs: 10_000,
   catchUpLimitMs: 250,
   manifestEveryMs: 1000,
@@ -69,6 +72,9 @@ export interface NodeOptions {
   /** Hears each step of the protocol as it happens. */
   readonly trace?: Trace | undefined;
 }
+
+/** To a wish for a mode: whether it was news. The rest is seen in the manifest, and in `status`. */
+export type SwitchAnswer = { readonly mode: Mode; readonly changed: boolean } | { readonly refused: string };
 
 /** A client's connection, numbered by the driver. */
 export type ClientLink = number;
@@ -107,12 +113,14 @@ export type NodeEffect =
 export type NodeState =
   /** No manifest yet. */
   | { readonly state: "starting" }
-  /** The volume was last used in another mode: waits until no stream is open, then changes it. */
-  | { readonly state: "switching" }
-  /** Closing older streams and opening one of its own. */
+  /** On the way to a stream of its own: closes older ones, or waits for a switch of modes to end. */
   | { readonly state: "opening" }
   | { readonly state: "writing"; readonly stream: StreamId; readonly exclusive: boolean }
-  /** A replica: follows, never writes. */
+  /** The own stream takes nothing more and is being closed: for the node that is to write next, or for a switch of modes. */
+  | { readonly state: "closing"; readonly stream: StreamId; readonly to: NodeName | undefined }
+  /** A writer that follows another one, in an exclusive volume. */
+  | { readonly state: "standby" }
+  /** A replica. */
   | { readonly state: "following" }
   | { readonly state: "stopping" }
   | { readonly state: "stopped" };

@@ -9,17 +9,7 @@
  */
 import { LIMITS, type LimitName } from "./limits.ts";
 import type { NodeName } from "./ids.ts";
-import type { Manifest } from "./manifest.ts";
-import type { Role } from "./transaction.ts";
-
-/** A database node: what it is for, and where it is reached. */
-export interface NodeInfo {
-  readonly name: NodeName;
-  readonly role: Role;
-  readonly az: string;
-  /** Where clients and other nodes reach it. */
-  readonly url: string;
-}
+import type { Manifest, NodeInfo } from "./manifest.ts";
 
 export function nodeInfo(m: Manifest, name: NodeName): NodeInfo | undefined {
   return m.nodes.find((node) => node.name === name);

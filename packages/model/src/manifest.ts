@@ -5,11 +5,11 @@
  * servers. It changes rarely: streams opening and closing, mode, members, growth,
  * and commits that votes alone could not decide.
  */
-import type { NodeInfo } from "./database-nodes.ts";
 import type { EntryId } from "./entry.ts";
 import type { Epoch, Lsn, NodeName, PageId, PgId, StreamId } from "./ids.ts";
 import type { Geometry } from "./geometry.ts";
 import type { Decision } from "./vote.ts";
+import type { Role } from "./transaction.ts";
 import type { PageVersion } from "./version.ts";
 
 export type Mode = "single" | "multi";
@@ -17,6 +17,15 @@ export type Mode = "single" | "multi";
 export interface SegmentServerInfo {
   readonly name: NodeName;
   readonly az: string;
+  readonly url: string;
+}
+
+/** A database node: what it is for, and where it is reached. */
+export interface NodeInfo {
+  readonly name: NodeName;
+  readonly role: Role;
+  readonly az: string;
+  /** Where clients and other nodes reach it. */
   readonly url: string;
 }
 

@@ -1,0 +1,37 @@
+/**
+ * What a database node can be told to do, over HTTP on its own port.
+ *
+ *     POST /replace {leaving, joining?}   has what a segment server keeps moved to others
+ *     POST /retire {node?}                leaves for good, or strikes off a node that has gone without leaving
+ */
+import type { ReplaceAnswer } from "@sixfold/volume";
+import { json, type Commands } from "./http.ts";
+
+export interface CommandedNode {
+  readonly name: string;
+  replace(leaving: string, joining?: string): Promise<ReplaceAnswer>;
+  /** Settled when the process may end. */
+  retire(): Promise<void>;
+  strikeOff(name: string): Promise<void>;
+}
+
+const isName = (name: unknown): name is string => typeof name === "string" && name !== "";
+
+export function nodeCommands(node: CommandedNode): Commands {
+  return {
+    "/replace": async ({ leaving, joining }) => {
+      if (!isName(leaving) || (joining !== undefined && !isName(joining)))
+        return json(400, { refused: "leaving, and joining if it is given, are names of segment servers" });
+      const answer = await node.replace(leaving, joining);
+      return json("refused" in answer ? 409 : 202, answer);
+    },
+    "/retire": async ({ node: name = node.name }) => {
+      if (!isName(name))
+        return json(400, { refused: "node, if it is given, is the name of a database node" });
+      // Its port closes with it: it answers when that has begun.
+      if (name === node.name) void node.retire();
+      else await node.strikeOff(name);
+      return json(202, { retiring: name });
+    },
+  };
+}
