@@ -20,6 +20,7 @@ import {
   type Identity,
 } from "./channel.ts";
 import { Diallers, type Target } from "./diallers.ts";
+import { Followers } from "./followers.ts";
 import { Heartbeats, type LivenessSettings } from "./heartbeats.ts";
 import { answerHttp } from "./http.ts";
 import type { Journal } from "./journal.ts";
@@ -35,6 +36,8 @@ export interface NodeHostOptions extends Omit<NodeOptions, "seed"> {
   /** One-way delay to a process in another availability zone. */
   readonly latencyMsTo: (process: Target) => number;
   readonly liveness?: Partial<LivenessSettings> | undefined;
+  /** What may wait for a node that follows this one, before its feed breaks off. */
+  readonly feedBufferBytes?: number | undefined;
 }
 
 export interface RunningNode {
@@ -77,8 +80,8 @@ class NodeHost implements RunningNode {
   private readonly heartbeats: Heartbeats;
   private readonly servers: Diallers;
   private readonly peers: Diallers;
-  /** Channels that other nodes dialled, on which they follow this one. */
-  private readonly followers = new Map<NodeName, Channel>();
+  /** On channels that they dialled. */
+  private readonly followers: Followers;
   private readonly clients = new Map<number, Channel>();
   private readonly clientNumbers = new Map<Channel, number>();
   private readonly traffic = { framesSent: 0, bytesSent: 0, appends: 0, slices: 0 };
@@ -102,6 +105,12 @@ class NodeHost implements RunningNode {
       this.onEnded = resolve;
     });
     this.heartbeats = new Heartbeats(options.liveness);
+    const following = {
+      journal,
+      dropped: (name: NodeName) => this.input((now) => this.machine.followerGone(name, now)),
+      resumed: (name: NodeName) => this.heard(name, { type: "follow", node: name }),
+    };
+    this.followers = new Followers(following, options.feedBufferBytes);
     this.machine = new DatabaseNode({ ...options, seed: host.entropy() });
     const { clock, heartbeats } = this;
     const { latencyMsTo } = options;
@@ -180,7 +189,7 @@ class NodeHost implements RunningNode {
     this.stopped = true;
     this.servers.stop();
     this.peers.stop();
-    for (const channel of [...this.clients.values(), ...this.followers.values()])
+    for (const channel of [...this.clients.values(), ...this.followers.channels()])
       channel.close("stopping", `${this.options.name} is stopping`);
     await this.listener?.close();
     this.onEnded();
@@ -210,7 +219,7 @@ class NodeHost implements RunningNode {
     const { role, name } = channel.peer!;
     if (role === "segment") return channel.refuse("wrong-role", "segment servers do not dial database nodes");
     if (role === "node") {
-      this.followers.set(nodeName(name), channel);
+      this.followers.joined(nodeName(name), channel);
       return;
     }
     const link = this.nextClient++;
@@ -226,8 +235,7 @@ class NodeHost implements RunningNode {
         return channel.refuse("wrong-role", `a client does not send ${message.type}`);
       return this.input((now) => this.machine.clientRequests(link, message.requests, now));
     }
-    const follower = nodeName(channel.peer!.name);
-    this.input((now) => this.machine.followerMessage(follower, message as StorageMessage, now));
+    this.heard(nodeName(channel.peer!.name), message as StorageMessage);
   }
 
   private left(channel: Channel): void {
@@ -238,9 +246,13 @@ class NodeHost implements RunningNode {
       return this.input((now) => this.machine.clientClosed(link, now));
     }
     const peer = channel.peer;
-    if (peer?.role !== "node" || this.followers.get(nodeName(peer.name)) !== channel) return;
-    this.followers.delete(nodeName(peer.name));
+    if (peer?.role !== "node" || !this.followers.left(nodeName(peer.name), channel)) return;
     this.input((now) => this.machine.followerGone(nodeName(peer.name), now));
+  }
+
+  private heard(follower: NodeName, message: StorageMessage): void {
+    if (this.followers.hears(follower, message))
+      this.input((now) => this.machine.followerMessage(follower, message, now));
   }
 
   // --- turns ------------------------------------------------------------------------------------
@@ -254,6 +266,7 @@ class NodeHost implements RunningNode {
   private tick(): void {
     if (this.stopped) return;
     this.heartbeats.tick(this.clock.nowMs());
+    this.followers.tick();
     this.input((now) => this.machine.tick(now));
     this.clock.after(TICK_MS, () => this.tick());
   }
@@ -278,7 +291,7 @@ class NodeHost implements RunningNode {
       case "toPeer":
         return this.peers.up(effect.to)?.send(effect.message);
       case "toFollower":
-        return this.followers.get(effect.to)?.send(effect.message);
+        return this.followers.send(effect.to, effect.message);
       case "toClient":
         return this.clients.get(effect.link)?.send(effect.message);
       case "log":
@@ -296,7 +309,7 @@ class NodeHost implements RunningNode {
   private append({ servers, followers, message }: Extract<NodeEffect, { kind: "append" }>): void {
     const frame = encodeMessage(message, this.tag);
     for (const server of servers) this.sendFrame(this.servers.up(server), frame);
-    for (const follower of followers) this.sendFrame(this.followers.get(follower), frame);
+    for (const follower of followers) if (this.followers.feed(follower, frame)) this.counted(frame);
     this.traffic.appends++;
     this.traffic.slices += message.slices.length;
   }
@@ -304,6 +317,10 @@ class NodeHost implements RunningNode {
   private sendFrame(channel: Channel | undefined, frame: Uint8Array): void {
     if (channel === undefined) return;
     channel.sendFrame(frame);
+    this.counted(frame);
+  }
+
+  private counted(frame: Uint8Array): void {
     this.traffic.framesSent++;
     this.traffic.bytesSent += frame.length;
   }
