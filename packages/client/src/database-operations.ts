@@ -14,6 +14,7 @@ import {
 import { ask, type Seeing } from "./ask.ts";
 import { freshId, readNeed, type ClientCore } from "./client-core.ts";
 import { submit, type Submission } from "./commit.ts";
+import { checkMaxLag, Elsewhere } from "./elsewhere.ts";
 import { Interruption } from "./interruption.ts";
 import { fitsOnePage, mergeScan, planScan, type ScanPlan } from "./merge-scan.ts";
 import type { NodeConnection } from "./node-connection.ts";
@@ -93,9 +94,11 @@ export class DatabaseOperations<P extends object = AnyProcedures> implements Ope
       signal: options.signal,
       rerunConflicts: true,
     };
-    const { isolation = "snapshot", consistency = "session", readOnly = false, readFrom } = options;
+    const { isolation = "snapshot", consistency = "session", readOnly = false, readFrom, maxLagMs } = options;
     checkReadFrom(readFrom);
-    return runTransaction(this.core, this.flow, merged, { isolation, consistency, readOnly, readFrom }, body);
+    checkMaxLag(maxLagMs);
+    const promises = { isolation, consistency, readOnly, readFrom, maxLagMs };
+    return runTransaction(this.core, this.flow, merged, promises, body);
   }
 
   async call<N extends keyof P & string>(procedure: N, ...args: ArgumentsOf<P[N]>): Promise<ResultOf<P[N]>> {
@@ -162,6 +165,7 @@ export class DatabaseOperations<P extends object = AnyProcedures> implements Ope
     run: (node: NodeConnection, deadlineMs: number) => Promise<R>,
   ): Promise<R> {
     checkReadFrom(options.readFrom);
+    checkMaxLag(options.maxLagMs);
     const at = readNeed(this.core, options.readFrom, hint);
     return this.exchange(at.need, at.hint, run);
   }
@@ -172,11 +176,13 @@ export class DatabaseOperations<P extends object = AnyProcedures> implements Ope
     hint: string | number | undefined,
     run: (node: NodeConnection, deadlineMs: number) => Promise<R>,
   ): Promise<R> {
+    const elsewhere = new Elsewhere(this.core.pool);
     return retrying(this.core, this.defaults.policy, async (deadlineMs) => {
-      const node = this.core.pool.pick(need, hint) ?? (await this.waitFor(need, hint, deadlineMs));
+      const node = elsewhere.pick(need, hint) ?? (await this.waitFor(need, hint, deadlineMs));
       try {
         return await run(node, deadlineMs);
       } catch (error) {
+        elsewhere.failed(node, error);
         if (!(error instanceof Interruption)) throw error;
         if (error.kind === "late")
           throw new SixfoldError("timeout", "the node did not answer in time", { cause: error });
@@ -214,7 +220,8 @@ export class DatabaseOperations<P extends object = AnyProcedures> implements Ope
       const wait = { resolve: resolve as (value: unknown) => void, reject };
       if (
         this.batch?.takes(node, table, false) === true &&
-        this.batch.body.alone?.consistency === alone.consistency
+        this.batch.body.alone?.consistency === alone.consistency &&
+        this.batch.body.alone.maxLagMs === alone.maxLagMs
       ) {
         // A commit may have been answered since the first of them was asked for.
         this.batch.body.alone = alone;
@@ -229,7 +236,7 @@ export class DatabaseOperations<P extends object = AnyProcedures> implements Ope
 
   /** How something by itself begins at `node`, in this session. */
   private seeing(node: NodeConnection, options: ReadOptions): Seeing {
-    const begin = this.flow.options(node, "snapshot", options.consistency ?? "session");
+    const begin = this.flow.options(node, "snapshot", options.consistency ?? "session", options.maxLagMs);
     return { session: this.flow, began: { node, options: begin, losses: this.flow.lossesKnown } };
   }
 
@@ -261,10 +268,13 @@ export class DatabaseOperations<P extends object = AnyProcedures> implements Ope
     const { clock, pool } = this.core;
     const { timeoutMs } = this.defaults.policy;
     checkReadFrom(options.readFrom);
+    checkMaxLag(options.maxLagMs);
     await pool.waitFor("any", clock.nowMs() + timeoutMs);
     const terms = {
       readOnly: true,
       readFrom: options.readFrom,
+      maxLagMs: options.maxLagMs,
+      elsewhere: new Elsewhere(pool),
       isolation: "snapshot",
       consistency: options.consistency ?? "session",
       deadlineMs: clock.nowMs() + timeoutMs,

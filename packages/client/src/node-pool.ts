@@ -112,6 +112,21 @@ export class NodePool implements ConnectionEvents {
         if (node !== undefined) return node;
       }
     }
+    return this.leastBusy(serving);
+  }
+
+  /** None of these: another that serves the need as well, or, for a read, the next best. */
+  pickElse(need: Need, except: ReadonlySet<NodeConnection>): NodeConnection | undefined {
+    // A writer comes last, and is looked for from the first time on that it is asked for.
+    const needs: readonly Need[] = need === "writer" ? ["writer"] : [need, "replica", "any", "writer"];
+    for (const next of needs) {
+      const others = this.servers(next).filter((connection) => !except.has(connection));
+      if (others.length > 0) return this.leastBusy(others);
+    }
+    return undefined;
+  }
+
+  private leastBusy(serving: readonly NodeConnection[]): NodeConnection | undefined {
     if (serving.length <= 1) return serving[0];
     this.turn = (this.turn + 1) % 0x4000_0000;
     let chosen = serving[this.turn % serving.length]!;

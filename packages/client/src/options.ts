@@ -46,6 +46,11 @@ export interface TransactionOptions {
   readonly readOnly?: boolean;
   /** Where a read-only one runs; as `connect` was told unless given. */
   readonly readFrom?: ReadFrom;
+  /**
+   * Bounded staleness: what was committed anywhere longer ago than this, in milliseconds, is seen. A node that lags further behind
+   * catches up within a moment, or another is asked: a replica, then a writer. If none can in time: `too-stale`.
+   */
+  readonly maxLagMs?: number;
   readonly retry?: RetryOptions;
   readonly onRetry?: (error: unknown, attempt: number) => void;
   readonly signal?: AbortSignal;
@@ -55,6 +60,8 @@ export interface ReadOptions {
   readonly consistency?: Consistency;
   /** As `connect` was told unless given. */
   readonly readFrom?: ReadFrom;
+  /** As for transactions. */
+  readonly maxLagMs?: number;
 }
 
 export type Row<T> = [key: Key, value: T];

@@ -270,3 +270,44 @@ describe("changes of the cluster", () => {
     expect(writer.count("commit")).toBe(8);
   });
 });
+
+describe("a read that may not be older than maxLagMs", () => {
+  const stale = (node: FakeNode): void => {
+    node.twist = (body) => (body.op === "get" ? failure("too-stale") : undefined);
+  };
+
+  test("says so to the node, and goes on from one that is too stale: to another replica, then to a writer", async () => {
+    const second = cluster.add("replica-2", "replica");
+    const db = await connected([replica.url, second.url], { readFrom: "replica" });
+    await clock.run(db.get("t", 1, { maxLagMs: 20.5 }));
+    const [asked] = cluster.log.filter((body) => body.op === "get");
+    expect(asked).toMatchObject({ alone: { maxLagMs: 20 } });
+    stale(replica);
+    for (let i = 0; i < 4; i++) await clock.run(db.get("t", 1, { maxLagMs: 20 }));
+    expect(writer.count("get")).toBe(0);
+    stale(second);
+    await clock.run(db.get("t", 1, { maxLagMs: 20 }));
+    const read = db.transaction((tx) => tx.get("t", 1), { readOnly: true, maxLagMs: 20 });
+    expect(await clock.run(read)).toBeUndefined();
+    expect(writer.count("get") + standby.count("get")).toBeGreaterThanOrEqual(2);
+  });
+
+  test("ends as too-stale where nobody is fresh enough in time", async () => {
+    for (const node of cluster.nodes) stale(node);
+    const db = await connected(undefined, { readFrom: "replica", retry: { timeoutMs: 500 } });
+    await world.rejection(db.get("t", 1, { maxLagMs: 20 }), "too-stale");
+    await world.rejection(
+      db.transaction((tx) => tx.get("t", 1), { readOnly: true, maxLagMs: 0 }),
+      "too-stale",
+    );
+    for (const node of cluster.nodes) expect(node.count("get")).toBeGreaterThan(0);
+  });
+
+  test("is refused where the bound is none", async () => {
+    const db = await connected();
+    for (const maxLagMs of [-1, Number.NaN, "1" as unknown as number]) {
+      await expect(clock.run(db.get("t", 1, { maxLagMs }))).rejects.toMatchObject({ code: "bad-request" });
+      expect(() => db.transaction((tx) => tx.get("t", 1), { maxLagMs })).toThrow(/maxLagMs/);
+    }
+  });
+});

@@ -60,12 +60,19 @@ export class SessionFlow {
   }
 
   /** How a transaction begins at `node`. */
-  options(node: NodeConnection, isolation: Isolation, consistency: Consistency): TransactionOptions {
+  options(
+    node: NodeConnection,
+    isolation: Isolation,
+    consistency: Consistency,
+    maxLagMs?: number,
+  ): TransactionOptions {
     const asked = this.made < this.losses ? "cluster" : consistency;
     const session = node === this.latest ? this.tokenOfOthers() : this.tokenOfAll();
-    return session === undefined
-      ? { isolation, consistency: asked }
-      : { isolation, consistency: asked, session };
+    return {
+      ...{ isolation, consistency: asked },
+      ...(session === undefined ? {} : { session }),
+      ...(maxLagMs === undefined ? {} : { maxLagMs: Math.floor(maxLagMs) }),
+    };
   }
 
   get token(): Uint8Array {

@@ -11,8 +11,10 @@ import { decodeValue, encodeKey, encodeValue, type Key, type TransactionRef } fr
 import { ask, type Seeing } from "./ask.ts";
 import { freshId, readNeed, type ClientCore } from "./client-core.ts";
 import { submit } from "./commit.ts";
+import type { Elsewhere } from "./elsewhere.ts";
 import { Interruption } from "./interruption.ts";
 import { mergeScan, planScan, type Page, type Range, type ScanPlan } from "./merge-scan.ts";
+import type { NodeConnection } from "./node-connection.ts";
 import type { Row, Tx } from "./options.ts";
 import { ReadBatch, type ReadOwner } from "./read-batch.ts";
 import type { ScanOptions } from "./scan-options.ts";
@@ -24,6 +26,8 @@ export interface TransactionTerms {
   /** Writes nothing, so that any node can serve it. */
   readonly readOnly: boolean;
   readonly readFrom: ReadFrom | undefined;
+  readonly maxLagMs: number | undefined;
+  readonly elsewhere: Elsewhere;
   readonly isolation: Isolation;
   readonly consistency: Consistency;
   readonly deadlineMs: number;
@@ -56,6 +60,11 @@ export class Transaction implements Tx, ReadOwner {
     this.session = session;
     this.terms = terms;
     this.attempt = terms.attempt;
+  }
+
+  /** Where it runs, once that is settled. */
+  get node(): NodeConnection | undefined {
+    return this.place?.began.node;
   }
 
   get id(): string {
@@ -221,14 +230,15 @@ export class Transaction implements Tx, ReadOwner {
     if (this.place !== undefined) return this.place;
     const hint = table === undefined ? undefined : this.core.affinity?.(table, key);
     const at = this.needOf(hint);
-    const node = this.core.pool.pick(at.need, at.hint);
+    const node = this.terms.elsewhere.pick(at.need, at.hint);
     if (node === undefined)
       throw new SixfoldError(
         "unavailable",
         at.need === "writer" ? "no writer can be reached" : "no node can be reached",
       );
     const id = freshId(this.core, node);
-    const options = this.session.options(node, this.terms.isolation, this.terms.consistency);
+    const { isolation, consistency, maxLagMs } = this.terms;
+    const options = this.session.options(node, isolation, consistency, maxLagMs);
     const began = { node, options, losses: this.session.lossesKnown };
     return (this.place = { session: this.session, began, id, ref: { id } });
   }
