@@ -3,6 +3,7 @@ import {
   LIMITS,
   lsn,
   nodeName,
+  openStreams,
   streamId,
   type Manifest,
   type Mode,
@@ -111,34 +112,107 @@ function start(mode: Mode): DatabaseNode {
   return node;
 }
 
-describe("a writer of a volume that was last used in another mode", () => {
-  test("changes the mode, then opens its stream", () => {
+/** Somebody writes already. */
+const OPEN = { ...STREAM, state: "open", epoch: epoch(1) } as const;
+
+describe("the mode of a volume", () => {
+  test("is not the affair of a node that starts: it says the mode of a new one", () => {
     const seats = new Seats();
     const node = start("single");
     converse(node, seats, 0);
-    expect(node.status()).toMatchObject({ state: "writing", stream: 2 });
-    expect(seats.manifest).toMatchObject({ mode: "single", streams: [{ node: ME, exclusive: true }] });
+    expect(node.status()).toMatchObject({ state: "writing", stream: 2, mode: "multi" });
   });
 
-  test("opens none in the old mode if another was faster to open one: it waits for its close", () => {
+  test("changes once nobody has a stream open any more, and none is opened meanwhile", () => {
     const seats = new Seats();
-    const node = start("single");
-    // The change of mode is on its way.
-    converse(node, seats, 0, () => seats.rounds.size === 2);
-    seats.change([{ ...STREAM, state: "open", epoch: epoch(1) }]);
-    for (const { name } of SERVERS) node.serverDown(name, 0);
-    for (const { name } of SERVERS) node.serverUp(name, 0);
+    seats.manifest = { ...seats.manifest, nextMode: "single", streams: [OPEN] };
+    const node = start("multi");
     converse(node, seats, 0);
-    expect(node.status()).toMatchObject({ state: "switching" });
-    expect(seats.manifest).toMatchObject({ mode: "multi", streams: [STREAM] });
+    node.tick(1000);
+    converse(node, seats, 1000);
+    expect(node.status()).toMatchObject({ state: "opening", stream: 0, mode: "multi", nextMode: "single" });
     seats.change([CLOSED]);
     node.tick(2000);
     converse(node, seats, 2000);
+    expect(seats.manifest).toMatchObject({ mode: "single", nextMode: "single" });
+    node.tick(2000);
+    converse(node, seats, 2000);
+    expect(node.status()).toMatchObject({ state: "writing", stream: 2, mode: "single" });
+  });
+
+  test("changes although a stream stays open: it is recovered after a while, whoever writes it", () => {
+    const seats = new Seats();
+    seats.manifest = { ...seats.manifest, nextMode: "single", streams: [OPEN] };
+    const node = start("multi");
+    converse(node, seats, 0);
+    const fences: StorageMessage[] = [];
+    const answer = seats.answer.bind(seats);
+    seats.answer = (m) => (m.type === "fence" ? void fences.push(m) : answer(m));
+    node.tick(2990);
+    converse(node, seats, 2990);
+    expect(fences).toEqual([]);
+    node.tick(3000);
+    converse(node, seats, 3000);
+    expect(fences).toHaveLength(SERVERS.length);
+  });
+});
+
+describe("in an exclusive volume", () => {
+  const exclusive = (): Seats => {
+    const seats = new Seats();
+    seats.manifest = { ...seats.manifest, mode: "single", nextMode: "single", streams: [OPEN] };
+    return seats;
+  };
+
+  test("a writer stands by while another has a stream open", () => {
+    const seats = exclusive();
+    const node = start("single");
+    converse(node, seats, 0);
+    for (const now of [1000, 2000]) {
+      node.tick(now);
+      converse(node, seats, now);
+    }
+    expect(node.status()).toMatchObject({ state: "standby", stream: 0 });
+    expect(openStreams(seats.manifest)).toEqual([OPEN]);
+  });
+
+  test("it opens one at once when the last writer names it", () => {
+    const seats = exclusive();
+    const node = start("single");
+    converse(node, seats, 0);
+    node.peerUp(OTHER, 0);
+    seats.change([CLOSED]);
+    node.peerMessage(OTHER, { type: "manifestNews", value: seats.manifest, successor: ME }, 0);
+    converse(node, seats, 0);
     expect(node.status()).toMatchObject({ state: "writing", stream: 2 });
-    expect(seats.manifest).toMatchObject({
-      mode: "single",
-      streams: [CLOSED, { node: ME, exclusive: true }],
-    });
+    expect(openStreams(seats.manifest)).toMatchObject([{ node: ME, exclusive: true }]);
+  });
+
+  test("it goes on standing by if another was faster", () => {
+    const seats = exclusive();
+    const node = start("single");
+    converse(node, seats, 0);
+    node.peerUp(OTHER, 0);
+    const value = { ...seats.manifest, revision: 2, streams: [CLOSED] };
+    seats.change([CLOSED, { ...OPEN, id: streamId(2) }]);
+    node.peerMessage(OTHER, { type: "manifestNews", value, successor: ME }, 0);
+    converse(node, seats, 0);
+    expect(node.status()).toMatchObject({ state: "standby", stream: 0 });
+    expect(openStreams(seats.manifest)).toMatchObject([{ id: 2, node: OTHER }]);
+  });
+
+  test("it recovers the stream of a writer that it does not hear, which may live", () => {
+    const seats = exclusive();
+    const node = start("single");
+    converse(node, seats, 0);
+    const fenced = new Set<string>();
+    const answer = seats.answer.bind(seats);
+    seats.answer = (m) => (m.type === "fence" ? void fenced.add(m.type) : answer(m));
+    for (const now of [10, 3000, 3020]) {
+      node.tick(now);
+      converse(node, seats, now);
+    }
+    expect([...fenced]).toEqual(["fence"]);
   });
 });
 

@@ -30,6 +30,7 @@ import { encodeSessionToken, type Append, type ClientRequest, type StorageMessag
 import { ClientDesk } from "./client-desk.ts";
 import { asWhole, type ForeignEntry } from "./feed-receiver.ts";
 import { nameWinner } from "./name-winner.ts";
+import { nameWriter } from "./name-writer.ts";
 import { Introductions, knownNodes, welcomeOf, type Self } from "./introductions.ts";
 import { ConflictInjector } from "./conflict-injector.ts";
 import { Neighbours, type NeighbourIo } from "./neighbours.ts";
@@ -42,6 +43,7 @@ import {
   type NodeSettings,
 } from "./node-api.ts";
 import { NodeLife, type LifeIo } from "./node-life.ts";
+import { nodeItself, Roster, type RosterIo } from "./roster.ts";
 import { Suspicion } from "./suspicion.ts";
 import { TransactionLog } from "./transaction-log.ts";
 
@@ -56,8 +58,12 @@ export class DatabaseNode {
   private readonly desk: ClientDesk;
   private readonly neighbours: Neighbours;
   private readonly log: TransactionLog;
-  private readonly life: NodeLife;
+  /** Whether it writes; call `flush` afterwards. */
+  readonly life: NodeLife;
   private readonly introductions: Introductions;
+  private readonly roster: Roster;
+  /** The node leaves for good once its stream is closed. */
+  private isLeaving = false;
   /** Own aborted entries whose clients wait until the abort may be told. */
   private readonly untold = new Set<Lsn>();
   private manifestReadAt = Number.NEGATIVE_INFINITY;
@@ -72,20 +78,22 @@ export class DatabaseNode {
     const { geometry, poolPages, conflicts, seed, planted = NO_BUGS, trace } = options;
     this.planted = planted;
     this.engine = new Engine({ geometry, poolPages, conflicts, seed, planted });
-    const az = options.nodes.find((node) => node.name === options.name)?.az ?? "";
+    const self = nodeItself(options);
     const { volume, servers, volumeSettings: settings = {} } = options;
+    const { az } = self;
     this.volume = new Volume({ node: options.name, volume, servers, seed, az, settings, planted, trace });
+    this.roster = new Roster(self, options.nodes, servers, this.rosterIo());
     this.conflicts = new ConflictInjector(options.injectConflicts, new Random(seed));
     this.log = new TransactionLog(this.settings.rememberedOutcomes, planted);
     this.desk = new ClientDesk(this.deskIo(), this.log, this.settings.waitLimitMs, planted, trace);
     this.introductions = new Introductions({
-      welcome: () => welcomeOf(options, this.self().stream),
-      nodes: () => knownNodes(options, this.volume.manifest, this.self()),
+      welcome: () => welcomeOf(options, this.roster.nodes, this.volume.manifest, this.self().stream),
+      nodes: () => knownNodes(options.name, this.roster.nodes, this.volume.manifest, this.self()),
       send: (link, message) => void this.effects.push({ kind: "toClient", link, message }),
     });
     this.neighbours = new Neighbours(options.name, this.neighbourIo(), planted);
     const order = options.nodes.findIndex((node) => node.name === options.name);
-    this.life = new NodeLife(this.lifeIo(new Suspicion(this.settings.suspectAfterMs, order)));
+    this.life = new NodeLife(this.lifeIo(new Suspicion(this.settings, order)));
   }
 
   // --- inputs -------------------------------------------------------------------------------
@@ -93,7 +101,8 @@ export class DatabaseNode {
   /** Begins: reads or creates the manifest as soon as a majority of the seats is in reach. */
   start(now: number): void {
     this.now = now;
-    this.volume.create({ mode: this.options.mode, geometry: this.options.geometry }, now);
+    const { mode, geometry } = this.options;
+    this.volume.create({ mode, geometry, nodes: [nodeItself(this.options)] }, now);
   }
 
   serverUp(server: NodeName, now: number): void {
@@ -175,6 +184,7 @@ export class DatabaseNode {
   flush(now: number): void {
     this.now = now;
     this.settle(now);
+    this.life.turned(now);
     this.volume.flush(this.engine.oldestReadPoint(), this.engine.applied, now);
     this.settle(now);
     const answers = this.desk.takeAnswers();
@@ -188,7 +198,19 @@ export class DatabaseNode {
   stop(now: number): void {
     this.now = now;
     this.settle(now);
-    this.life.stop(now);
+    this.life.stop();
+  }
+
+  /** The same, and the node leaves the manifest's list: it is not expected back. */
+  retire(now: number): void {
+    this.isLeaving = true;
+    this.stop(now);
+  }
+
+  /** Strikes off another node, that has gone without leaving; if it is alive after all, it ends. */
+  strikeOff(name: NodeName, done: () => void, now: number): void {
+    this.now = now;
+    this.volume.nodes.leave(name, done, now);
   }
 
   get isReady(): boolean {
@@ -197,10 +219,12 @@ export class DatabaseNode {
 
   status(): Record<string, unknown> {
     const { name, role, mode } = this.options;
+    const { manifest } = this.volume;
     return {
       name,
       role,
-      mode,
+      mode: manifest?.mode ?? mode,
+      nextMode: manifest?.nextMode ?? mode,
       state: this.life.state.state,
       ready: this.isReady,
       stream: this.neighbours.stream,
@@ -209,6 +233,7 @@ export class DatabaseNode {
       settledThrough: this.engine.applied.settledThrough,
       clients: this.introductions.size,
       waiting: this.desk.waiting,
+      nodes: this.roster.nodes,
       peers: this.neighbours.peers(),
       jumps: this.neighbours.jumps,
       lag: this.neighbours.lagStatus(),
@@ -230,7 +255,7 @@ export class DatabaseNode {
       // Before the engine's: of an entry built while the stream was being lost the volume must not hear any more.
       drain(this.volume.effects, (effect) => this.onVolume(effect, now));
       this.neighbours.apply();
-      if (this.neighbours.isClosed && !this.life.isStopping) this.resume(now);
+      if (this.neighbours.isClosed && !this.life.isClosing) this.resume(now);
       this.desk.advance(now);
       drain(this.engine.effects, (effect) => this.onEngine(effect, now));
     } while (this.engine.effects.length > 0 || this.volume.effects.length > 0);
@@ -294,7 +319,7 @@ export class DatabaseNode {
       case "manifestChecked":
         return this.neighbours.manifestChecked(effect.check, effect.unchanged);
       case "modeChanged":
-        return this.life.modeChanged(effect.changed, now);
+        return this.neighbours.tellManifest(undefined);
       case "opened":
         return this.life.opened(effect.stream, effect.exclusive, now);
       case "openRefused":
@@ -322,11 +347,13 @@ export class DatabaseNode {
   private onManifest(manifest: Manifest, now: number): void {
     this.manifestReadAt = now;
     for (const state of manifest.streams) if (state.state === "closed") this.engine.streamClosed(state.id);
+    this.roster.learnManifest(manifest, now);
     this.neighbours.learnManifest();
     this.introductions.check(now);
     if (manifest.settledThrough > this.engine.applied.settledThrough)
       this.engine.settle(manifest.settledThrough);
-    this.life.learnManifest(manifest, now);
+    // Nobody serves who is not listed.
+    if (this.roster.isListed) this.life.learnManifest(manifest, now);
   }
 
   private readManifest(now: number): void {
@@ -335,14 +362,29 @@ export class DatabaseNode {
   }
 
   private lifeIo(suspicion: Suspicion): LifeIo {
-    const { options, engine, volume, neighbours } = this;
+    const { options, settings, engine, volume, neighbours } = this;
     return {
-      ...{ options, engine, volume, neighbours, suspicion },
+      ...{ options, settings, engine, volume, neighbours, suspicion },
       readManifest: (now) => this.readManifest(now),
       forgetUntold: () => this.untold.clear(),
       announce: () => this.introductions.announce(this.now),
       say: (level, event, fields) => this.say(level, event, fields),
-      stopped: () => void this.effects.push({ kind: "stopped" }),
+      stopped: () => {
+        const stopped = (): void => void this.effects.push({ kind: "stopped" });
+        if (this.isLeaving) this.roster.leave(stopped, this.now);
+        else stopped();
+      },
+    };
+  }
+
+  private rosterIo(): RosterIo {
+    const { nodes } = this.volume;
+    return {
+      join: (node, done, now) => nodes.join(node, done, now),
+      leave: (name, done, now) => nodes.leave(name, done, now),
+      joined: () => this.neighbours.followAll(),
+      retired: () => this.life.stop(),
+      emit: (effect) => void this.effects.push(effect),
     };
   }
 
@@ -365,6 +407,10 @@ export class DatabaseNode {
       noteTails: (start) => node.volume.noteTails(start.stream, start.tails),
       checkManifest: () => node.volume.checkManifest(node.now),
       readManifest: () => node.readManifest(node.now),
+      told: ({ value, successor }) => {
+        node.volume.told(value, node.now);
+        if (successor === node.options.name) node.life.named(node.now);
+      },
       views: node.engine,
       emit: (effect) => void node.effects.push(effect),
     };
@@ -412,7 +458,7 @@ export class DatabaseNode {
       },
       findOutcome: (id) => this.volume.findTransaction(id, this.now),
       status: () => this.status(),
-      explain: (error) => nameWinner(error, this.volume.manifest),
+      explain: (error) => nameWriter(nameWinner(error, this.volume.manifest), this.volume.manifest),
     };
   }
 
@@ -423,10 +469,9 @@ export class DatabaseNode {
   }
 
   private self(): Self {
-    const { state } = this.state;
+    const { isClosing, isServing } = this.life;
     // A stream that is being closed takes nothing more.
-    const stream = state === "stopping" ? 0 : this.neighbours.stream;
-    return { stream, ready: state === "writing" || state === "following", lagMs: 0 };
+    return { stream: isClosing ? 0 : this.neighbours.stream, ready: isServing, lagMs: 0 };
   }
 
   private say(

@@ -13,6 +13,7 @@
 import {
   lsn,
   NO_BUGS,
+  type Decisions,
   type Delta,
   type Lsn,
   type NodeName,
@@ -96,6 +97,17 @@ export class FeedReceiver {
     if (through > this.announced) this.announced = through;
     if (from > this.decidedThrough || through <= this.decidedThrough) return;
     for (const at of aborts) if (at > this.releasedThrough) this.aborted.add(at);
+    this.decidedThrough = through;
+  }
+
+  /**
+   * The manifest's word on the stream's last entries, which is final. A recovery may have committed what its writer had aborted, but not
+   * told anybody; of what was decided before nothing is said, and nothing can have changed.
+   */
+  close({ from, through, aborts }: Decisions): void {
+    if (from > this.decidedThrough || through <= this.decidedThrough) return;
+    for (const at of this.aborted) if (at > this.decidedThrough) this.aborted.delete(at);
+    for (const at of aborts) if (at > this.decidedThrough) this.aborted.add(at);
     this.decidedThrough = through;
   }
 

@@ -27,6 +27,7 @@ import {
   type ReadPoint,
   type StreamId,
 } from "@sixfold/model";
+import { closeDecisions } from "@sixfold/volume";
 import type { Append, FeedStart } from "@sixfold/wire";
 import { FeedReceiver, type ForeignEntry } from "./feed-receiver.ts";
 import type { Unfollowed } from "./suspicion.ts";
@@ -65,6 +66,8 @@ export class ForeignStreams {
   private readonly ended = new Set<StreamId>();
   /** Feeds whose link was given up since it was silent: when they were heard last. */
   private readonly silentSince = new Map<StreamId, number>();
+  /** Feeds whose link ended. */
+  private readonly endedFeeds = new Set<StreamId>();
   private readonly gaps = new Map<StreamId, { readonly decided: Lsn; readonly at: number }>();
   /** Every open stream has been followed at one moment. */
   private joined = false;
@@ -92,8 +95,11 @@ export class ForeignStreams {
   /** Open foreign streams without a feed, with the node that should give it. */
   unfollowed(): Unfollowed[] {
     const out: Unfollowed[] = [];
-    for (const [stream, node] of this.open)
-      if (!this.receivers.has(stream)) out.push({ stream, node, silentSince: this.silentSince.get(stream) });
+    for (const [stream, node] of this.open) {
+      if (this.receivers.has(stream)) continue;
+      const silentSince = this.silentSince.get(stream);
+      out.push({ stream, node, silentSince, hasEnded: this.endedFeeds.has(stream) });
+    }
     return out;
   }
 
@@ -108,6 +114,7 @@ export class ForeignStreams {
     this.open.clear();
     for (const state of manifest.streams)
       if (state.state === "open" && state.id !== own) this.open.set(state.id, state.node);
+    this.endFeeds(manifest);
     for (const state of manifest.streams) {
       if (state.state === "open") continue;
       this.forget(state.id);
@@ -120,6 +127,22 @@ export class ForeignStreams {
     this.apply();
   }
 
+  /**
+   * A close says what became of the stream's last entries. A feed that has brought all of them needs no more than that: it comes to the end
+   * without a gap, and the pages here stay warm (a failover would cost each of them a read else).
+   */
+  private endFeeds(manifest: Manifest): void {
+    if (this.planted.has("opened-on-stale-pages") || this.planted.has("gap-keeps-pages")) return;
+    let some = false;
+    for (const state of manifest.streams) {
+      const receiver = state.state === "closed" ? this.receivers.get(state.id) : undefined;
+      if (state.state !== "closed" || receiver === undefined) continue;
+      receiver.close(closeDecisions(manifest, state));
+      some = true;
+    }
+    if (some) this.apply();
+  }
+
   /** The stream is visible whole from now on. If its end was never met here, it was closed and settled behind this node's back. */
   private settled(stream: StreamId): void {
     this.forget(stream);
@@ -128,13 +151,16 @@ export class ForeignStreams {
 
   /** The writer of a stream begins to feed this node. */
   feedStart(node: NodeName, start: FeedStart): void {
-    if (this.node.applied.get(start.stream) === Number.POSITIVE_INFINITY) return;
+    const isSettled = this.node.applied.get(start.stream) === Number.POSITIVE_INFINITY;
+    // A writer that does not know yet that its stream was closed: what it has to say is shown here, or never existed.
+    if (isSettled || this.ended.has(start.stream)) return;
     const known = this.receivers.get(start.stream);
     const shown = known?.released ?? this.node.applied.get(start.stream);
     // Frames between the old link and this one are lost; only what is undecided comes again.
     const receiver = new FeedReceiver(node, start.stream, start.durable, this.planted);
     this.receivers.set(start.stream, receiver);
     this.silentSince.delete(start.stream);
+    this.endedFeeds.delete(start.stream);
     if (start.durable > shown) this.jumpGap(start.stream, start.durable);
     this.apply();
   }
@@ -159,7 +185,8 @@ export class ForeignStreams {
     for (const [stream, receiver] of this.receivers) {
       if (receiver.node !== node) continue;
       this.receivers.delete(stream);
-      if (silentSince !== undefined) this.silentSince.set(stream, silentSince);
+      if (silentSince === undefined) this.endedFeeds.add(stream);
+      else this.silentSince.set(stream, silentSince);
     }
   }
 
@@ -259,6 +286,7 @@ export class ForeignStreams {
   private forget(stream: StreamId): void {
     this.receivers.delete(stream);
     this.silentSince.delete(stream);
+    this.endedFeeds.delete(stream);
     this.asked.delete(stream);
     this.targets.delete(stream);
   }

@@ -78,6 +78,7 @@ function node(name: NodeName) {
     noteForeign: () => undefined,
     noteTails: () => undefined,
     checkManifest: () => 1,
+    told: () => undefined,
     readManifest: () => undefined,
     views: { openView: none, viewAbove: none, closeView: none },
     emit: (effect) => void effects.push(effect),

@@ -73,9 +73,6 @@ export interface NodeOptions {
   readonly trace?: Trace | undefined;
 }
 
-/** To a wish for a mode: whether it was news. The rest is seen in the manifest, and in `status`. */
-export type SwitchAnswer = { readonly mode: Mode; readonly changed: boolean } | { readonly refused: string };
-
 /** A client's connection, numbered by the driver. */
 export type ClientLink = number;
 

@@ -90,7 +90,7 @@ export class Closer {
       return;
     const closing: Closing = {
       stream: state,
-      decisions: decisionsOf(m, state),
+      decisions: closeDecisions(m, state),
       told: m.pgs.map(() => new Set()),
       complete: m.pgs.map(() => new Set()),
       since: now,
@@ -222,8 +222,8 @@ export class Closer {
   }
 }
 
-/** The decisions that a closed stream's outcomes amount to. */
-function decisionsOf(m: Manifest, state: ClosedStream): Decisions {
+/** The decisions that a closed stream's outcomes amount to: an empty range at its end, once they have left the manifest. */
+export function closeDecisions(m: Manifest, state: ClosedStream): Decisions {
   const outcomes = m.outcomes.filter((o) => o.stream === state.id);
   const first = outcomes[0];
   if (first === undefined) return { from: state.final, through: state.final, aborts: [], earlyAborts: [] };

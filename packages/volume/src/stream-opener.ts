@@ -5,8 +5,11 @@
  *       └──> none: compare-and-set "stream n is open, written by this node" ──> opened
  *
  * To close first: own older incarnations, whose names would lie; in an exclusive volume every
- * open stream, since it has no rivals; and in a shared one an exclusive stream left open, since entries
- * of the two kinds never race (four votes of an exclusive stream do not protect it from a stale base).
+ * open stream, since it has no rivals, unless rivals are to be respected: then the opening is refused; and in a shared one an
+ * exclusive stream left open, since entries of the two kinds never race (four votes of an exclusive stream do not protect it from a
+ * stale base). Of several that open the stream of an exclusive volume at once, the compare-and-set lets one be first.
+ *
+ * While the volume's mode is being switched no stream is opened (see `ModeSwitch`).
  * The writer builds only on what the closes in the manifest it opened with have left.
  */
 import {
@@ -27,10 +30,17 @@ export type OpenResult =
       readonly exclusive: boolean;
       readonly manifest: Manifest;
     }
-  | { readonly kind: "refused"; readonly reason: "too-many-writers" | "no-volume" };
+  | { readonly kind: "refused"; readonly reason: RefusedOpening };
+
+/** `occupied`: another node writes an exclusive volume. `switching`: its mode is on the way to another. */
+export type RefusedOpening = "too-many-writers" | "no-volume" | "occupied" | "switching";
+
+/** What an opening does to another node's stream in an exclusive volume. */
+export type Rivals = "close" | "respect";
 
 export class StreamOpener {
   private readonly node: NodeName;
+  private readonly rivals: Rivals;
   private readonly register: ManifestRegister;
   private readonly planted: PlantedBugs;
   private readonly recover: (stream: StreamId, done: (now: number) => void, now: number) => void;
@@ -40,12 +50,14 @@ export class StreamOpener {
 
   constructor(o: {
     readonly node: NodeName;
+    readonly rivals: Rivals;
     readonly register: ManifestRegister;
     readonly planted: PlantedBugs;
     readonly recover: (stream: StreamId, done: (now: number) => void, now: number) => void;
     readonly done: (result: OpenResult, now: number) => void;
   }) {
     this.node = o.node;
+    this.rivals = o.rivals;
     this.register = o.register;
     this.planted = o.planted;
     this.recover = o.recover;
@@ -54,7 +66,9 @@ export class StreamOpener {
 
   start(now: number): void {
     this.register.read(({ manifest }, at) => {
-      if (manifest === undefined) return this.done({ kind: "refused", reason: "no-volume" }, at);
+      const reason = this.refusal(manifest);
+      if (manifest === undefined || reason !== undefined)
+        return this.done({ kind: "refused", reason: reason ?? "no-volume" }, at);
       const first = this.toClose(manifest)[0];
       if (first !== undefined) this.recover(first, (later) => this.start(later), at);
       else this.open(at);
@@ -70,8 +84,8 @@ export class StreamOpener {
   private open(now: number): void {
     this.register.change(
       (m) => {
-        if (m === undefined || this.mine(m) !== undefined || this.toClose(m).length > 0) return undefined;
-        if (openStreams(m).length >= LIMITS.writers) return undefined;
+        if (m === undefined || this.mine(m) !== undefined || this.refusal(m) !== undefined) return undefined;
+        if (this.toClose(m).length > 0) return undefined;
         const id = m.nextStream;
         this.proposed.add(id);
         const exclusive = m.mode === "single";
@@ -83,17 +97,20 @@ export class StreamOpener {
         if (manifest !== undefined && mine !== undefined) {
           return this.done({ kind: "opened", stream: mine.id, exclusive: mine.exclusive, manifest }, at);
         }
-        if (
-          manifest !== undefined &&
-          this.toClose(manifest).length === 0 &&
-          openStreams(manifest).length >= LIMITS.writers
-        ) {
-          return this.done({ kind: "refused", reason: "too-many-writers" }, at);
-        }
         this.start(at);
       },
       now,
     );
+  }
+
+  private refusal(m: Manifest | undefined): RefusedOpening | undefined {
+    if (m === undefined) return "no-volume";
+    if (m.nextMode !== m.mode) return "switching";
+    const others = openStreams(m).filter((s) => s.node !== this.node);
+    const isOccupied = m.mode === "single" && this.rivals === "respect" && others.length > 0;
+    if (isOccupied && !this.planted.has("exclusive-not-fenced")) return "occupied";
+    const isFull = this.toClose(m).length === 0 && openStreams(m).length >= LIMITS.writers;
+    return isFull ? "too-many-writers" : undefined;
   }
 
   /** The open stream that this opening made. */

@@ -37,6 +37,7 @@ import type {
 } from "@sixfold/model";
 import type { Append, PageAnswer, StorageMessage } from "@sixfold/wire";
 import type { VolumeSettings } from "./settings.ts";
+import type { RefusedOpening, Rivals } from "./stream-opener.ts";
 
 export interface VolumeOptions {
   /** This database node. Unique in the cluster: it is the proposer's name in ballots. */
@@ -111,9 +112,9 @@ export type VolumeEffect =
   | { readonly kind: "manifestChecked"; readonly check: number; readonly unchanged: boolean }
   | { readonly kind: "opened"; readonly stream: StreamId; readonly exclusive: boolean }
   /** No stream could be opened: the limit of writers is reached, or the volume does not exist. */
-  | { readonly kind: "openRefused"; readonly reason: "too-many-writers" | "no-volume" }
-  /** Answer to `changeMode`. Refused while streams are open. */
-  | { readonly kind: "modeChanged"; readonly changed: boolean }
+  | { readonly kind: "openRefused"; readonly reason: RefusedOpening }
+  /** This node has changed the mode that is wanted, or the mode. */
+  | { readonly kind: "modeChanged" }
   /**
    * A stream that this node was asked to recover or close is closed, whoever did it. `final`: of an own one that was settled before
    * that was learned, only the durable point that its writer knew of.
@@ -160,10 +161,17 @@ export interface VolumeFace {
     done: (answer: ReplaceAnswer) => void,
     now: number,
   ): void;
-  /** Only while no stream is open (DESIGN section 7). Effect `modeChanged`. */
-  changeMode(mode: Mode, now: number): void;
-  /** Recovers own older incarnations first, in an exclusive volume every open stream (failover). Effect `opened` or `openRefused`. */
-  openStream(now: number): void;
+  /** Begins a switch of modes, or takes one back. `done` hears whether there is a volume, and whether this was news to it. Effect `modeChanged`. */
+  wantMode(mode: Mode, done: (found: boolean, changed: boolean, now: number) => void, now: number): void;
+  /** Ends it, if no stream is open (DESIGN section 7). Effect `modeChanged`. */
+  finishModeSwitch(now: number): void;
+  /** Another node says that this manifest stands: a read of it is spared. Effect `manifest`, if it is news. */
+  told(manifest: Manifest, now: number): void;
+  /**
+   * Recovers own older incarnations first, in an exclusive volume every open stream (failover), unless `rivals` are to be respected.
+   * Effect `opened` or `openRefused`.
+   */
+  openStream(now: number, rivals?: Rivals): void;
   /** Somebody suspects this stream's writer. Effect `closed`. */
   recover(stream: StreamId, now: number): void;
   /** Clean stop: decides what is in flight, then closes the own stream at its last LSN. Effect `closed`. Nothing may be submitted after it. */

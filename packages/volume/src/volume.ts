@@ -37,6 +37,7 @@ import { settleLostStream } from "./lost-stream.ts";
 import { ManifestCheck } from "./manifest-check.ts";
 import { ManifestRegister } from "./manifest-register.ts";
 import { MemberChanges } from "./member-changes.ts";
+import { ModeSwitch } from "./mode-switch.ts";
 import { NodeList } from "./node-list.ts";
 import { OwnStream } from "./own-stream.ts";
 import { Outbox } from "./outbox.ts";
@@ -45,7 +46,7 @@ import { PageReader } from "./page-reader.ts";
 import { ReadersReport } from "./readers-report.ts";
 import { Recovery } from "./recovery.ts";
 import { DEFAULT_VOLUME_SETTINGS, type VolumeSettings } from "./settings.ts";
-import { StreamOpener, type OpenResult } from "./stream-opener.ts";
+import { StreamOpener, type OpenResult, type Rivals } from "./stream-opener.ts";
 import { StreamWriter } from "./stream-writer.ts";
 import { TailHistory } from "./tails.ts";
 import type {
@@ -65,6 +66,7 @@ export class Volume implements VolumeFace {
   private readonly check: ManifestCheck;
   private readonly closer: Closer;
   private readonly members: MemberChanges;
+  private readonly modes: ModeSwitch;
   /** Who the database nodes are. */
   readonly nodes: NodeList;
   private readonly reader: PageReader;
@@ -97,6 +99,7 @@ export class Volume implements VolumeFace {
     });
     const { register } = this;
     this.nodes = new NodeList(register);
+    this.modes = new ModeSwitch(register);
     this.check = new ManifestCheck(out, register.firstSeats, settings.askAgainMs);
     const closer = (this.closer = new Closer({ out, settings, register, planted }));
     const isHeld = (m: Manifest, stream: StreamId, pg: PgId): boolean => closer.isHeld(m, stream, pg);
@@ -195,12 +198,25 @@ export class Volume implements VolumeFace {
     this.register.read(({ manifest }) => this.tellManifest(manifest), now);
   }
 
-  changeMode(mode: Mode, now: number): void {
-    this.register.change(
-      (m) => (m === undefined || m.mode === mode || openStreams(m).length > 0 ? undefined : { ...m, mode }),
-      ({ manifest }) => this.out.effects.push({ kind: "modeChanged", changed: manifest?.mode === mode }),
+  wantMode(mode: Mode, done: (found: boolean, changed: boolean, now: number) => void, now: number): void {
+    this.modes.want(
+      mode,
+      (found, changed, at) => {
+        if (changed) this.out.effects.push({ kind: "modeChanged" });
+        done(found, changed, at);
+      },
       now,
     );
+  }
+
+  finishModeSwitch(now: number): void {
+    this.modes.finish((changed) => {
+      if (changed) this.out.effects.push({ kind: "modeChanged" });
+    }, now);
+  }
+
+  told(manifest: Manifest, now: number): void {
+    this.learnManifest(manifest, now);
   }
 
   checkManifest(now: number): number {
@@ -249,10 +265,11 @@ export class Volume implements VolumeFace {
 
   // Streams
 
-  openStream(now: number): void {
+  openStream(now: number, rivals: Rivals = "close"): void {
     if (this.opener !== undefined || this.own !== undefined) return;
     this.opener = new StreamOpener({
       node: this.options.node,
+      rivals,
       register: this.register,
       planted: this.planted,
       recover: (stream, done, at) => this.startRecovery(stream, done, at),

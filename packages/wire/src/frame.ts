@@ -78,6 +78,7 @@ export const MESSAGES: {
   status: [69, storage.status],
   askSnapshot: [70, storage.askSnapshot],
   snapshot: [71, storage.snapshot],
+  manifestNews: [74, manifest.manifestNews],
   clientWelcome: [80, clientWelcome],
   // 81 and 82 were requests and responses before answers carried one token a frame.
   topology: [83, topology],

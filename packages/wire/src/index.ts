@@ -1,5 +1,6 @@
 export { crc32 } from "./checksum.ts";
 export type * from "./client-messages.ts";
+export type * from "./feed-messages.ts";
 export type * from "./log-records.ts";
 export type * from "./storage-messages.ts";
 export {

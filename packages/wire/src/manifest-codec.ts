@@ -40,6 +40,7 @@ import {
   request,
   stream,
 } from "./noun-codecs.ts";
+import type { ManifestNews } from "./feed-messages.ts";
 import type {
   Ballot,
   ManifestAccept,
@@ -158,4 +159,9 @@ export const manifestPeeked = message<ManifestPeeked>("manifestPeeked", {
   promised: maybe(ballot),
   value: maybe(manifest),
 });
+export const manifestNews = message<ManifestNews>("manifestNews", {
+  value: manifest,
+  successor: text("a name", NAME_BYTES_MAX),
+});
+
 export const manifestTold = message<ManifestTold>("manifestTold", { value: manifest });

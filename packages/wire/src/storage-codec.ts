@@ -42,22 +42,18 @@ import {
   vote,
   writeSlices,
 } from "./noun-codecs.ts";
+import type { AskDurable, AskSnapshot, Durable, FeedStart, Follow, Snapshot } from "./feed-messages.ts";
 import type {
   AskCopied,
-  AskDurable,
-  AskSnapshot,
   AskStatus,
   AskVotes,
   Close,
   Closed,
   Copied,
-  Durable,
   Fence,
   Fenced,
   FencedSlice,
-  FeedStart,
   FindTransaction,
-  Follow,
   Goodbye,
   Hello,
   MergedHere,
@@ -70,7 +66,6 @@ import type {
   PullPages,
   PullSlices,
   Readers,
-  Snapshot,
   Status,
   TransactionFound,
   Votes,
@@ -210,7 +205,7 @@ const attempt = struct<TransactionFound["attempts"][number]>({ lsn: entryLsn, de
 export const transactionFound = message<TransactionFound>("transactionFound", {
   ...ofStream,
   attempts: list(attempt, 2),
-  mergedThrough: position,
+  forgottenThrough: position,
   scl: position,
 });
 

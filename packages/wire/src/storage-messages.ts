@@ -5,13 +5,20 @@
  * a `request` number, unique per link, that comes back in the answer.
  */
 import type {
+  AskDurable,
+  AskSnapshot,
+  Durable,
+  FeedStart,
+  Follow,
+  ManifestNews,
+  Snapshot,
+} from "./feed-messages.ts";
+import type {
   Decision,
   Decisions,
   EntryId,
-  Epoch,
   Lsn,
   Manifest,
-  NodeName,
   PageId,
   PageVersion,
   PgId,
@@ -297,7 +304,7 @@ export interface Positions {
   }[];
 }
 
-/** Which entry carries this transaction? Answered from slices still kept. */
+/** Which entry carries this transaction? Answered from slices still kept, and from memory of those that have left. */
 export interface FindTransaction {
   readonly type: "findTransaction";
   readonly request: number;
@@ -313,8 +320,8 @@ export interface TransactionFound {
   readonly stream: StreamId;
   /** Attempts found, oldest first, with what is known of each. */
   readonly attempts: readonly { readonly lsn: Lsn; readonly decision: Decision | undefined }[];
-  /** Slices at or before it are gone: "not found" says nothing of them. */
-  readonly mergedThrough: Lsn;
+  /** What was committed at or before it may have been forgotten: "not found" says nothing of that. */
+  readonly forgottenThrough: Lsn;
   readonly scl: Lsn;
 }
 
@@ -400,48 +407,6 @@ export interface Copied {
   readonly isWhole: boolean;
 }
 
-/** A node asks another for its feed. The answer is `feedStart`, then every `append` from then on, undecided ones first. */
-export interface Follow {
-  readonly type: "follow";
-  readonly node: NodeName;
-}
-
-export interface FeedStart {
-  readonly type: "feedStart";
-  readonly stream: StreamId;
-  readonly durable: Lsn;
-  /** Per PG the last LSN at or below `durable` with a slice there. */
-  readonly tails: ReadonlyMap<PgId, Lsn>;
-}
-
-/** `cluster` reads, and closing gaps: how far must your stream be shown? Answered only by its unfenced writer. */
-export interface AskDurable {
-  readonly type: "askDurable";
-  readonly request: number;
-}
-
-export interface Durable {
-  readonly type: "durable";
-  readonly request: number;
-  readonly stream: StreamId;
-  /** The durable point, or the last commit that a client may have been told of, if that lies beyond it. */
-  readonly durable: Lsn;
-  readonly epoch: Epoch;
-}
-
-/** `cluster` snapshots: what is to be read? Answered only by the writer of the oldest open stream, after a round of its own. */
-export interface AskSnapshot {
-  readonly type: "askSnapshot";
-  readonly request: number;
-}
-
-/** Everything committed before the question, causally closed; of any two such read points one is at most the other. */
-export interface Snapshot {
-  readonly type: "snapshot";
-  readonly request: number;
-  readonly point: ReadPoint;
-}
-
 export interface AskStatus {
   readonly type: "askStatus";
   readonly request: number;
@@ -485,6 +450,7 @@ export type StorageMessage =
   | ManifestPeek
   | ManifestPeeked
   | ManifestTold
+  | ManifestNews
   | Readers
   | AskCopied
   | Copied
