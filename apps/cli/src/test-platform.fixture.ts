@@ -5,6 +5,7 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { ClusterNode, ClusterOptions } from "@sixfold/cluster";
+import { SixfoldError } from "@sixfold/model";
 import { makePlan, simulate } from "@sixfold/simulation";
 import { ReferenceDatabase, type ReferenceFault, type WorkloadOperations } from "@sixfold/workload";
 import * as benchProcedures from "./bench/procedures.ts";
@@ -76,7 +77,9 @@ export class TestPlatform {
     if (this.started.length === this.options.failingStart) throw new Error("no port is free");
     const server = await this.serveStatus();
     const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    const writers = Array.from({ length: options.writers }, (_, i) => node(`writer-${i + 1}`, "writer", url));
+    const writers = Array.from({ length: options.writers ?? 2 }, (_, i) =>
+      node(`writer-${i + 1}`, "writer", url),
+    );
     const nodes = [...writers, node("segment-a1", "segment", url)];
     databases.set(url, new ReferenceDatabase(this.options.fault, benchProcedures));
     const endpoints = writers.map((writer) => writer.url);
@@ -96,7 +99,19 @@ export class TestPlatform {
       },
       kill: () => undefined,
       start: async () => undefined,
+      addNode: async (role, az) => this.added(on, { ...node(`${role}-3`, role, url), az: az ?? "c" }),
+      addServer: async (az) => this.added(on, { ...node("segment-a3", "segment", url), az: az ?? "a" }),
+      stopNode: async (name, force) => {
+        if (name === "writer-1" && force !== true)
+          throw new SixfoldError("bad-request", `${name} is the only writer`);
+        on({ event: "stopped", name, pid: 4242 });
+      },
     };
+  }
+
+  private added(on: Parameters<Platform["startCluster"]>[1], added: ClusterNode): ClusterNode {
+    on({ event: "added", ...added });
+    return added;
   }
 
   /** Every record is durable in the next turn of the event loop. */

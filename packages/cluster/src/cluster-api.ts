@@ -5,9 +5,11 @@ import type { Topology } from "./topology.ts";
 
 export interface ClusterOptions {
   readonly mode: Mode;
-  readonly writers: number;
-  readonly replicas: number;
-  /** Segment servers beyond the six, in zones a, b, c in turn: what a lost one is replaced by. None unless said otherwise. */
+  /** Undefined: as the data folder has them from the last run; of a new one two, with mode single one. */
+  readonly writers?: number | undefined;
+  /** Undefined: as the data folder has them; of a new one none. */
+  readonly replicas?: number | undefined;
+  /** Segment servers beyond the six, in zones a, b, c in turn: what a lost one is replaced by. Those of the last run stay. */
   readonly spares?: number | undefined;
   readonly dataDir: string;
   /** Database nodes listen at `port`, `port`+1 …, segment servers at `port`+20 …; 0 takes free ones. */
@@ -60,6 +62,10 @@ export type ClusterEvent =
       readonly signal: string | null;
     }
   | { readonly event: "restart"; readonly name: string; readonly pid: number }
+  /** It was added while the cluster ran, and serves. */
+  | ({ readonly event: "added" } & ClusterNode)
+  /** It was stopped for good. */
+  | { readonly event: "stopped"; readonly name: string; readonly pid: number }
   /** A step that the protocol rules out; only with `monitor`. */
   | {
       readonly event: "violation";
@@ -96,4 +102,12 @@ export interface ProcessCluster {
   kill(name: string, signal?: NodeJS.Signals): void;
   /** Starts a process again that died and was not restarted. */
   start(name: string): Promise<void>;
+  /** Starts a further database node, in this zone or where there are fewest; resolves when it serves. */
+  addNode(role: Role, az?: string): Promise<ClusterNode>;
+  /** The same with a segment server, which keeps nothing yet. */
+  addServer(az?: string): Promise<ClusterNode>;
+  /**
+   * Ends a database node for good, at the next start too; resolves when it is gone. `force`: though it is the only writer.
+   */
+  stopNode(name: string, force?: boolean): Promise<void>;
 }

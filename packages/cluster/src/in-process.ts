@@ -2,8 +2,8 @@
 import { DEFAULT_NODE_SETTINGS } from "@sixfold/database";
 import type { Geometry, NodeInfo, SegmentServerInfo } from "@sixfold/model";
 import { NodeHost as NodeJsHost } from "@sixfold/node-ports";
-import { clusterNodes } from "./cluster-nodes.ts";
-import type { ClusterEvent, ClusterOptions, ProcessCluster } from "./cluster-api.ts";
+import type { Backend, NodeStatus } from "./backend.ts";
+import type { ClusterEvent, ClusterOptions } from "./cluster-api.ts";
 import type { ProtocolWatch } from "./monitor/protocol-watch.ts";
 import { Journal } from "./journal.ts";
 import { startNodeHost, type RunningNode } from "./node-host.ts";
@@ -14,98 +14,119 @@ import { latencyBetween, type Topology } from "./topology.ts";
 /** Pages of a buffer pool unless said otherwise: 256 MiB of 8 KiB pages. */
 export const DEFAULT_POOL_PAGES = 32_768;
 
-export async function startInProcess(
-  options: ClusterOptions,
-  topology: Topology,
-  geometry: Geometry,
-  on: (event: ClusterEvent) => void,
-  watch: ProtocolWatch | undefined,
-): Promise<ProcessCluster> {
-  const procedures = await loadProcedures(options.procedures);
-  const context: Context = { options, topology, geometry, on, watch };
-  const running: (RunningSegment | RunningNode)[] = [];
-  const stop = async (): Promise<void> => {
-    for (const one of running.reverse()) await one.stop();
-  };
-  try {
-    for (const server of topology.servers) running.push(await startSegment(context, server));
-    for (const node of topology.nodes) running.push(await startNode(context, node, procedures));
-    await untilReady(running);
-  } catch (error) {
-    await stop();
-    throw error;
+const POLL_MS = 5;
+
+export class InProcessBackend implements Backend {
+  private readonly options: ClusterOptions;
+  private readonly geometry: Geometry;
+  private readonly on: (event: ClusterEvent) => void;
+  private readonly watch: ProtocolWatch | undefined;
+  private readonly running = new Map<string, RunningSegment | RunningNode>();
+  private readonly nodes = new Map<string, RunningNode>();
+
+  constructor(
+    options: ClusterOptions,
+    geometry: Geometry,
+    on: (event: ClusterEvent) => void,
+    watch: ProtocolWatch | undefined,
+  ) {
+    this.options = options;
+    this.geometry = geometry;
+    this.on = on;
+    this.watch = watch;
   }
-  return {
-    nodes: clusterNodes(topology, () => process.pid),
-    endpoints: topology.nodes.map((node) => node.url),
-    stop,
-    kill: () => {
-      throw new Error("nodes of an in-process cluster cannot be killed one by one");
-    },
-    start: async () => undefined,
-  };
-}
 
-interface Context {
-  readonly options: ClusterOptions;
-  readonly topology: Topology;
-  readonly geometry: Geometry;
-  readonly on: (event: ClusterEvent) => void;
-  readonly watch: ProtocolWatch | undefined;
-}
+  pid(): number {
+    return process.pid;
+  }
 
-/** What a segment server's host and a database node's are told alike. */
-function common(context: Context, { az, url }: SegmentServerInfo | NodeInfo) {
-  const { options, topology } = context;
-  return {
-    volume: topology.volume,
-    token: "",
-    listen: { host: new URL(url).hostname, port: Number(new URL(url).port) },
-    servers: topology.servers,
-    latencyMsTo: latencyBetween(az, options.azLatencyMs),
-    liveness: options.liveness,
-  };
-}
+  async launchServer(server: SegmentServerInfo, topology: Topology): Promise<void> {
+    const { name } = server;
+    const running = await startSegmentHost(
+      new NodeJsHost(name, `${this.options.dataDir}/${name}`),
+      { ...this.common(server, topology), name, trace: this.watch?.trace(name) },
+      this.journal(name),
+    );
+    this.running.set(name, running);
+  }
 
-function journal(on: Context["on"], name: string): Journal {
-  return new Journal((level, message, fields) => on({ event: "log", level, name, message, fields }));
-}
+  async launchNode(node: NodeInfo, topology: Topology): Promise<void> {
+    const { options, geometry } = this;
+    const { name, role } = node;
+    const running = await startNodeHost(
+      new NodeJsHost(name, `${options.dataDir}/${name}`),
+      {
+        ...this.common(node, topology),
+        ...{ name, role, geometry },
+        procedures: await loadProcedures(options.procedures),
+        mode: options.mode,
+        conflicts: options.conflicts,
+        nodes: topology.nodes,
+        poolPages: options.poolPages ?? DEFAULT_POOL_PAGES,
+        injectConflicts: options.injectConflicts,
+        settings: { suspectAfterMs: options.suspectAfterMs ?? DEFAULT_NODE_SETTINGS.suspectAfterMs },
+        trace: this.watch?.trace(name),
+      },
+      this.journal(name),
+    );
+    this.running.set(name, running);
+    this.nodes.set(name, running);
+  }
 
-function startSegment(context: Context, server: SegmentServerInfo): Promise<RunningSegment> {
-  const { options, on, watch } = context;
-  const { name } = server;
-  return startSegmentHost(
-    new NodeJsHost(name, `${options.dataDir}/${name}`),
-    { ...common(context, server), name, trace: watch?.trace(name) },
-    journal(on, name),
-  );
-}
+  async ready({ name }: NodeInfo | SegmentServerInfo): Promise<void> {
+    while (this.running.get(name)?.status()["ready"] !== true)
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+  }
 
-function startNode(
-  context: Context,
-  node: NodeInfo,
-  procedures: Awaited<ReturnType<typeof loadProcedures>>,
-): Promise<RunningNode> {
-  const { options, topology, geometry, on, watch } = context;
-  const { name, role } = node;
-  return startNodeHost(
-    new NodeJsHost(name, `${options.dataDir}/${name}`),
-    {
-      ...common(context, node),
-      ...{ name, role, geometry, procedures },
-      mode: options.mode,
-      conflicts: options.conflicts,
-      nodes: topology.nodes,
-      poolPages: options.poolPages ?? DEFAULT_POOL_PAGES,
-      injectConflicts: options.injectConflicts,
-      settings: { suspectAfterMs: options.suspectAfterMs ?? DEFAULT_NODE_SETTINGS.suspectAfterMs },
-      trace: watch?.trace(name),
-    },
-    journal(on, name),
-  );
-}
+  async status({ name }: NodeInfo): Promise<NodeStatus | undefined> {
+    return this.nodes.get(name)?.status();
+  }
 
-async function untilReady(running: readonly (RunningSegment | RunningNode)[]): Promise<void> {
-  while (!running.every((one) => one.status()["ready"] === true))
-    await new Promise((resolve) => setTimeout(resolve, 5));
+  async retire({ name }: NodeInfo): Promise<void> {
+    await this.nodes.get(name)?.retire();
+    this.nodes.delete(name);
+    this.running.delete(name);
+  }
+
+  async strikeOff(name: string, through: NodeInfo): Promise<boolean> {
+    await this.nodes.get(through.name)?.strikeOff(name);
+    return true;
+  }
+
+  async introduce(server: SegmentServerInfo, through: NodeInfo): Promise<boolean> {
+    await this.nodes.get(through.name)?.addServer(server);
+    return true;
+  }
+
+  kill(): void {
+    throw new Error("nodes of an in-process cluster cannot be killed one by one");
+  }
+
+  async restart(): Promise<void> {
+    // Nothing dies alone.
+  }
+
+  async stop(names: readonly string[]): Promise<void> {
+    for (const name of [...names].reverse()) {
+      await this.running.get(name)?.stop();
+      this.running.delete(name);
+    }
+  }
+
+  /** What a segment server's host and a database node's are told alike. */
+  private common({ az, url }: SegmentServerInfo | NodeInfo, { volume, servers }: Topology) {
+    const { azLatencyMs, liveness } = this.options;
+    return {
+      volume,
+      token: "",
+      listen: { host: new URL(url).hostname, port: Number(new URL(url).port) },
+      servers,
+      latencyMsTo: latencyBetween(az, azLatencyMs),
+      liveness,
+    };
+  }
+
+  private journal(name: string): Journal {
+    return new Journal((level, message, fields) => this.on({ event: "log", level, name, message, fields }));
+  }
 }

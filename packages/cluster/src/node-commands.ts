@@ -2,8 +2,10 @@
  * What a database node can be told to do, over HTTP on its own port.
  *
  *     POST /replace {leaving, joining?}   has what a segment server keeps moved to others
+ *     POST /servers {name, az, url}       makes a new segment server known to the volume
  *     POST /retire {node?}                leaves for good, or strikes off a node that has gone without leaving
  */
+import { nodeName, type SegmentServerInfo } from "@sixfold/model";
 import type { ReplaceAnswer } from "@sixfold/volume";
 import { json, type Commands } from "./http.ts";
 
@@ -13,6 +15,7 @@ export interface CommandedNode {
   /** Settled when the process may end. */
   retire(): Promise<void>;
   strikeOff(name: string): Promise<void>;
+  addServer(server: SegmentServerInfo): Promise<void>;
 }
 
 const isName = (name: unknown): name is string => typeof name === "string" && name !== "";
@@ -24,6 +27,12 @@ export function nodeCommands(node: CommandedNode): Commands {
         return json(400, { refused: "leaving, and joining if it is given, are names of segment servers" });
       const answer = await node.replace(leaving, joining);
       return json("refused" in answer ? 409 : 202, answer);
+    },
+    "/servers": async ({ name, az, url }) => {
+      if (!isName(name) || !isName(az) || !isName(url))
+        return json(400, { refused: "name, az and url are those of a segment server" });
+      await node.addServer({ name: nodeName(name), az, url });
+      return json(202, { added: name });
     },
     "/retire": async ({ node: name = node.name }) => {
       if (!isName(name))

@@ -49,6 +49,8 @@ export interface RunningNode {
   retire(): Promise<void>;
   /** Strikes off another node that has gone without leaving. */
   strikeOff(name: string): Promise<void>;
+  /** Makes a new segment server known to the volume. */
+  addServer(server: SegmentServerInfo): Promise<void>;
   stop(): Promise<void>;
   /** Settled when it has ended: asked to, or because others have struck it off. */
   readonly ended: Promise<void>;
@@ -162,6 +164,12 @@ class NodeHost implements RunningNode {
   strikeOff(name: string): Promise<void> {
     return new Promise((resolve) => {
       this.input((now) => this.machine.strikeOff(nodeName(name), resolve, now));
+    });
+  }
+
+  addServer(server: SegmentServerInfo): Promise<void> {
+    return new Promise((resolve) => {
+      this.input((now) => this.machine.volume.nodes.addServer(server, () => resolve(), now));
     });
   }
 

@@ -29,6 +29,8 @@ interface Supervised {
   ended: Promise<void>;
   /** It was told to end. */
   isEnding: boolean;
+  /** It is not started again. */
+  isDischarged: boolean;
   restartTimer: NodeJS.Timeout | undefined;
 }
 
@@ -68,6 +70,7 @@ export class Processes {
       child: undefined,
       ended: Promise.resolve(),
       isEnding: false,
+      isDischarged: false,
       restartTimer: undefined,
     };
     this.all.set(plan.name, supervised);
@@ -98,6 +101,23 @@ export class Processes {
     await Promise.all(names.map((name) => this.end(this.named(name))));
   }
 
+  /**
+   * Ends a process for good: asked by `ask`, which says whether it was heard, it is given time to end by itself. Resolves when it is gone.
+   */
+  async discharge(name: string, ask: () => Promise<boolean>): Promise<void> {
+    const supervised = this.named(name);
+    supervised.isDischarged = true;
+    clearTimeout(supervised.restartTimer);
+    if (supervised.child !== undefined && (await ask())) {
+      let timer: NodeJS.Timeout | undefined;
+      const patience = new Promise<void>((resolve) => (timer = setTimeout(resolve, STOP_LIMIT_MS)));
+      await Promise.race([supervised.ended, patience]);
+      clearTimeout(timer);
+    }
+    await this.end(supervised);
+    this.all.delete(name);
+  }
+
   private named(name: string): Supervised {
     const supervised = this.all.get(name);
     if (supervised === undefined)
@@ -121,7 +141,7 @@ export class Processes {
     supervised.isEnding = false;
     child.once("exit", (code, signal) => {
       supervised.child = undefined;
-      if (this.stopping) return;
+      if (this.stopping || supervised.isDischarged) return;
       this.on({ event: "exit", name, pid: child.pid ?? 0, code, signal });
       if (!this.restart) return;
       supervised.restartTimer = setTimeout(() => {

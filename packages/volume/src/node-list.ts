@@ -1,5 +1,6 @@
 /**
- * The manifest's list of database nodes, changed by those whom it concerns (model/database-nodes.ts).
+ * The manifest's lists of processes: database nodes, which put themselves in it and out of it (model/database-nodes.ts), and segment
+ * servers, which are made known by who starts them.
  *
  * Each change is a compare-and-set that knows its own work again: what was asked for may stand already, by a round that was thought lost.
  */
@@ -12,6 +13,7 @@ import {
   type LimitName,
   type NodeInfo,
   type NodeName,
+  type SegmentServerInfo,
 } from "@sixfold/model";
 import type { ManifestRegister } from "./manifest-register.ts";
 
@@ -41,6 +43,18 @@ export class NodeList {
   leave(name: NodeName, done: (now: number) => void, now: number): void {
     this.register.change(
       (m) => (m === undefined ? undefined : withoutNode(m, name)),
+      (_, at) => done(at),
+      now,
+    );
+  }
+
+  /** A spare one from now on, whether or not it was known. */
+  addServer(server: SegmentServerInfo, done: (now: number) => void, now: number): void {
+    this.register.change(
+      (m) =>
+        m === undefined || m.servers.some(({ name }) => name === server.name)
+          ? undefined
+          : { ...m, servers: [...m.servers, server] },
       (_, at) => done(at),
       now,
     );
