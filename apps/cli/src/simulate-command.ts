@@ -23,6 +23,7 @@ export interface SimulateFlags {
   readonly workload?: Choices["workloads"];
   readonly mode?: Choices["mode"];
   readonly writers?: number;
+  readonly replicas?: number;
   readonly distance?: Choices["distance"];
   readonly isolation?: Choices["isolation"];
   readonly consistency?: Choices["consistency"];
@@ -117,7 +118,7 @@ function sayRun(output: ConsoleOutput, plan: Plan, choices: Choices, result: Run
   const verdict = violations.length === 0 ? "ok" : "failed";
   const faults = plan.faults.map((fault) => fault.kind);
   const workloads = plan.loads.map((load) => load.workload);
-  const { mode, writers } = plan;
+  const { mode, writers, replicas } = plan;
   output.object({
     event: "run",
     seed,
@@ -125,6 +126,7 @@ function sayRun(output: ConsoleOutput, plan: Plan, choices: Choices, result: Run
     hash,
     mode,
     writers,
+    replicas,
     workloads,
     faults,
     violations,
@@ -179,12 +181,13 @@ function conclude(output: ConsoleOutput, tally: Tally, ms: number): void {
 }
 
 function choicesOf(flags: SimulateFlags): Choices {
-  const { faults, workload, mode, distance, isolation, consistency, keep, plant, writers } = flags;
+  const { faults, workload, mode, distance, isolation, consistency, keep, plant, writers, replicas } = flags;
   return {
     faults,
     workloads: workload,
     mode,
     writers,
+    replicas,
     distance,
     isolation,
     consistency,

@@ -89,6 +89,11 @@ function addChoices(command: Command): void {
       ),
     )
     .addOption(
+      new Option("--replicas <n>", "nodes that only read (default: drawn)").argParser(
+        numberIn({ min: 0, max: 15 }),
+      ),
+    )
+    .addOption(
       new Option("--distance <how>", `machines are ${DISTANCES.join(", ")} (default: drawn)`).argParser(
         oneOf(DISTANCES),
       ),

@@ -11,6 +11,8 @@ import type { Field } from "./field.ts";
 export interface Targets {
   readonly servers: readonly string[];
   readonly nodes: readonly string[];
+  /** Those of the nodes that write. */
+  readonly writers: readonly string[];
   /** Availability zone of each process, clients included. */
   readonly zones: ReadonlyMap<string, string>;
   /** The one server whose medium may be damaged in this run: I1 promises nothing if more than two lose what they synced. */

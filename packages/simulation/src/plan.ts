@@ -16,6 +16,8 @@ export interface Choices {
   readonly mode?: Mode | undefined;
   /** Of a cluster with several. */
   readonly writers?: number | undefined;
+  /** Nodes that only read. */
+  readonly replicas?: number | undefined;
   readonly distance?: Distance | undefined;
   readonly isolation?: Isolation | undefined;
   readonly consistency?: Consistency | undefined;
@@ -46,6 +48,7 @@ export interface Plan {
   readonly seed: number;
   readonly mode: Mode;
   readonly writers: number;
+  readonly replicas: number;
   /** Segment servers beyond the six. */
   readonly spares: number;
   readonly distance: Distance;
@@ -69,21 +72,28 @@ export const SIMULATED_WORKLOADS: readonly WorkloadName[] = WORKLOAD_NAMES.filte
 );
 
 const FAULTS_MOST = 9;
+const REPLICAS_MOST = 2;
 const SAFETY_LEAST_MS = 1500;
 const SAFETY_MORE_MS = 4500;
 
-export function drawPlan(seed: number, choices: Choices, targets: (writers: number) => Targets): Plan {
+export function drawPlan(
+  seed: number,
+  choices: Choices,
+  targets: (writers: number, replicas: number) => Targets,
+): Plan {
   const random = new Random(seed);
   const shape = random.fork("shape");
   const mode = choices.mode ?? (shape.chance(0.3) ? "single" : "multi");
   const writers = mode === "single" ? 1 : (choices.writers ?? 2 + (shape.chance(0.3) ? 1 : 0));
-  const aims = targets(writers);
+  const replicas = choices.replicas ?? drawReplicas(random.fork("replicas"));
+  const aims = targets(writers, replicas);
   const safetyMs = SAFETY_LEAST_MS + shape.int(SAFETY_MORE_MS);
   const drawn = drawFaults(random.fork("faults"), choices, aims, safetyMs);
   return {
     seed,
     mode,
     writers,
+    replicas,
     spares: drawn.some(({ kind }) => kind === "replace") ? ZONES : 0,
     poolPages: shape.pick([24, 64, 256]),
     logFileBytes: shape.pick([512, 1024, 4096]) * 1024,
@@ -97,6 +107,11 @@ export function drawPlan(seed: number, choices: Choices, targets: (writers: numb
     core: drawCore(random.fork("core"), aims),
     planted: choices.planted ?? [],
   };
+}
+
+/** In two of three runs there are none: more nodes are more events, and so fewer runs. */
+function drawReplicas(random: Random): number {
+  return random.chance(1 / 3) ? 1 + random.int(REPLICAS_MOST) : 0;
 }
 
 function drawLoads(random: Random, choices: Choices): LoadPlan[] {
@@ -131,6 +146,9 @@ function drawCore(random: Random, targets: Targets): CorePlan {
   // The server whose medium may be lost is always among those that go first.
   shuffled.sort((a, b) => Number(a === targets.damaged) - Number(b === targets.damaged));
   const nodes = random.shuffle([...targets.nodes]);
+  // Somebody must be left who writes.
+  const writer = nodes.findIndex((name) => targets.writers.includes(name));
+  nodes.unshift(...nodes.splice(writer, 1));
   return {
     servers: shuffled.slice(0, least + random.int(2)),
     nodes: nodes.slice(0, 1 + random.int(nodes.length)),
@@ -140,9 +158,10 @@ function drawCore(random: Random, targets: Targets): CorePlan {
 
 /** The plan in words, a line each. */
 export function describePlan(plan: Plan): string[] {
-  const { mode, writers, distance, safetyMs, loads, faults, core } = plan;
+  const { mode, writers, replicas, distance, safetyMs, loads, faults, core } = plan;
+  const several = replicas === 0 ? "" : `, ${replicas} ${replicas === 1 ? "replica" : "replicas"}`;
   return [
-    `${mode}, ${writers} ${writers === 1 ? "writer" : "writers"}, machines ${distance}, ${safetyMs} ms with faults`,
+    `${mode}, ${writers} ${writers === 1 ? "writer" : "writers"}${several}, machines ${distance}, ${safetyMs} ms with faults`,
     ...loads.map(
       (load) =>
         `workload ${load.workload}, ${load.as}, ${load.isolation}, ${load.consistency}, ${load.clients} clients, ${load.sharedPct} % shared`,
@@ -164,6 +183,7 @@ export function commandOf(plan: Plan, choices: Choices): string {
   if (choices.workloads !== undefined) words.push(`--workload ${choices.workloads.join(",")}`);
   if (choices.mode !== undefined) words.push(`--mode ${choices.mode}`);
   if (choices.writers !== undefined) words.push(`--writers ${choices.writers}`);
+  if (choices.replicas !== undefined) words.push(`--replicas ${choices.replicas}`);
   if (choices.distance !== undefined) words.push(`--distance ${choices.distance}`);
   if (choices.isolation !== undefined) words.push(`--isolation ${choices.isolation}`);
   if (choices.consistency !== undefined) words.push(`--consistency ${choices.consistency}`);

@@ -70,13 +70,14 @@ const RESTART_AFTER_MS = 1000;
 /** Violations of one kind beyond which more say nothing new. */
 const VIOLATIONS_KEPT = 5;
 
-export function targetsOf(writers: number, damaged: number): Targets {
-  const { servers, nodes } = simulatedTopology(writers);
+export function targetsOf(writers: number, replicas: number, damaged: number): Targets {
+  const { servers, nodes } = simulatedTopology({ writers, replicas });
   const zones = new Map<string, string>([[CLIENTS, "a"]]);
   for (const { name, az } of [...servers, ...nodes]) zones.set(name, az);
   return {
     servers: servers.map(({ name }) => name),
     nodes: nodes.map(({ name }) => name),
+    writers: nodes.filter(({ role }) => role === "writer").map(({ name }) => name),
     zones,
     damaged: servers[damaged % servers.length]!.name,
   };

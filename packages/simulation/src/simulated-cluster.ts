@@ -2,7 +2,7 @@
  * The production cluster in a simulated world: the same hosts, cores, frames and SDK as real processes run, on seeded
  * clocks, networks and disks. One thread, virtual time, no waiting.
  */
-import { connectOn } from "@sixfold/client";
+import { connectOn, type ConnectOptions } from "@sixfold/client";
 import { Journal, localTopology, startNodeHost, startSegmentHost, type Topology } from "@sixfold/cluster";
 import type { Procedure } from "@sixfold/database";
 import { type Mode, nodeName, type PlantedBug, Random, type Traced, type NodeName } from "@sixfold/model";
@@ -17,6 +17,8 @@ export interface ClusterShape {
   readonly seed: number;
   readonly mode: Mode;
   readonly writers: number;
+  /** Nodes that only read. None unless said otherwise. */
+  readonly replicas?: number;
   /** Segment servers beyond the six. */
   readonly spares?: number;
   /** A segment server that is silent for so long is replaced, milliseconds. */
@@ -67,12 +69,16 @@ const READY_POLL_MS = 10;
 export const CLIENTS = "clients";
 
 /** In the world each process is a machine of its own, reached by its name. */
-export function simulatedTopology(writers: number, spares = 0): Topology {
+export function simulatedTopology({
+  writers,
+  replicas = 0,
+  spares = 0,
+}: Pick<ClusterShape, "writers" | "replicas" | "spares">): Topology {
   const port = (): number => PORT;
   const shape = localTopology({
     volume: "sim",
     writers,
-    replicas: 0,
+    replicas,
     spares,
     nodePort: port,
     segmentPort: port,
@@ -103,14 +109,21 @@ export class SimulatedCluster {
       ...(watch.event === undefined ? {} : { onEvent: watch.event }),
     });
     this.clientRandom = new Random(shape.seed);
-    this.topology = simulatedTopology(shape.writers, shape.spares);
+    this.topology = simulatedTopology(shape);
     for (const server of this.topology.servers) this.addServer(server);
     for (const node of this.topology.nodes) this.addNode(node);
     this.world.node(CLIENTS, { az: "a" });
   }
 
-  /** A connection whose transactions go to the writer of this number while it serves. */
+  /** A connection whose transactions go to the writer of this number while it serves; those that only read, to replicas if there are any. */
   connect(writer: number): Promise<SimulatedDatabase> {
+    return this.connectWith({
+      affinity: () => writer,
+      ...((this.shape.replicas ?? 0) > 0 ? { readFrom: "replica" } : {}),
+    });
+  }
+
+  connectWith(options: ConnectOptions): Promise<SimulatedDatabase> {
     const { network, clock } = this.clients.host;
     const random = this.clientRandom;
     const urls = this.topology.nodes.map((node) => node.url);
@@ -121,7 +134,7 @@ export class SimulatedCluster {
       planted: this.planted,
     };
     return connectOn(ports, urls, {
-      affinity: () => writer,
+      ...options,
       token: TOKEN,
       connectTimeoutMs: CONNECT_TIMEOUT_MS,
     });
@@ -215,7 +228,7 @@ export class SimulatedCluster {
             host,
             {
               name: nodeName(node.name),
-              role: "writer",
+              role: node.role,
               mode,
               volume: this.topology.volume,
               geometry: GEOMETRY,

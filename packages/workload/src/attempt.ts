@@ -17,6 +17,8 @@ interface InteractiveOperation extends Promises {
   readonly as: "interactive";
   /** May run several times. */
   readonly body: (tx: WorkloadTransaction) => Promise<unknown>;
+  /** Writes nothing: a replica may serve it. */
+  readonly readOnly?: boolean | undefined;
   /** One attempt is known to be aborted, another follows. */
   readonly onLostAttempt?: (() => void) | undefined;
   /** The client gives up on its signal. */
@@ -85,7 +87,7 @@ export async function concluded(
 }
 
 function optionsOf(operation: InteractiveOperation, context: RunContext): WorkloadTransactionOptions {
-  const { isolation, consistency, signal, onLostAttempt } = operation;
+  const { isolation, consistency, readOnly, signal, onLostAttempt } = operation;
   return {
     retry: { attempts: ATTEMPTS, timeoutMs: operation.timeoutMs ?? GIVE_UP_MS },
     onRetry: (error) => {
@@ -94,6 +96,7 @@ function optionsOf(operation: InteractiveOperation, context: RunContext): Worklo
     },
     ...(isolation === undefined ? {} : { isolation }),
     ...(consistency === undefined ? {} : { consistency }),
+    ...(readOnly === undefined ? {} : { readOnly }),
     ...(signal === undefined ? {} : { signal }),
   };
 }

@@ -62,6 +62,7 @@ export class Bank extends SessionWorkload {
     const result = await session.attempt({
       as: "interactive",
       ...this.promises,
+      readOnly: true,
       body: (tx) => this.snapshot(tx, way),
     });
     return result.value as Totals | undefined;

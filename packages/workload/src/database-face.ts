@@ -37,6 +37,8 @@ export interface WorkloadTransaction extends RowWriter {
 export interface WorkloadTransactionOptions {
   readonly isolation?: Isolation;
   readonly consistency?: Consistency;
+  /** Writes nothing: a replica may serve it. */
+  readonly readOnly?: boolean;
   readonly retry?: { readonly attempts?: number; readonly timeoutMs?: number };
   /** One attempt was aborted and another follows. */
   readonly onRetry?: (error: unknown) => void;

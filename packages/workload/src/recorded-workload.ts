@@ -44,6 +44,8 @@ const OTHER_STYLE_SERIALIZABLE_FRACTION = 0.05;
 /** One operation as drawn; its value is the attempt's. */
 export type Draft = Omit<RowWrite, "value"> | RowRead | RangeRead;
 
+const isRead = ({ kind }: Draft): boolean => kind !== "append" && kind !== "write";
+
 export abstract class RecordedWorkload extends SessionWorkload {
   protected readonly parts: KeyParts;
   private readonly recorder = new HistoryRecorder();
@@ -126,6 +128,7 @@ export abstract class RecordedWorkload extends SessionWorkload {
     const result = await session.attempt({
       as: "interactive",
       ...this.promises,
+      readOnly: drafts.every(isRead),
       onLostAttempt: () => endLast("aborted"),
       body: async (tx) => {
         const open = this.open(number, context.now(), this.promises);
@@ -171,6 +174,7 @@ export abstract class RecordedWorkload extends SessionWorkload {
   private async readAll(db: WorkloadDatabase): Promise<Map<string, unknown>> {
     const { table } = this.options;
     const rows = await db.transaction((tx) => runInteractively(tx, scan<unknown>(table)), {
+      readOnly: true,
       consistency: "cluster",
     });
     // After all clients have returned, so later than every moment they noted.

@@ -142,7 +142,7 @@ export class Transfer implements Workload {
         for await (const [, account] of tx.scan<Account>(table)) totals.add(account);
         return totals;
       },
-      { consistency: "cluster" },
+      { consistency: "cluster", readOnly: true },
     );
   }
 }
