@@ -38,10 +38,35 @@ export const nextLsn = (at: Lsn): Lsn => lsn(at + 1);
 export const maxLsn = (a: Lsn, b: Lsn): Lsn => (a > b ? a : b);
 export const minLsn = (a: Lsn, b: Lsn): Lsn => (a < b ? a : b);
 
+/**
+ * A transaction's id: `<stream>.<after>-<random>`, the numbers in base 36. `stream` is the one that it is first sent to, `after` an
+ * LSN of it that was reached before: whatever becomes of the transaction stands behind it.
+ */
+export function makeTransactionId(stream: number, after: number, random: string): TransactionId {
+  return transactionId(`${stream.toString(36)}.${after.toString(36)}-${random}`);
+}
+
 /** The stream that a transaction was first sent to, read from its id; undefined if the id is malformed. */
 export function streamOfTransaction(id: TransactionId): StreamId | undefined {
+  const n = numberIn(id, 0, endOfStream(id));
+  return n !== undefined && n > 0 ? streamId(n) : undefined;
+}
+
+/** The LSN after which its entries come; 0 if the id does not tell. */
+export function afterOfTransaction(id: TransactionId): Lsn {
+  const dot = endOfStream(id);
+  return id[dot] === "." ? lsn(numberIn(id, dot + 1, id.indexOf("-")) ?? 0) : ZERO_LSN;
+}
+
+function endOfStream(id: string): number {
   const dash = id.indexOf("-");
-  if (dash < 1) return undefined;
-  const n = Number.parseInt(id.slice(0, dash), 36);
-  return Number.isSafeInteger(n) && n > 0 && n.toString(36) === id.slice(0, dash) ? streamId(n) : undefined;
+  const dot = id.indexOf(".");
+  return dot >= 0 && dot < dash ? dot : dash;
+}
+
+function numberIn(id: string, from: number, to: number): number | undefined {
+  if (to <= from) return undefined;
+  const digits = id.slice(from, to);
+  const n = Number.parseInt(digits, 36);
+  return Number.isSafeInteger(n) && n.toString(36) === digits ? n : undefined;
 }

@@ -1,7 +1,15 @@
 import { describe, expect, test } from "vitest";
 import { isRetryable, limitExceeded, SixfoldError } from "./errors.ts";
 import { checkGeometry, extentHeaderPage, extentOf, pgOf } from "./geometry.ts";
-import { lsn, pageId, streamId, streamOfTransaction, transactionId } from "./ids.ts";
+import {
+  afterOfTransaction,
+  lsn,
+  makeTransactionId,
+  pageId,
+  streamId,
+  streamOfTransaction,
+  transactionId,
+} from "./ids.ts";
 import { mayHaveCommitted, quorumFor } from "./quorum.ts";
 import { Random } from "./random.ts";
 import { greatestLowerBound, ReadPoint } from "./read-point.ts";
@@ -89,7 +97,12 @@ describe("decisions", () => {
 describe("names and places", () => {
   test("a transaction's id says whose it was", () => {
     expect(streamOfTransaction(transactionId("z-abc"))).toBe(35);
-    for (const bad of ["", "-x", "0-x", "Z-x", "nope", "zzzzzzzzzzzzzzzz-x"])
+    const id = makeTransactionId(35, 36 ** 3, "abc.d-e");
+    expect([id, streamOfTransaction(id), afterOfTransaction(id)]).toEqual(["z.1000-abc.d-e", 35, 36 ** 3]);
+    expect(
+      ["z-abc", "z.-abc", "z.A-abc", "z", "z-a.b"].map((s) => afterOfTransaction(transactionId(s))),
+    ).toEqual([0, 0, 0, 0, 0]);
+    for (const bad of ["", ".1-x", "-x", "0-x", "Z-x", "nope", "zzzzzzzzzzzzzzzz-x"])
       expect(streamOfTransaction(transactionId(bad))).toBeUndefined();
   });
 

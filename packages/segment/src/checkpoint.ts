@@ -27,6 +27,7 @@ import {
   type Vote,
 } from "@sixfold/model";
 import type { LogRecord } from "@sixfold/wire";
+import type { EndedTransactions, SavedPlace } from "./ended.ts";
 import { settleClosed } from "./fence-close.ts";
 import type { PgState } from "./pg-state.ts";
 import { DecidedRanges, type RangesState } from "./ranges.ts";
@@ -55,6 +56,8 @@ interface CheckpointState {
     readonly isWhole?: boolean;
     readonly streams: readonly StreamState[];
   }[];
+  /** What is remembered of slices that have left. Absent in a checkpoint from before this was. */
+  readonly ended?: readonly SavedPlace[];
   readonly promised: Seat["promised"];
   readonly accepted?: { readonly ballot: Seat["promised"]; readonly value: unknown };
 }
@@ -73,7 +76,11 @@ const PART = 1;
 const PART_HEADER_BYTES = 9;
 
 /** Every fact but the slices, as records to append one directly behind the other; each at most some 64 KiB. */
-export function writeCheckpoint(pgs: ReadonlyMap<PgId, PgState>, seat: Seat): LogRecord[] {
+export function writeCheckpoint(
+  pgs: ReadonlyMap<PgId, PgState>,
+  seat: Seat,
+  ended: EndedTransactions,
+): LogRecord[] {
   const state: CheckpointState = {
     form: 1,
     pgs: [...pgs.values()].map((p) => ({
@@ -82,6 +89,7 @@ export function writeCheckpoint(pgs: ReadonlyMap<PgId, PgState>, seat: Seat): Lo
       ...(p.since === 0 ? {} : { since: p.since, isWhole: p.isWhole }),
       streams: [...p.streams.values()].map(saveStream),
     })),
+    ended: ended.save(),
     promised: seat.promised,
     ...(seat.accepted === undefined ? {} : { accepted: seat.accepted }),
   };
@@ -171,6 +179,7 @@ function saveStream(log: StreamLog): StreamState {
 export interface RecoveryInto {
   readonly pgs: Map<PgId, PgState>;
   readonly seat: Seat;
+  readonly ended: EndedTransactions;
   readonly parts: CheckpointParts;
   pg(pg: PgId): PgState;
 }
@@ -265,6 +274,7 @@ export function mergedAt(checkpoint: Uint8Array): MergedAt {
 
 function readCheckpoint(into: RecoveryInto, bytes: Uint8Array): void {
   const state = parse(bytes);
+  into.ended.load(state.ended ?? []);
   for (const saved of state.pgs) {
     const pg = into.pg(pgId(saved.pg));
     pg.settledThrough = streamId(saved.settledThrough);
@@ -273,6 +283,7 @@ function readCheckpoint(into: RecoveryInto, bytes: Uint8Array): void {
     const stated = new Set<StreamId>();
     for (const s of saved.streams) {
       stated.add(streamId(s.stream));
+      if (state.ended === undefined) into.ended.lost(pg.pg, streamId(s.stream), lsn(s.mergedThrough));
       loadStream(pg.log(streamId(s.stream)), s);
     }
     // Forgotten between its last slice and the checkpoint.

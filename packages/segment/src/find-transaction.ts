@@ -1,26 +1,26 @@
 /**
- * "What became of this transaction?", as far as the slices here tell. Newest first, for a transaction asked for is a recent
- * one. O(slices kept) if it is not here.
+ * "What became of this transaction?", as far as the slices here tell, and what is remembered of those that have left. Newest first, for
+ * a transaction asked for is a recent one, and no further back than it can be.
  */
-import { lsn } from "@sixfold/model";
+import { afterOfTransaction, type Decision, type Lsn } from "@sixfold/model";
 import type { FindTransaction } from "@sixfold/wire";
 import type { PgState, Turn } from "./pg-state.ts";
 import type { Link } from "./segment-api.ts";
 import { StreamLog } from "./stream-log.ts";
 
-/** Merged through it: nothing is left of a stream. */
-const EVERYTHING = lsn(Number.MAX_SAFE_INTEGER);
-
 export function findTransaction(state: PgState, m: FindTransaction, from: Link, turn: Turn): void {
   const log = state.streams.get(m.stream) ?? new StreamLog(m.pg, m.stream);
-  // A log that a peer's positions or a base have made anew since then has never heard of the close.
-  const isGone = m.stream <= state.settledThrough && log.closed === undefined;
-  const attempts = [];
+  const { ended } = state.kept;
+  const after = afterOfTransaction(m.transaction);
+  const attempts: { readonly lsn: Lsn; readonly decision: Decision | undefined }[] = [];
   for (let i = log.slices.length - 1; i >= log.first; i--) {
     const { slice } = log.slices[i]!;
+    if (slice.lsn <= after) break;
     if (slice.transaction === m.transaction)
       attempts.push({ lsn: slice.lsn, decision: log.decided.of(slice.lsn) });
   }
+  const at = attempts.length > 0 ? undefined : ended.find(m.pg, m.stream, m.transaction, after);
+  if (at !== undefined) attempts.push({ lsn: at, decision: "commit" });
   const { request, pg, stream } = m;
   const message = {
     type: "transactionFound",
@@ -28,7 +28,7 @@ export function findTransaction(state: PgState, m: FindTransaction, from: Link, 
     pg,
     stream,
     attempts: attempts.reverse(),
-    mergedThrough: isGone ? EVERYTHING : log.mergedThrough,
+    forgottenThrough: ended.forgottenThrough(pg, stream, stream <= state.settledThrough),
     scl: log.scl,
   } as const;
   turn.after({ kind: "send", to: from, message });

@@ -8,6 +8,7 @@
  * takes on the wire: a small slice is mostly objects.
  */
 import type { Slice } from "@sixfold/model";
+import { EndedTransactions } from "./ended.ts";
 
 /**
  * Objects of a slice, of each delta with its view and its place on a chain, of each check. Measured on Node 20 by
@@ -32,8 +33,14 @@ export class Kept<Log = unknown> {
   decided = 0;
   /** Logs that hold slices. The rest of a server's logs cost nothing but their place. */
   readonly logs = new Set<Log>();
+  /** What has left. */
+  readonly ended: EndedTransactions;
   /** Slices, by the log file that holds them. */
   private readonly byFile = new Map<number, number>();
+
+  constructor(ended = new EndedTransactions()) {
+    this.ended = ended;
+  }
 
   add(log: Log, cost: number, file: number): void {
     this.logs.add(log);

@@ -9,6 +9,7 @@
  * settles nothing and gives nobody pages: an empty page of its own would pass for one never written (I8).
  */
 import type { NodeName } from "@sixfold/model";
+import { EVERYTHING } from "./ended.ts";
 import type { Decider } from "./decide.ts";
 import type { PgState, PeerPosition } from "./pg-state.ts";
 import type { Copied } from "./segment-copy.ts";
@@ -28,6 +29,7 @@ export class Newcomers {
     for (const [stream, log] of state.streams) {
       if (stream > settledThrough || merged.has(stream)) continue;
       decider.release(log, log.scl);
+      state.kept.ended.lost(state.pg, stream, EVERYTHING);
       state.streams.delete(stream);
     }
     this.sources.set(state, peer);

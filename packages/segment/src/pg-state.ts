@@ -91,7 +91,7 @@ export class PgState implements Ballots {
   readonly toIndex = new Set<StreamLog>();
   readonly peers = new Map<NodeName, Map<StreamId, PeerPosition>>();
   arrivals = 0;
-  private readonly kept: Kept<StreamLog>;
+  readonly kept: Kept<StreamLog>;
 
   constructor(pg: PgId, store: MergedPages, planted: PlantedBugs, kept: Kept<StreamLog>, chains: ChainCount) {
     this.pg = pg;
@@ -107,6 +107,7 @@ export class PgState implements Ballots {
       log.takesGaps = this.planted?.has("back-link-unchecked") === true;
       // Settled and forgotten: its fence holds for ever, and a writer that slept through all of it may still come (I6).
       log.isFenced = stream <= this.settledThrough;
+      this.kept.ended.begin(this.pg, stream, log.isFenced);
       this.streams.set(stream, log);
     }
     return log;
@@ -115,6 +116,7 @@ export class PgState implements Ballots {
   /** It is another's affair now: what it has taken in memory is free. */
   forget(): void {
     for (const log of this.streams.values()) log.forget();
+    this.kept.ended.forgetPg(this.pg);
     this.pages.clear();
   }
 }

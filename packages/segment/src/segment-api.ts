@@ -97,6 +97,9 @@ export interface SegmentSettings {
   readonly lowWaterAgeMs: number;
   /** Chains of pages that only the store has anything to say of, kept for their next use. */
   readonly idleChainsMax: number;
+  /** Commits whose slices have left, remembered for `outcome`; and how many of them a checkpoint states. */
+  readonly outcomesKept: number;
+  readonly outcomesCheckpointed: number;
   /** Work of one tick. */
   readonly mergePagesPerTick: number;
   readonly indexSlicesPerTick: number;

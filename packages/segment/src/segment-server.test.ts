@@ -123,8 +123,8 @@ describe("peers that break the protocol are refused, and nothing else is harmed"
 
 describe("fence and close", () => {
   /** Stream 1 is closed, merged, settled, and forgotten. */
-  const settledAndGone = (): BenchSegment => {
-    const s = new BenchSegment();
+  const settledAndGone = (settings: { readonly outcomesKept?: number } = {}): BenchSegment => {
+    const s = new BenchSegment({ settings });
     s.append(chainOf(1, 2), { decisions: decided(0, 2) });
     s.close(1, 2, 2, decided(2, 2));
     for (let i = 0; i < 3; i++) {
@@ -229,22 +229,22 @@ describe("fence and close", () => {
     expect(find("t-1")).toMatchObject({
       attempts: [{ lsn: 1, decision: "commit" }],
       scl: 2,
-      mergedThrough: 0,
+      forgottenThrough: 0,
     });
     expect(find("t-2")).toMatchObject({ attempts: [{ lsn: 2, decision: undefined }] });
     expect(find("t-9")).toMatchObject({ attempts: [] });
   });
 
-  test("of a stream that is settled and gone, not found says nothing", () => {
-    const s = settledAndGone();
+  test("of a stream that is settled and gone, not found says nothing where nothing is remembered", () => {
+    const s = settledAndGone({ outcomesKept: 1 });
     const message = {
       type: "findTransaction",
       request: 1,
       pg: PG,
       stream: streamId(1),
-      transaction: "t-2" as never,
+      transaction: "1.0-none" as never,
     } as const;
-    const isGone = { attempts: [], mergedThrough: Number.MAX_SAFE_INTEGER };
+    const isGone = { attempts: [], forgottenThrough: 1 };
     expect(s.say(9, message)[0]).toMatchObject(isGone);
     // Late news of it make no empty log that could pass for the stream.
     s.server.peerUp({ link: 12, role: "segment", name: nodeName("segment-b1") }, s.now);

@@ -26,6 +26,7 @@ import { Decider } from "./decide.ts";
 import { close, fence } from "./fence-close.ts";
 import { findTransaction } from "./find-transaction.ts";
 import { Keeping } from "./keeping.ts";
+import { EndedTransactions } from "./ended.ts";
 import { Kept } from "./kept.ts";
 import { KnownGeometry } from "./known-geometry.ts";
 import { Merger } from "./merge.ts";
@@ -77,7 +78,7 @@ export class SegmentServer {
   private readonly geometry: KnownGeometry;
   private readonly keeping: Keeping;
   private readonly upkeep: Upkeep;
-  private readonly kept = new Kept<StreamLog>();
+  private readonly kept: Kept<StreamLog>;
   private readonly chains = new ChainCount();
   private readonly merger: Merger;
   private readonly cache: ImageCache;
@@ -95,6 +96,8 @@ export class SegmentServer {
     this.options = options;
     this.name = options.name;
     this.settings = { ...DEFAULT_SETTINGS, ...options.settings };
+    const { outcomesKept, outcomesCheckpointed } = this.settings;
+    this.kept = new Kept(new EndedTransactions(outcomesKept, outcomesCheckpointed));
     this.geometry = new KnownGeometry(this.settings.geometry);
     this.keeping = new Keeping(this.name);
     this.planted = options.planted ?? NO_BUGS;
@@ -124,7 +127,7 @@ export class SegmentServer {
   /** At start, before `ready`: the log's records in order, with the file they stand in. */
   recover(records: Iterable<LogRecord>, file = 1): void {
     const { pgs, seat, parts } = this;
-    const into = { pgs, seat, parts, pg: (pg: PgId) => this.pg(pg) };
+    const into = { pgs, seat, parts, ended: this.kept.ended, pg: (pg: PgId) => this.pg(pg) };
     for (const record of records) replay(into, record, file);
     this.rotated(file);
   }
@@ -167,7 +170,7 @@ export class SegmentServer {
     // What has just become overdue may yet be merged.
     const carried = carry(this.kept, this.merger, this.pgs, this.file);
     this.trimBefore = this.needed();
-    return [...writeCheckpoint(this.pgs, this.seat), ...carried];
+    return [...writeCheckpoint(this.pgs, this.seat, this.kept.ended), ...carried];
   }
 
   /** A log file that takes no more has been found damaged: what stood in it is known here, and is written anew. */
@@ -176,7 +179,7 @@ export class SegmentServer {
     this.effects.push({ kind: "log", level: "error", event: "log-file-corrupt", fields: { file } });
     for (const record of [
       ...restateAll(this.kept, this.pgs, file, this.file),
-      ...writeCheckpoint(this.pgs, this.seat),
+      ...writeCheckpoint(this.pgs, this.seat, this.kept.ended),
     ])
       this.effects.push({ kind: "persist", records: [record], then: [] });
     this.trimBefore = this.needed();
@@ -406,7 +409,7 @@ export class SegmentServer {
     if (this.trimBefore === undefined) {
       const needed = this.needed();
       if (needed <= this.neededFrom) return;
-      for (const record of writeCheckpoint(this.pgs, this.seat))
+      for (const record of writeCheckpoint(this.pgs, this.seat, this.kept.ended))
         this.effects.push({ kind: "persist", records: [record], then: [] });
       this.trimBefore = needed;
     }
@@ -438,6 +441,7 @@ export class SegmentServer {
       state.settledThrough = through > state.settledThrough ? through : state.settledThrough;
       for (const [stream, log] of state.streams)
         if (stream <= through && log.isComplete && log.count === 0) state.streams.delete(stream);
+      this.kept.ended.settled(state.pg, state.settledThrough);
     }
   }
 

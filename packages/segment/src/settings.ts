@@ -1,5 +1,6 @@
 /** The segment server's settings and the reasons for their defaults. */
 import { LIMITS } from "@sixfold/model";
+import { CAPACITY, CHECKPOINTED } from "./ended.ts";
 import type { SegmentSettings } from "./segment-api.ts";
 
 const MIB = 1024 * 1024;
@@ -26,6 +27,8 @@ export const DEFAULT_SETTINGS: SegmentSettings = Object.freeze({
   lowWaterAgeMs: LIMITS.transactionAgeMs + 30_000,
   // Some 5 MiB.
   idleChainsMax: 16_384,
+  outcomesKept: CAPACITY,
+  outcomesCheckpointed: CHECKPOINTED,
   // 256 pages of 8 KiB each 20 ms are 100 MB/s, more than the log brings.
   mergePagesPerTick: 256,
   // 20,000 slices each 20 ms are a million a second.

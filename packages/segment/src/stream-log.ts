@@ -186,7 +186,10 @@ export class StreamLog {
     this.slices[this.first] = undefined as unknown as Taken;
     this.first += 1;
     this.mergedThrough = taken.slice.lsn;
-    if (taken.phase === "committed") this.droppedTail = taken.slice.lsn;
+    if (taken.phase === "committed") {
+      this.droppedTail = taken.slice.lsn;
+      this.kept.ended.add(this.pg, this.stream, taken.slice.lsn, taken.slice.transaction);
+    }
     this.bytes -= taken.slice.bytes.length;
     const cost = costOf(taken.slice);
     this.kept.remove(cost, taken.file);
@@ -237,6 +240,7 @@ export class StreamLog {
   jump(through: Lsn, tail: Lsn): void {
     while (this.count > 0 && this.slices[this.first]!.slice.lsn <= through) this.shift();
     if (through > this.mergedThrough) {
+      this.kept.ended.lost(this.pg, this.stream, through);
       this.mergedThrough = through;
       this.droppedTail = tail;
     }

@@ -270,7 +270,7 @@ export class Upkeep {
     this.newcomers.copied(state, copied, decider);
     this.wake(state);
     decider.revote(turn);
-    for (const record of writeCheckpoint(this.o.pgs, this.o.seat))
+    for (const record of writeCheckpoint(this.o.pgs, this.o.seat, state.kept.ended))
       this.o.effects.push({ kind: "persist", records: [record], then: [] });
     this.o.effects.push({ kind: "log", level: "info", event: "segment-copied", fields: { pg: state.pg } });
     this.pull(state, now);

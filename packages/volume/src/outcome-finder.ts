@@ -4,17 +4,18 @@
  *
  *     a commit found, or an attempt that the manifest calls committed      -> committed; of a closed stream
  *                                                                             once four of six are complete (I1)
- *     the stream is closed, and no attempt found is or may be committed,
- *     and nothing was merged away where it could have been                 -> aborted
+ *     the stream is closed, and no attempt found is or may be committed    -> aborted
  *     the stream is open, and no attempt is or was there                   -> absent (it may still come)
  *     else                                                                 -> unknown (yet)
  *
- * Three of six: an entry committed by votes is on four, and 3 + 4 > 6. Of a closed stream only segments that are complete count.
+ * Three of six: an entry committed by votes is on four, and 3 + 4 > 6. Of a closed stream only segments that are complete count; and for
+ * "was never there" only those that remember all of where it could have been: what came after the LSN that the id names.
  */
 import {
   MANIFEST_CHECK_QUORUM,
   OWNED_QUORUM,
   REPLICAS,
+  afterOfTransaction,
   assert,
   streamOfTransaction,
   streamState,
@@ -122,7 +123,7 @@ export class OutcomeFinder {
 
   private judge(search: Search): void {
     const answers = search.answers.map((a) => [...a.values()]);
-    const outcome = judgeOutcome(search.stream, search.manifest, answers, this.planted);
+    const outcome = judgeOutcome(search, answers, this.planted);
     if (outcome !== undefined) this.finish(search, outcome);
   }
 
@@ -139,8 +140,7 @@ export class OutcomeFinder {
 
 /** The verdict on what was heard so far; undefined while more must be heard. */
 function judgeOutcome(
-  stream: StreamId,
-  manifest: Manifest,
+  { transaction, stream, manifest }: Search,
   answers: readonly (readonly TransactionFound[])[],
   planted: PlantedBugs,
 ): FoundOutcome | undefined {
@@ -154,24 +154,31 @@ function judgeOutcome(
   const closed = state?.state === "closed" ? state : undefined;
   // What a recovery committed may be on two segments only until gossip has spread it: those who lack it say nothing,
   // and nobody is told before four of six have it (I1).
+  const isComplete = (a: TransactionFound): boolean => a.scl >= tailOf(manifest, stream, a.pg);
   const complete = (count: number): boolean =>
-    answers.every((perPg, pg) => perPg.filter((a) => a.scl >= tailOf(manifest, stream, pg)).length >= count);
+    answers.every((perPg) => perPg.filter(isComplete).length >= count);
   if ([...attempts.values()].includes("commit"))
     return closed === undefined || complete(OWNED_QUORUM) || planted.has("recovered-commit-told-early")
       ? "committed"
       : undefined;
   if (!complete(HEARD)) return undefined;
   const settled = stream <= manifest.settledThrough;
-  const merged = answers.some((perPg) => perPg.some((a) => a.mergedThrough > 0));
+  const after = afterOfTransaction(transaction);
+  const remembers = (a: TransactionFound): boolean => isComplete(a) && a.forgottenThrough <= after;
+  const remembered = answers.every((perPg) => perPg.filter(remembers).length >= HEARD);
+  // Those that have not answered may remember more.
+  const hopeless = answers.some(
+    (perPg) => perPg.filter((a) => a.forgottenThrough > after).length > REPLICAS - HEARD,
+  );
+  if (!remembered && !hopeless) return undefined;
   // Its writer lives, or its recovery has yet to speak.
   if (closed === undefined && !settled && planted.has("outcome-guesses-aborted")) return "aborted";
-  if (closed === undefined && !settled) return attempts.size === 0 && !merged ? "absent" : "unknown";
+  if (closed === undefined && !settled) return attempts.size === 0 && remembered ? "absent" : "unknown";
   for (const [at, decision] of attempts) {
     if (decision === "abort" || (closed !== undefined && at > closed.final)) continue;
     return "unknown";
   }
-  // Merged slices leave no trace of their ids; an attempt that was found bounds where others can be only from below.
-  return merged ? "unknown" : "aborted";
+  return remembered ? "aborted" : "unknown";
 }
 
 /** What a segment must have of a closed stream to be complete; 0 while it is open. */

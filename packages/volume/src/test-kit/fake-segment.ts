@@ -123,7 +123,7 @@ export class FakeSegment {
           pg: m.pg,
           stream: m.stream,
           attempts,
-          mergedThrough: lsn(0),
+          forgottenThrough: lsn(0),
           scl: here.scl,
         });
       }
