@@ -1,5 +1,5 @@
 /** What the parts of one client share. */
-import { transactionId, type TransactionId } from "@sixfold/model";
+import { makeTransactionId, type TransactionId } from "@sixfold/model";
 import type { Clock } from "@sixfold/ports";
 import type { CallbackScope } from "./client-ports.ts";
 import type { Guards } from "./guards.ts";
@@ -37,9 +37,9 @@ export function readNeed(
   return hint === undefined ? { need: "any", hint } : { need: "writer", hint };
 }
 
-/** A fresh id: whoever asks for its outcome can tell from it whose it was. */
+/** A fresh id: whoever asks for its outcome can tell from it whose it was, and from where on to look. */
 export function freshId(core: ClientCore, node: NodeConnection): TransactionId {
-  return transactionId(`${node.welcome.stream.toString(36)}-${core.newId()}`);
+  return makeTransactionId(node.welcome.stream, node.reached, core.newId());
 }
 
 /** Resolves after `ms`. */

@@ -19,9 +19,9 @@ const OTHERS_MS = 300;
 const ATTEMPTS = 20;
 const TIMEOUT_MS = 10_000;
 
-/** 62^16 is about 2^95: no two clients ever make the same id. */
+/** 62^12 is about 2^71, and only ids made at about the same time have the same beginning: no two clients ever make the same one. */
 const ID_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-const ID_LENGTH = 16;
+const ID_LENGTH = 12;
 
 /** Resolves when a node is up; rejects with `unauthorized`, or with `unavailable` after `connectTimeoutMs`. */
 export async function connectOn<P extends object = AnyProcedures>(

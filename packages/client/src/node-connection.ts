@@ -10,10 +10,11 @@
  * Both sides speak at least once a second, if only to say that they live. A node that falls silent is taken for lost,
  * as TCP alone would notice only after minutes, whether or not it owes answers: the next request must not find out.
  */
-import { LIMITS } from "@sixfold/model";
+import { LIMITS, streamId } from "@sixfold/model";
 import type { Beating, Link, LinkHandlers, Timer } from "@sixfold/ports";
 import {
   decodeFrame,
+  decodeSessionToken,
   encodeMessage,
   frameVolumeTag,
   PROTOCOL_VERSION,
@@ -31,6 +32,9 @@ import { Interruption } from "./interruption.ts";
 
 /** Requests of a turn beyond this go into a further frame: far below the limit, as one may itself be half of it. */
 const FRAME_BYTES_SOFT = LIMITS.frameBytes / 4;
+
+/** A token is read for the stream's position that often. */
+const REACHED_EVERY_MS = 20;
 
 /** Who waits for an answer. Exactly one of the two is called. */
 export interface Waiter {
@@ -94,6 +98,9 @@ export class NodeConnection implements LinkHandlers, Beating {
   private said: ClientWelcome | undefined;
   private goodbye: Ending | undefined;
   private told: readonly TopologyNode[] = [];
+  /** Its last token; and how far its stream was by one of the last. */
+  private session: Uint8Array | undefined;
+  private readonly position = { of: undefined as Uint8Array | undefined, stream: 0, lsn: 0, at: 0 };
 
   constructor(ports: ClientPorts, url: string, introduction: Introduction, events: ConnectionEvents) {
     this.ports = ports;
@@ -120,6 +127,19 @@ export class NodeConnection implements LinkHandlers, Beating {
   /** The database nodes as this one knows them. */
   get nodes(): readonly TopologyNode[] {
     return this.told;
+  }
+
+  /** An LSN that its stream has reached; a little less than the last one known. */
+  get reached(): number {
+    const { position, session } = this;
+    const { stream } = this.welcome;
+    const now = this.ports.clock.nowMs();
+    if (position.stream === stream && (position.of === session || now - position.at < REACHED_EVERY_MS))
+      return position.lsn;
+    const reached = session === undefined ? 0 : decodeSessionToken(session).get(streamId(stream));
+    const lsn = stream === 0 || !Number.isFinite(reached) ? 0 : reached;
+    Object.assign(position, { of: session, stream, lsn, at: now });
+    return lsn;
   }
 
   /** Sends a request in this turn's frame. `bytes` is about its size. A connection that is down fails it at once. */
@@ -222,6 +242,7 @@ export class NodeConnection implements LinkHandlers, Beating {
   private handOut(message: ClientResponses): void {
     // A view on the frame would keep the frame.
     const session = message.session.slice();
+    this.session = session;
     this.heardAt = this.ports.clock.nowMs();
     for (const { request, result } of message.responses) {
       const waiter = this.pending.get(request);

@@ -68,7 +68,7 @@ export type Row<T> = [key: Key, value: T];
 
 /** A transaction as its callback sees it. Valid until the callback ends. */
 export interface Tx {
-  /** `<stream>-<random>`; another one in each attempt. `db.outcome` takes it. */
+  /** `<stream>.<LSN before it>-<random>`; another one in each attempt. `db.outcome` takes it. */
   readonly id: string;
   /** The attempt that this is, from 1. */
   readonly attempt: number;

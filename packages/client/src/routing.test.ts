@@ -237,7 +237,7 @@ describe("changes of the cluster", () => {
     const attempts: string[] = [];
     const work = db.transaction(async (tx) => {
       await tx.get("t", 1);
-      attempts.push(tx.id.split("-")[0]!);
+      attempts.push(tx.id.split(".")[0]!);
       if (attempts.length === 1) {
         writer.twist = () => failure("fenced");
         await moveWriter();

@@ -47,7 +47,7 @@ describe("transactions", () => {
     expect((await clock.run(Promise.all(work))).sort((x, y) => x - y)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
     expect(errors.length).toBeGreaterThan(0);
     expect(ids.size).toBe(8 + errors.length);
-    expect([...ids].every((id) => /^[12]-[0-9A-Za-z]{16}$/.test(id))).toBe(true);
+    expect([...ids].every((id) => /^[12]\.[0-9a-z]+-[0-9A-Za-z]{12}$/.test(id))).toBe(true);
   });
 
   test("the last conflict is reported when attempts run out, with the row as the user knows it", async () => {
@@ -61,7 +61,7 @@ describe("transactions", () => {
       "row-conflict",
     );
     expect(error.details.conflict?.row).toBe("n");
-    expect(error.details.transaction).toMatch(/^[12]-/);
+    expect(error.details.transaction).toMatch(/^[12]\./);
     expect(a.count("commit") + b.count("commit")).toBe(3);
   });
 

@@ -89,6 +89,7 @@ export class DatabaseNode {
     this.introductions = new Introductions({
       welcome: () => welcomeOf(options, this.roster.nodes, this.volume.manifest, this.self().stream),
       nodes: () => knownNodes(options.name, this.roster.nodes, this.volume.manifest, this.self()),
+      session: () => encodeSessionToken(this.engine.applied),
       send: (link, message) => void this.effects.push({ kind: "toClient", link, message }),
     });
     this.neighbours = new Neighbours(options.name, this.neighbourIo(), planted);
@@ -174,6 +175,7 @@ export class DatabaseNode {
     this.engine.tick(now);
     this.volume.tick(now);
     this.desk.expire(now);
+    this.introductions.tick(now);
     this.neighbours.tick(now);
     const patience = this.neighbours.manifestPatienceMs(this.settings.manifestEveryMs);
     if (now - this.manifestReadAt >= patience) this.readManifest(now);
@@ -471,7 +473,8 @@ export class DatabaseNode {
   private self(): Self {
     const { isClosing, isServing } = this.life;
     // A stream that is being closed takes nothing more.
-    return { stream: isClosing ? 0 : this.neighbours.stream, ready: isServing, lagMs: 0 };
+    const stream = isClosing ? 0 : this.neighbours.stream;
+    return { stream, ready: isServing, lagMs: stream === 0 ? this.neighbours.lagMs : 0 };
   }
 
   private say(

@@ -1,21 +1,25 @@
 /**
  * What clients are told of this node and of the others, when they come and whenever it changes.
  *
- *     client comes         ──> clientWelcome, topology
+ *     client comes         ──> clientWelcome, topology, token
  *     own part changes     ──> clientWelcome, topology          to all
  *     others' part changes ──> topology
  *     lag changes          ──> topology, once a second at most
+ *     entries are shown    ──> token, once a second
  *
- * A lag changes all the time: only a change of its order of magnitude is worth a message.
+ * A lag changes all the time: only a change of its order of magnitude is worth a message. The token, which comes with every frame
+ * of answers, too, says how far the node's stream is: transaction ids name that, and so clients that ask for nothing are told as well.
  */
 import { openStreams, type Manifest, type Role, type NodeInfo, type NodeName } from "@sixfold/model";
-import type { ClientWelcome, Topology, TopologyNode } from "@sixfold/wire";
+import type { ClientResponses, ClientWelcome, Topology, TopologyNode } from "@sixfold/wire";
 import type { ClientLink, NodeOptions } from "./node-api.ts";
 
 export interface IntroductionIo {
   welcome(): ClientWelcome;
   nodes(): readonly TopologyNode[];
-  send(link: ClientLink, message: ClientWelcome | Topology): void;
+  /** The session token as of now. */
+  session(): Uint8Array;
+  send(link: ClientLink, message: ClientWelcome | Topology | ClientResponses): void;
 }
 
 const LAG_EVERY_MS = 1000;
@@ -27,6 +31,8 @@ export class Introductions {
   private told = "";
   private toldLags = "";
   private lagsToldAt = Number.NEGATIVE_INFINITY;
+  private tickedAt = Number.NEGATIVE_INFINITY;
+  private session = "";
 
   constructor(io: IntroductionIo) {
     this.io = io;
@@ -40,6 +46,19 @@ export class Introductions {
     this.clients.add(link);
     this.io.send(link, this.io.welcome());
     this.io.send(link, { type: "topology", nodes: this.io.nodes() });
+    this.io.send(link, { type: "responses", session: this.io.session(), responses: [] });
+  }
+
+  /** What changes by itself. */
+  tick(now: number): void {
+    if (this.clients.size === 0 || now - this.tickedAt < LAG_EVERY_MS) return;
+    this.tickedAt = now;
+    this.check(now);
+    const session = this.io.session();
+    const text = session.join();
+    if (text === this.session) return;
+    this.session = text;
+    for (const link of this.clients) this.io.send(link, { type: "responses", session, responses: [] });
   }
 
   closed(link: ClientLink): void {
