@@ -7,10 +7,12 @@ import { check, type CheckFlags } from "./check/check-command.ts";
 import { compare, type CompareFlags } from "./compare-command.ts";
 import { COMPARED_MODES } from "./comparison/result.ts";
 import { ConsoleOutput } from "./console-output.ts";
+import { addFailover, addMode } from "./mode-grammar.ts";
 import type { Platform } from "./platform.ts";
 import { replace, type ReplaceFlags } from "./replace-command.ts";
 import { addSimulate } from "./simulate-grammar.ts";
 import { status, type StatusFlags } from "./status/status-command.ts";
+import { addTopology } from "./topology-grammar.ts";
 import { up, type UpFlags } from "./up-command.ts";
 import { numberIn, numbersIn, oneOf, someOf } from "./usage.ts";
 
@@ -40,7 +42,10 @@ export function makeProgram(platform: Platform, version: string): Command {
   addCompare(program, platform);
   addBench(program, platform);
   addStatus(program, platform);
+  addMode(program, platform, outputOf, DEFAULT_DATA);
+  addFailover(program, platform, outputOf, DEFAULT_DATA);
   addReplace(program, platform);
+  addTopology(program, platform, DEFAULT_DATA);
   addCheck(program, platform);
   addSimulate(program, platform);
   for (const command of program.commands) command.option("--json", "one JSON object a line on stdout");
@@ -59,14 +64,15 @@ function addUp(program: Command, platform: Platform): void {
         .default("multi"),
     )
     .addOption(
-      new Option("--writers <n>", "writers (default: 2, with --mode single 1)").argParser(
-        numberIn({ min: 1, max: LIMITS.writers }),
-      ),
+      new Option(
+        "--writers <n>",
+        "writers (default: those of the last run; of a new cluster 2, with --mode single 1)",
+      ).argParser(numberIn({ min: 1, max: LIMITS.writers })),
     )
     .addOption(
-      new Option("--replicas <n>", "read replicas")
-        .argParser(numberIn({ min: 0, max: LIMITS.replicas }))
-        .default(0),
+      new Option("--replicas <n>", "read replicas (default: those of the last run)").argParser(
+        numberIn({ min: 0, max: LIMITS.replicas }),
+      ),
     )
     .addOption(
       new Option("--spares <n>", "segment servers beyond the six, in zones a, b, c in turn")

@@ -99,8 +99,9 @@ export class TestPlatform {
       },
       kill: () => undefined,
       start: async () => undefined,
-      addNode: async (role, az) => this.added(on, { ...node(`${role}-3`, role, url), az: az ?? "c" }),
-      addServer: async (az) => this.added(on, { ...node("segment-a3", "segment", url), az: az ?? "a" }),
+      addNode: async (role, az) => this.added(on, nodes, { ...node(`${role}-3`, role, url), az: az ?? "c" }),
+      addServer: async (az) =>
+        this.added(on, nodes, { ...node("segment-a3", "segment", url), az: az ?? "a" }),
       stopNode: async (name, force) => {
         if (name === "writer-1" && force !== true)
           throw new SixfoldError("bad-request", `${name} is the only writer`);
@@ -109,7 +110,12 @@ export class TestPlatform {
     };
   }
 
-  private added(on: Parameters<Platform["startCluster"]>[1], added: ClusterNode): ClusterNode {
+  private added(
+    on: Parameters<Platform["startCluster"]>[1],
+    nodes: ClusterNode[],
+    added: ClusterNode,
+  ): ClusterNode {
+    nodes.push(added);
     on({ event: "added", ...added });
     return added;
   }

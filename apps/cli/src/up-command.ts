@@ -5,14 +5,15 @@ import type { Conflicts, Mode } from "@sixfold/model";
 import type { ConsoleOutput } from "./console-output.ts";
 import { makePlainTable } from "./plain-table.ts";
 import type { Platform } from "./platform.ts";
-import { removeRunningFile, writeRunningFile } from "./running-file.ts";
-import { CommandError, UsageError } from "./usage.ts";
+import { Supervision } from "./supervision.ts";
+import { CommandError } from "./usage.ts";
 
 export interface UpFlags {
   readonly mode: Mode;
-  /** Default: one in single mode, two in multi. */
+  /** Default: those of the last run on this folder; of a new one one in single mode, two in multi. */
   readonly writers?: number;
-  readonly replicas: number;
+  /** Default: those of the last run. */
+  readonly replicas?: number;
   readonly spares: number;
   readonly data: string;
   readonly port: number;
@@ -26,31 +27,32 @@ export interface UpFlags {
 }
 
 export async function up(platform: Platform, output: ConsoleOutput, flags: UpFlags): Promise<void> {
-  const writers = flags.writers ?? (flags.mode === "single" ? 1 : 2);
-  if (flags.mode === "single" && writers !== 1)
-    throw new UsageError(`--mode single has one writer; take --mode multi --writers ${writers}`);
   // A pipe is read by a program: it gets the events as JSON even if it did not ask.
   const events = output.json || !platform.stdout.isTTY;
   output.progress("starting …");
   const { data, procedures, ...shape } = flags;
   const dataDir = resolve(data);
   const { mode, monitor } = shape;
+  const supervision = new Supervision(dataDir);
   const cluster = await platform.startCluster(
     {
       ...shape,
-      ...{ writers, dataDir },
+      dataDir,
       ...(procedures === undefined ? {} : { procedures: resolve(procedures) }),
     },
-    (event) => tell(output, event, events),
+    (event) => {
+      tell(output, event, events);
+      // It has another pid.
+      if (event.event === "restart") void supervision.changed();
+    },
   );
   try {
-    await writeRunningFile(dataDir, cluster.nodes);
+    await supervision.open(cluster);
     if (!events) output.text(describeCluster(cluster, mode, output));
     await aborted(platform.signal);
     output.progress("stopping …");
   } finally {
-    await cluster.stop();
-    await removeRunningFile(dataDir);
+    await supervision.close(() => cluster.stop());
     output.clearProgress();
   }
   if (monitor) conclude(output, cluster, events);
@@ -75,6 +77,8 @@ function tell(output: ConsoleOutput, event: ClusterEvent, events: boolean): void
     return;
   }
   if (event.event === "exit") output.note(`${event.name} (pid ${event.pid}) died`);
+  if (event.event === "added") output.note(`${event.name} was added: ${event.url}`);
+  if (event.event === "stopped") output.note(`${event.name} was stopped for good`);
   if (event.event === "restart") output.note(`${event.name} runs again (pid ${event.pid})`);
 }
 
