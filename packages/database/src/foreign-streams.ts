@@ -12,9 +12,9 @@
  *
  *     1. each other open stream's writer is asked for its durable point (asked after the jump, so the
  *        answer is at or past whatever the skipped entries saw), and
- *     2. the feeds have not yet brought the node there; and, at a writer,
- *     3. the manifest has not yet been looked at: what was jumped over may rest on the end of this node's own stream, which a
- *        recovery has closed without its knowing.
+ *     2. the feeds have not yet brought the node there, and
+ *     3. the manifest has not yet been looked at: what was jumped over may rest on a stream that was opened meanwhile, of which this
+ *        node has not heard and whose writer nobody has asked, or on the end of this node's own, which a recovery has closed.
  *
  * A writer that does not answer is on its way out: its close in the manifest stands in for the answer.
  */
@@ -42,8 +42,8 @@ export interface Applier {
   askDurable(node: NodeName): number;
   /** Asks for the feed from its start, with the tails that page reads need (I8): frames of it are lost on a link that lives. */
   followAgain(node: NodeName): void;
-  /** Runs `then` once the own stream is known to be open still, or its close is known; what others had committed by now is shown then, too. */
-  confirmOwn(then: () => void): void;
+  /** Runs `then` once no stream was opened or closed without this node's knowing; what others had committed by now is shown then, too. */
+  confirm(then: () => void): void;
 }
 
 /** A decided range, or an entry, that no frame has completed for so long is a gap. */
@@ -58,10 +58,8 @@ export class ForeignStreams {
   /** While closing a gap: streams whose durable point is asked for, with the first question that counts, and the positions to reach. */
   private readonly asked = new Map<StreamId, number>();
   private readonly targets = new Map<StreamId, Lsn>();
-  /** Jumps after which the own stream's state is yet to be confirmed. */
+  /** Jumps after which the manifest is yet to be looked at. */
   private unconfirmed = 0;
-  /** This node's open stream, or 0. */
-  private own = 0 as StreamId;
   /** Closed streams, not yet settled, that are shown to their end. */
   private readonly ended = new Set<StreamId>();
   /** Feeds whose link was given up since it was silent: when they were heard last. */
@@ -110,7 +108,6 @@ export class ForeignStreams {
   /** A newer manifest: closed streams jump to their end, newly opened ones must be followed. `own` is this node's open stream, or 0. */
   learnManifest(manifest: Manifest, own: StreamId): void {
     this.manifestKnown = true;
-    this.own = own;
     this.open.clear();
     for (const state of manifest.streams)
       if (state.state === "open" && state.id !== own) this.open.set(state.id, state.node);
@@ -237,12 +234,10 @@ export class ForeignStreams {
     return true;
   }
 
-  /** A jump that the manifest did not ask for: what it says of the own stream may be old. */
+  /** A jump that the manifest did not ask for: what that says may be old. */
   private jumpGap(stream: StreamId, to: Lsn): void {
-    if (this.own !== 0) {
-      this.unconfirmed++;
-      this.node.confirmOwn(() => void this.unconfirmed--);
-    }
+    this.unconfirmed++;
+    this.node.confirm(() => void this.unconfirmed--);
     this.jump(stream, to);
   }
 

@@ -69,7 +69,7 @@ export class Neighbours {
       dropCleanPages: io.dropCleanPages,
       askDurable: (peer: NodeName) => this.askDurable(peer),
       followAgain: (peer: NodeName) => this.toPeer(peer, { type: "follow", node: this.name }),
-      confirmOwn: (then: () => void) => this.clusterReads.begin(then),
+      confirm: (then: () => void) => this.clusterReads.begin(then),
     };
     this.foreign = new ForeignStreams(applier, planted);
     const checkManifest = (): void => this.look();
