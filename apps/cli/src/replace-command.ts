@@ -2,8 +2,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ClusterNode } from "@sixfold/cluster";
 import type { ConsoleOutput } from "./console-output.ts";
+import { postTo, runningNodes } from "./node-request.ts";
 import type { Platform } from "./platform.ts";
-import { readRunningFile } from "./running-file.ts";
 import { isObject, type NodeStatus, readStatus } from "./status/node-status.ts";
 import { CommandError } from "./usage.ts";
 
@@ -14,7 +14,6 @@ export interface ReplaceFlags {
 }
 
 const LOOK_EVERY_MS = 250;
-const ANSWER_WITHIN_MS = 10_000;
 
 export async function replace(
   platform: Platform,
@@ -22,9 +21,7 @@ export async function replace(
   server: string,
   flags: ReplaceFlags,
 ): Promise<void> {
-  const nodes = ((await readRunningFile(flags.data)) ?? []).filter((node) => node.role !== "segment");
-  if (nodes.length === 0)
-    throw new CommandError(`no cluster runs on ${flags.data}; start one with sixfold up`);
+  const nodes = await runningNodes(flags.data);
   const segments = await ask(nodes, { leaving: server, joining: flags.by });
   output.object({ event: "replacing", server, segments });
   const what = segments === 1 ? "1 segment" : `${segments} segments`;
@@ -43,19 +40,10 @@ export async function replace(
 
 /** How many segments are on the way. Throws what the cluster has against it. */
 async function ask(nodes: readonly ClusterNode[], body: Readonly<Record<string, unknown>>): Promise<number> {
-  for (const { url } of nodes) {
-    let answer: unknown;
-    try {
-      const response = await fetch(`${url.replace(/^ws/, "http")}/replace`, {
-        method: "POST",
-        body: JSON.stringify(body),
-        signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
-      });
-      answer = await response.json();
-    } catch {
-      continue; // not there, or too slow: another can do it as well
-    }
-    if (!isObject(answer)) continue;
+  for (const node of nodes) {
+    const answer = await postTo(node, "/replace", body);
+    // Not there, or too slow: another can do it as well.
+    if (answer === undefined) continue;
     if (typeof answer["refused"] === "string") throw new CommandError(answer["refused"]);
     if (Array.isArray(answer["pgs"])) return answer["pgs"].length;
   }

@@ -11,7 +11,6 @@ describe("bad usage is one line with the right form, and exit code 2", () => {
     [["compare", "--seconds", "soon"], /--seconds.*a number from/],
     [["compare", "--clients", "1", "--writers", "2"], /--clients 1 is fewer than 2 writers.*--clients 2/],
     [["up", "--mode", "double"], /--mode.*single, multi/],
-    [["up", "--mode", "single", "--writers", "2"], /one writer.*--mode multi --writers 2/],
     [["up", "--port", "99999"], /--port.*from 0 to 65000/],
     [["up", "--inject-conflicts", "2"], /--inject-conflicts.*from 0 to 1/],
     [["up", "here"], /too many arguments/],

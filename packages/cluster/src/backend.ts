@@ -1,5 +1,5 @@
 /** How the processes of a local cluster run: each one of its own, or all in this one. */
-import type { NodeInfo, SegmentServerInfo } from "@sixfold/model";
+import type { Mode, NodeInfo, SegmentServerInfo } from "@sixfold/model";
 import type { Topology } from "./topology.ts";
 
 export type NodeStatus = Readonly<Record<string, unknown>>;
@@ -19,6 +19,8 @@ export interface Backend {
   strikeOff(name: string, through: NodeInfo): Promise<boolean>;
   /** Has `through` make a new segment server known to the volume. False if it does not answer. */
   introduce(server: SegmentServerInfo, through: NodeInfo): Promise<boolean>;
+  /** Has `through` move the volume to this mode. False if it does not answer. */
+  switchMode(mode: Mode, through: NodeInfo): Promise<boolean>;
   kill(name: string, signal: NodeJS.Signals): void;
   /** Starts a process again that died. */
   restart(name: string): Promise<void>;

@@ -1,6 +1,6 @@
 /** All nodes of a local cluster in this process: the same hosts, the same WebSockets, the same files. */
 import { DEFAULT_NODE_SETTINGS } from "@sixfold/database";
-import type { Geometry, NodeInfo, SegmentServerInfo } from "@sixfold/model";
+import type { Geometry, Mode, NodeInfo, SegmentServerInfo } from "@sixfold/model";
 import { NodeHost as NodeJsHost } from "@sixfold/node-ports";
 import type { Backend, NodeStatus } from "./backend.ts";
 import type { ClusterEvent, ClusterOptions } from "./cluster-api.ts";
@@ -96,6 +96,10 @@ export class InProcessBackend implements Backend {
   async introduce(server: SegmentServerInfo, through: NodeInfo): Promise<boolean> {
     await this.nodes.get(through.name)?.addServer(server);
     return true;
+  }
+
+  async switchMode(mode: Mode, through: NodeInfo): Promise<boolean> {
+    return (await this.nodes.get(through.name)?.switchMode(mode)) === true;
   }
 
   kill(): void {

@@ -56,7 +56,7 @@ async function startOn(options: ClusterOptions, on: (event: ClusterEvent) => voi
     keep(layout);
     const backend = new Kind(options, geometry, on, watch);
     const cluster = new LocalCluster({ backend, volume, layout, ports, keep, on });
-    await cluster.start();
+    await cluster.start(options.mode);
     on({ event: "ready", mode: options.mode, endpoints: cluster.endpoints, nodes: cluster.nodes });
     const end = async (): Promise<void> => {
       await cluster.stop();

@@ -4,8 +4,11 @@
  *     POST /replace {leaving, joining?}   has what a segment server keeps moved to others
  *     POST /servers {name, az, url}       makes a new segment server known to the volume
  *     POST /retire {node?}                leaves for good, or strikes off a node that has gone without leaving
+ *     POST /failover {to?}                the present writer of an exclusive volume hands over; any other node says who that is
+ *     POST /mode {mode}                   has the volume moved to this mode; the rest is seen in /status
  */
-import { nodeName, type SegmentServerInfo } from "@sixfold/model";
+import type { HandoverAnswer } from "@sixfold/database";
+import { nodeName, type Mode, type SegmentServerInfo } from "@sixfold/model";
 import type { ReplaceAnswer } from "@sixfold/volume";
 import { json, type Commands } from "./http.ts";
 
@@ -16,6 +19,10 @@ export interface CommandedNode {
   retire(): Promise<void>;
   strikeOff(name: string): Promise<void>;
   addServer(server: SegmentServerInfo): Promise<void>;
+  /** Settled when another node writes, or nothing was done. */
+  failOver(to?: string): Promise<HandoverAnswer>;
+  /** Settled when the wish is in the manifest; false: there is no volume yet. */
+  switchMode(mode: Mode): Promise<boolean>;
 }
 
 const isName = (name: unknown): name is string => typeof name === "string" && name !== "";
@@ -33,6 +40,17 @@ export function nodeCommands(node: CommandedNode): Commands {
         return json(400, { refused: "name, az and url are those of a segment server" });
       await node.addServer({ name: nodeName(name), az, url });
       return json(202, { added: name });
+    },
+    "/failover": async ({ to }) => {
+      if (to !== undefined && !isName(to))
+        return json(400, { refused: "to, if it is given, is the name of a database node" });
+      const answer = await node.failOver(to);
+      return json("refused" in answer ? 409 : 200, answer);
+    },
+    "/mode": async ({ mode }) => {
+      if (mode !== "single" && mode !== "multi") return json(400, { refused: "mode is single or multi" });
+      if (await node.switchMode(mode)) return json(202, { mode });
+      return json(409, { refused: "there is no volume yet" });
     },
     "/retire": async ({ node: name = node.name }) => {
       if (!isName(name))

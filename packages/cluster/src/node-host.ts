@@ -6,8 +6,15 @@
  * follower. Of two nodes each dials the other: the link a node dialled is the one on which it
  * follows, so a feed and its questions have one direction.
  */
-import { LIMITS, nodeName, type NodeInfo, type NodeName, type SegmentServerInfo } from "@sixfold/model";
-import { DatabaseNode, type NodeEffect, type NodeOptions } from "@sixfold/database";
+import {
+  LIMITS,
+  nodeName,
+  type Mode,
+  type NodeInfo,
+  type NodeName,
+  type SegmentServerInfo,
+} from "@sixfold/model";
+import { DatabaseNode, type HandoverAnswer, type NodeEffect, type NodeOptions } from "@sixfold/database";
 import type { Clock, Host, Listener } from "@sixfold/ports";
 import type { ReplaceAnswer } from "@sixfold/volume";
 import { encodeMessage, volumeTagOf, type StorageMessage } from "@sixfold/wire";
@@ -43,6 +50,10 @@ export interface NodeHostOptions extends Omit<NodeOptions, "seed"> {
 export interface RunningNode {
   readonly url: string;
   readonly status: () => Record<string, unknown>;
+  /** Planned failover, at the present writer: settled when another node writes, or nothing was done. */
+  failOver(to?: string): Promise<HandoverAnswer>;
+  /** Has the volume moved to this mode: settled when the wish is in the manifest; false: there is no volume yet. */
+  switchMode(mode: Mode): Promise<boolean>;
   /** Has what `leaving` keeps moved to other segment servers; settled when that has begun, or was refused. */
   replace(leaving: string, joining?: string): Promise<ReplaceAnswer>;
   /** Closes its stream and leaves the cluster's list: it is not expected back. */
@@ -152,6 +163,19 @@ class NodeHost implements RunningNode {
       traffic: { ...this.traffic },
       counters: this.journal.counts(),
     };
+  }
+
+  failOver(to?: string): Promise<HandoverAnswer> {
+    return new Promise((resolve) => {
+      const successor = to === undefined ? undefined : nodeName(to);
+      this.input((now) => this.machine.life.handOver(successor, resolve, now));
+    });
+  }
+
+  switchMode(mode: Mode): Promise<boolean> {
+    return new Promise((resolve) => {
+      this.input((now) => this.machine.volume.wantMode(mode, resolve, now));
+    });
   }
 
   replace(leaving: string, joining?: string): Promise<ReplaceAnswer> {

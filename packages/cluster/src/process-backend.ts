@@ -1,7 +1,13 @@
 /** A cluster of supervised processes, spoken to over HTTP on their own ports. */
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { SixfoldError, type Geometry, type NodeInfo, type SegmentServerInfo } from "@sixfold/model";
+import {
+  SixfoldError,
+  type Geometry,
+  type Mode,
+  type NodeInfo,
+  type SegmentServerInfo,
+} from "@sixfold/model";
 import type { Backend, NodeStatus } from "./backend.ts";
 import type { ClusterEvent, ClusterOptions } from "./cluster-api.ts";
 import type { ProtocolWatch } from "./monitor/protocol-watch.ts";
@@ -77,6 +83,10 @@ export class ProcessBackend implements Backend {
 
   async introduce(server: SegmentServerInfo, { url }: NodeInfo): Promise<boolean> {
     return (await ask(url, "/servers", server))?.ok === true;
+  }
+
+  async switchMode(mode: Mode, { url }: NodeInfo): Promise<boolean> {
+    return (await ask(url, "/mode", { mode }))?.ok === true;
   }
 
   kill(name: string, signal: NodeJS.Signals): void {

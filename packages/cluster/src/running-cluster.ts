@@ -5,7 +5,7 @@
  *     stopNode   kept in the data folder ──> it closes its stream and leaves the list ──> gone
  *                                            └── dead, or deaf: another node strikes it off
  */
-import { SixfoldError, type NodeInfo, type Role } from "@sixfold/model";
+import { SixfoldError, type Mode, type NodeInfo, type Role } from "@sixfold/model";
 import type { Backend } from "./backend.ts";
 import type { ClusterEvent, ClusterNode } from "./cluster-api.ts";
 import { AZS, nextNode, nextServer, type PlannedNode, type PlannedServer } from "./layout.ts";
@@ -21,6 +21,9 @@ export interface PortSource extends Ports {
   /** Resolves when a process may take this place's port. */
   claim(kind: "node" | "segment", place: number): Promise<void>;
 }
+
+const LOOK_EVERY_MS = 25;
+const LOOKS_MOST = 2400;
 
 export class LocalCluster {
   private readonly backend: Backend;
@@ -62,18 +65,40 @@ export class LocalCluster {
     return this.topology.nodes.map((node) => node.url);
   }
 
-  /** All at once, and resolves when all serve; ends them again if one does not. */
-  async start(): Promise<void> {
+  /** All at once, and resolves when all serve in this mode; ends them again if one does not. */
+  async start(mode: Mode): Promise<void> {
     const { topology, backend } = this;
     try {
       for (const server of topology.servers) await backend.launchServer(server, topology);
       for (const node of topology.nodes) await backend.launchNode(node, topology);
       await Promise.all([...topology.servers, ...topology.nodes].map((process) => backend.ready(process)));
+      await this.inMode(mode);
     } catch (error) {
       await this.stop();
       throw error;
     }
     await this.strikeOffStrangers();
+  }
+
+  /** Whatever mode the volume was left in: resolves when all nodes serve in this one. */
+  private async inMode(mode: Mode): Promise<void> {
+    const { backend } = this;
+    const { nodes } = this.topology;
+    const isThere = async (node: NodeInfo): Promise<boolean> => {
+      const status = await backend.status(node);
+      return status?.["mode"] === mode && status["nextMode"] === mode;
+    };
+    const first = nodes[0];
+    if (first === undefined || (await isThere(first))) return;
+    await backend.switchMode(mode, first);
+    for (const node of nodes) {
+      for (let looks = 0; !(await isThere(node)); looks++) {
+        if (looks > LOOKS_MOST)
+          throw new SixfoldError("unavailable", `the volume does not come into mode ${mode}`);
+        await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+      }
+      await backend.ready(node);
+    }
   }
 
   async stop(): Promise<void> {

@@ -41,7 +41,7 @@ import {
 } from "@sixfold/segment";
 import { encodeRecords, logBlockCodec, type StorageMessage } from "@sixfold/wire";
 import { checkListen, listenerHandlers, type AnyMessage, type Channel, type Identity } from "./channel.ts";
-import { Dialler } from "./dialler.ts";
+import { Diallers } from "./diallers.ts";
 import { Heartbeats, type LivenessSettings } from "./heartbeats.ts";
 import type { Journal } from "./journal.ts";
 import { answerHttp } from "./http.ts";
@@ -114,7 +114,9 @@ class SegmentHost implements RunningSegment {
   private readonly heartbeats: Heartbeats;
   private readonly channels = new Map<number, Channel>();
   private readonly numbers = new Map<Channel, number>();
-  private diallers: Dialler[] = [];
+  private diallers: Diallers | undefined;
+  /** The others, as they were given, and those that came later, by name. */
+  private readonly others = new Map<NodeName, SegmentServerInfo>();
   private log: LogWriter | undefined;
   private listener: Listener | undefined;
   private nextLink = 1;
@@ -180,22 +182,12 @@ class SegmentHost implements RunningSegment {
       listenerHandlers(identity, events, this.journal, this.heartbeats),
     );
     this.url = this.listener.url;
-    // Of each pair of segment servers the earlier name dials.
-    this.diallers = servers
-      .filter((server) => server.name > name)
-      .map((server) => {
-        const latencyMs = this.options.latencyMsTo(server);
-        return new Dialler({
-          clock: this.clock,
-          network: this.host.network,
-          identity,
-          url: server.url,
-          latencyMs,
-          journal: this.journal,
-          heartbeats: this.heartbeats,
-          events,
-        });
-      });
+    const { clock, journal, heartbeats } = this;
+    const { network } = this.host;
+    const { latencyMsTo } = this.options;
+    const dialling = { clock, network, identity, latencyMsTo, journal, heartbeats };
+    this.diallers = new Diallers({ ...dialling, eventsFor: () => events });
+    this.meet(servers);
     this.tick();
   }
 
@@ -216,7 +208,7 @@ class SegmentHost implements RunningSegment {
 
   async stop(): Promise<void> {
     this.stopped = true;
-    for (const dialler of this.diallers) dialler.stop();
+    this.diallers?.stop();
     for (const channel of this.channels.values())
       channel.close("stopping", `${this.options.name} is stopping`);
     await this.listener?.close();
@@ -272,6 +264,14 @@ class SegmentHost implements RunningSegment {
     }
   }
 
+  /** Of each pair of segment servers the earlier name dials. Some may have been started after this one. */
+  private meet(servers: readonly SegmentServerInfo[]): void {
+    for (const server of servers)
+      if (server.name > this.options.name && !this.others.has(server.name))
+        this.others.set(server.name, server);
+    this.diallers?.keep([...this.others.values()]);
+  }
+
   // --- links ----------------------------------------------------------------------------------
 
   private up(channel: Channel): void {
@@ -289,6 +289,7 @@ class SegmentHost implements RunningSegment {
   private message(channel: Channel, message: AnyMessage): void {
     const link = this.numbers.get(channel);
     if (link === undefined || this.failure !== undefined) return;
+    if (message.type === "manifestTold") this.meet(message.value.servers);
     this.machine.receive(link, message as StorageMessage, this.clock.nowMs());
     this.turn();
   }
