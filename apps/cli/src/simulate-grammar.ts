@@ -84,8 +84,8 @@ function addChoices(command: Command): void {
       ),
     )
     .addOption(
-      new Option("--writers <n>", "masters of a cluster with several (default: 2 or 3)").argParser(
-        numberIn({ min: 2, max: 16 }),
+      new Option("--writers <n>", "writers; in mode single all but one stand by (default: 1 to 3)").argParser(
+        numberIn({ min: 1, max: 16 }),
       ),
     )
     .addOption(

@@ -36,8 +36,9 @@ export function tooStale(maxLagMs: number, waitedMs: number, freshAt: number, no
  */
 export function validatesNothing(node: NodeName): SixfoldError {
   return new SixfoldError(
-    "bad-request",
-    `isolation "serializable" is a writer's to promise, and ${node} is a read replica: ask a writer, or for isolation "snapshot"`,
+    // It may have been a writer when the transaction was sent here.
+    "not-a-writer",
+    `isolation "serializable" is a writer's to promise, and ${node} does not write: ask a writer, or for isolation "snapshot"`,
     { details: { option: "isolation", node } },
   );
 }

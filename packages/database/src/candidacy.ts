@@ -4,11 +4,13 @@
  *     named by the last writer, or by its own recovery of its stream       at once
  *     writers, in the order of the manifest's list                         the first at once, each further one a little later
  *     whose own stream was just closed                                     after those
- *     replicas                                                             only where no writer is linked, and later than writers
+ *     replicas                                                             only where no writer is linked, and later than writers:
+ *                                                                          never on a new volume, and where they have not seen anybody
+ *                                                                          write since they started, all may be just starting
  *
  * The waits spare candidates a race, no more: the compare-and-set that opens a stream lets one of them be first.
  */
-import { openStreams, type Manifest, type NodeInfo, type NodeName } from "@sixfold/model";
+import { openStreams, streamId, type Manifest, type NodeInfo, type NodeName } from "@sixfold/model";
 import type { NodeOptions } from "./node-api.ts";
 
 export interface Linked {
@@ -20,6 +22,7 @@ export interface Linked {
 /** Longer than a successor takes to open its stream. */
 const STEP_MS = 100;
 const STAND_BACK_MS = 2000;
+const FIRST_STREAM = streamId(1);
 
 export class Candidacy {
   private readonly self: Pick<NodeOptions, "name" | "role">;
@@ -27,6 +30,8 @@ export class Candidacy {
   /** Since when nobody writes; later than now after a loss. */
   private vacantSince: number | undefined;
   private isNamed = false;
+  /** Somebody wrote since this node started. */
+  private sawWriter = false;
 
   constructor(self: Pick<NodeOptions, "name" | "role">, linked: Linked) {
     this.self = self;
@@ -42,6 +47,7 @@ export class Candidacy {
   isFilled(): void {
     this.vacantSince = undefined;
     this.isNamed = false;
+    this.sawWriter = true;
   }
 
   /** Somebody else is to come first. */
@@ -53,14 +59,14 @@ export class Candidacy {
   /** Nobody writes: may this node open a stream now? */
   mayOpen(manifest: Manifest, now: number): boolean {
     if (this.isNamed) return true;
-    this.vacantSince ??= now;
+    this.vacantSince ??= this.self.role === "replica" && !this.sawWriter ? now + STAND_BACK_MS : now;
     return this.isEligible(manifest) && now - this.vacantSince >= this.patienceMs(manifest);
   }
 
   /** Writers are; replicas where none of them is there. */
   isEligible(manifest: Manifest): boolean {
     if (this.self.role === "writer") return true;
-    if (manifest.mode === "multi") return false;
+    if (manifest.mode === "multi" || manifest.nextStream === FIRST_STREAM) return false;
     const linked = new Set(this.linked.peers());
     return !manifest.nodes.some(({ name, role }) => role === "writer" && linked.has(name));
   }

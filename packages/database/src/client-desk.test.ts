@@ -168,7 +168,7 @@ describe("the clients' desk", () => {
     const [[, [answer]] = [0, []]] = desk.takeAnswers();
     expect(answer?.result).toMatchObject({
       op: "error",
-      error: { code: "bad-request", retryable: "no", details: { option: "isolation", node: "replica-1" } },
+      error: { code: "not-a-writer", details: { option: "isolation", node: "replica-1" } },
     });
     expect(engine.stats).toMatchObject({ transactions: 0, waiting: 0 });
   });

@@ -49,7 +49,7 @@ export interface DeskIo {
   readonly procedures: ReadonlyMap<string, Procedure>;
   /** Everything is shown here that this read point shows. */
   shows(point: ReadPoint): boolean;
-  /** A replica without a stream of its own. */
+  /** A replica, or a standby: it has no stream of its own. */
   readonly isFollower: boolean;
   readonly name: NodeName;
   /** Everything committed anywhere before this moment is known to be shown here. */
@@ -102,6 +102,7 @@ export class ClientDesk {
   private readonly log: TransactionLog;
   private readonly waitLimitMs: number;
   private readonly ignoresTokens: boolean;
+  private readonly ignoresBounds: boolean;
   private readonly outcomes: OutcomeDesk;
   private readonly asked = new Map<number, Asked>();
   private nextRequest = 1;
@@ -124,6 +125,7 @@ export class ClientDesk {
       this.answer(link, request, { op: "outcome", outcome });
     const asking = { answer, findOutcome: (id: TransactionId) => io.findOutcome(id) };
     this.outcomes = new OutcomeDesk(asking, log, waitLimitMs, trace);
+    this.ignoresBounds = planted.has("lag-bound-ignored");
     this.ignoresTokens = planted.has("session-token-ignored");
     this.io = io;
     this.log = log;
@@ -236,7 +238,7 @@ export class ClientDesk {
       });
     }
     if (options?.isolation === "serializable" && this.io.isFollower)
-      return this.fail(link, request, validatesNothing(this.io.name));
+      return this.fail(link, request, this.io.explain(validatesNothing(this.io.name)));
     if (options === undefined || !this.mustWait(link, request, options, now)) this.pass(link, request, now);
   }
 
@@ -246,7 +248,7 @@ export class ClientDesk {
     options: TransactionOptions,
     now: number,
   ): boolean {
-    if (options.consistency === "cluster" || isTooOld(options, this.io.freshAt, now)) {
+    if (options.consistency === "cluster" || this.isTooOld(options, now)) {
       const wait = this.waitOf(link, request, now);
       this.clusterWaits.add(wait);
       this.queueBehind(request);
@@ -292,6 +294,10 @@ export class ClientDesk {
       "unavailable",
       `the node was not able to serve this within ${this.waitLimitMs} ms`,
     );
+  }
+
+  private isTooOld(options: TransactionOptions, now: number): boolean {
+    return !this.ignoresBounds && isTooOld(options, this.io.freshAt, now);
   }
 
   private queueBehind(request: ClientRequest): void {

@@ -442,7 +442,7 @@ export class DatabaseNode {
         return node.isReady;
       },
       get isFollower() {
-        return node.options.role === "replica" && node.neighbours.stream === 0;
+        return node.life.isFollowing;
       },
       get freshAt() {
         return node.neighbours.freshAt;

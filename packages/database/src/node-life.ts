@@ -72,10 +72,14 @@ export class NodeLife {
     return this.current.state === "stopping" || this.current.state === "closing";
   }
 
+  /** It serves reads, and has no stream. */
+  get isFollowing(): boolean {
+    return this.current.state === "following" || this.current.state === "standby";
+  }
+
   /** Reads can be served here, as far as the node's own life is concerned. */
   get isServing(): boolean {
-    const { state } = this.current;
-    return state === "writing" || state === "following" || state === "standby";
+    return this.current.state === "writing" || this.isFollowing;
   }
 
   tick(now: number): void {

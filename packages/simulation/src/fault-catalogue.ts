@@ -2,6 +2,7 @@
 import type { FaultKind } from "./fault.ts";
 import { CLOCK_FAULTS } from "./faults/clock-faults.ts";
 import { DISK_FAULTS } from "./faults/disk-faults.ts";
+import { MODE_FAULTS } from "./faults/mode-faults.ts";
 import { NETWORK_FAULTS } from "./faults/network-faults.ts";
 import { PROCESS_FAULTS } from "./faults/process-faults.ts";
 
@@ -10,6 +11,7 @@ export const FAULT_KINDS: readonly FaultKind[] = [
   ...NETWORK_FAULTS,
   ...DISK_FAULTS,
   ...CLOCK_FAULTS,
+  ...MODE_FAULTS,
 ];
 
 export const FAULT_NAMES: readonly string[] = FAULT_KINDS.map((kind) => kind.name);

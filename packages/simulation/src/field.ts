@@ -3,6 +3,7 @@
  * undo another that still lasts: a machine is started when the last fault that stopped it has ended, a direction is free
  * when nobody blocks it any more.
  */
+import type { Mode } from "@sixfold/model";
 import { DiskFullError } from "@sixfold/ports";
 import type { DiskImage, World } from "@sixfold/sim-ports";
 import type { SimulatedCluster } from "./simulated-cluster.ts";
@@ -21,6 +22,10 @@ export class Field {
   private readonly leaving = new Map<string, object>();
   private readonly stopCleanly: (name: string) => Promise<void>;
   private readonly replaceServer: (name: string) => void;
+  /** The volume is moved to this mode; nobody may be there to hear it. */
+  readonly switchMode: (mode: Mode) => void;
+  /** The writer of an exclusive volume is asked to hand over; returns who that is, if there is one. */
+  readonly failOver: (to: string) => string | undefined;
 
   constructor(cluster: SimulatedCluster) {
     const { servers, nodes } = cluster.topology;
@@ -29,6 +34,8 @@ export class Field {
     this.nodes = nodes.map(({ name }) => name);
     this.stopCleanly = (name) => cluster.stopCleanly(name);
     this.replaceServer = (name) => cluster.replaceServer(name);
+    this.switchMode = (mode) => cluster.switchMode(mode);
+    this.failOver = (to) => cluster.failOver(to);
   }
 
   isUp(name: string): boolean {

@@ -14,7 +14,7 @@ export interface Choices {
   readonly faults?: readonly string[] | undefined;
   readonly workloads?: readonly WorkloadName[] | undefined;
   readonly mode?: Mode | undefined;
-  /** Of a cluster with several. */
+  /** In mode single all but one stand by. */
   readonly writers?: number | undefined;
   /** Nodes that only read. */
   readonly replicas?: number | undefined;
@@ -84,7 +84,9 @@ export function drawPlan(
   const random = new Random(seed);
   const shape = random.fork("shape");
   const mode = choices.mode ?? (shape.chance(0.3) ? "single" : "multi");
-  const writers = mode === "single" ? 1 : (choices.writers ?? 2 + (shape.chance(0.3) ? 1 : 0));
+  const several =
+    mode === "multi" ? 2 + (shape.chance(0.3) ? 1 : 0) : 1 + drawStandbys(random.fork("standbys"));
+  const writers = choices.writers ?? several;
   const replicas = choices.replicas ?? drawReplicas(random.fork("replicas"));
   const aims = targets(writers, replicas);
   const safetyMs = SAFETY_LEAST_MS + shape.int(SAFETY_MORE_MS);
@@ -107,6 +109,11 @@ export function drawPlan(
     core: drawCore(random.fork("core"), aims),
     planted: choices.planted ?? [],
   };
+}
+
+/** In half of the runs an exclusive volume has writers that stand by. */
+function drawStandbys(random: Random): number {
+  return random.chance(1 / 2) ? 1 + random.int(2) : 0;
 }
 
 /** In two of three runs there are none: more nodes are more events, and so fewer runs. */

@@ -54,6 +54,8 @@ interface RunningHost {
   status(): Readonly<Record<string, unknown>>;
   stop(): Promise<void>;
   replace?(leaving: string): Promise<unknown>;
+  switchMode?(mode: Mode): Promise<unknown>;
+  failOver?(to: string): Promise<unknown>;
 }
 
 export type SimulatedDatabase = Awaited<ReturnType<typeof connectOn>>;
@@ -123,10 +125,12 @@ export class SimulatedCluster {
     });
   }
 
-  connectWith(options: ConnectOptions): Promise<SimulatedDatabase> {
+  /** `names`: of the nodes whose addresses the client is given; all unless said otherwise. */
+  connectWith(options: ConnectOptions, names?: readonly string[]): Promise<SimulatedDatabase> {
     const { network, clock } = this.clients.host;
     const random = this.clientRandom;
-    const urls = this.topology.nodes.map((node) => node.url);
+    const given = this.topology.nodes.filter(({ name }) => names === undefined || names.includes(name));
+    const urls = given.map((node) => node.url);
     const ports = {
       network,
       clock,
@@ -167,6 +171,23 @@ export class SimulatedCluster {
       void host.replace(name);
       return;
     }
+  }
+
+  /** Asks the first database node that is up. */
+  switchMode(mode: Mode): void {
+    void this.nodesUp()[0]?.switchMode?.(mode);
+  }
+
+  /** Asks the node that writes, if it says so; returns its name. */
+  failOver(to: string): string | undefined {
+    const writer = this.nodesUp().find((host) => host.status()["state"] === "writing");
+    void writer?.failOver?.(to);
+    return writer?.status()["name"] as string | undefined;
+  }
+
+  private nodesUp(): RunningHost[] {
+    const up = this.topology.nodes.filter(({ name }) => this.world.find(name).isUp);
+    return up.flatMap(({ name }) => this.hosts.get(name) ?? []);
   }
 
   get clients(): SimNode {
