@@ -51,10 +51,16 @@ export class ClusterView {
   }
 
   /** Somebody knows that the stream this node believes to write is closed. */
-  static isDeposed({ welcome }: NodeConnection, up: readonly NodeConnection[]): boolean {
-    const { stream } = welcome;
+  static isDeposed(connection: NodeConnection, up: readonly NodeConnection[]): boolean {
+    const { stream } = connection.welcome;
     if (stream === 0) return false;
-    return up.some(({ nodes }) => youngest(nodes) > stream && !nodes.some((node) => node.stream === stream));
+    // Not by what it told itself: that may be of before it opened the stream, and is followed by what is so now.
+    return up.some(
+      (other) =>
+        other !== connection &&
+        youngest(other.nodes) > stream &&
+        !other.nodes.some((node) => node.stream === stream),
+    );
   }
 }
 

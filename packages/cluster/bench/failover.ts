@@ -259,17 +259,26 @@ async function measure(dataDir: string): Promise<void> {
     },
     ...{ conflicts: "row", injectConflicts: 0, inProcess: false, azLatencyMs: 0, restart: true },
   });
-  const urls = cluster.nodes.filter((node) => node.role !== "segment").map(({ url }) => url);
-  let loader: ReturnType<typeof fork> | undefined;
   try {
+    const urls = cluster.nodes.filter((node) => node.role !== "segment").map(({ url }) => url);
     const db = await connect(urls);
     await fill(db);
     await db.close();
-    const acks: number[] = [];
-    const self = fileURLToPath(import.meta.url);
-    loader = fork(self, [...process.argv.slice(2), "--load", urls.join()], { execArgv: process.execArgv });
+    await underLoad(cluster, dataDir, urls);
+  } finally {
+    await cluster.stop();
+  }
+}
+
+async function underLoad(cluster: RunningCluster, dataDir: string, urls: readonly string[]): Promise<void> {
+  const acks: number[] = [];
+  const self = fileURLToPath(import.meta.url);
+  const loader = fork(self, [...process.argv.slice(2), "--load", urls.join()], {
+    execArgv: process.execArgv,
+  });
+  try {
     const ended = new Promise<LoadReport>((resolve) => {
-      loader!.on("message", (said: LoadReport | { readonly at: number }) => {
+      loader.on("message", (said: LoadReport | { readonly at: number }) => {
         if ("at" in said) acks.push(said.at);
         else resolve(said);
       });
@@ -284,8 +293,7 @@ async function measure(dataDir: string): Promise<void> {
     for (const what of wrong.slice(0, 10)) console.error(what);
     if (wrong.length > 0) process.exitCode = 1;
   } finally {
-    loader?.disconnect();
-    await cluster.stop();
+    loader.disconnect();
   }
 }
 
