@@ -7,6 +7,9 @@
 import { OWNED_QUORUM } from "@sixfold/model";
 import { isObject, numberOf, type NodeStatus } from "./node-status.ts";
 
+/** A replica that is further behind makes sessions wait, and the SDK asks others first. */
+const LAG_MAX_MS = 1000;
+
 /** What there is to ask: from `running.json`, or only addresses. */
 export interface Asked {
   readonly name: string;
@@ -27,6 +30,13 @@ export interface Standing {
   readonly behindBytes: number;
   /** Its segments that writers send nothing to, for they were too slow: gossip brings them on. */
   readonly leftToGossip: number;
+}
+
+/** Of the stream where it is most, milliseconds; percentiles of the last minute. */
+export interface LagMs {
+  readonly now: number;
+  readonly p50: number;
+  readonly p99: number;
 }
 
 export interface Health {
@@ -84,6 +94,15 @@ export class ClusterView {
     return lag;
   }
 
+  /** How old what a replica shows is, as it measures that itself; undefined for nodes that do not. */
+  lagMsOf({ status }: Answer): LagMs | undefined {
+    const lag = status?.["lag"];
+    if (!isObject(lag)) return undefined;
+    const streams = isObject(lag["streams"]) ? Object.values(lag["streams"]).filter(isObject) : [];
+    const most = (name: string): number => Math.max(0, ...streams.map((one) => numberOf(one, name) ?? 0));
+    return { now: numberOf(lag, "ms") ?? 0, p50: most("p50Ms"), p99: most("p99Ms") };
+  }
+
   /** How many LSNs the server's furthest segment is behind another segment of its PG. */
   segmentLagOf({ status }: Answer): number | undefined {
     if (status === undefined) return undefined;
@@ -106,8 +125,11 @@ export class ClusterView {
       const failure = status?.["failure"];
       problems.push(`${name} ${typeof failure === "string" ? `has failed: ${failure}` : "does not answer"}`);
     }
-    for (const { name, status } of this.databases) {
+    for (const answer of this.databases) {
+      const { name, status } = answer;
       const pressure = pressureOf(status);
+      const lagMs = this.lagMsOf(answer)?.now ?? 0;
+      if (lagMs > LAG_MAX_MS) problems.push(`${name} is ${lagMs} ms behind the writers`);
       if (pressure === "refusing") problems.push(`${name} is overloaded: it refuses further writes`);
       if (pressure === "queueing")
         problems.push(`${name} is at its limit: writes wait for those before them`);

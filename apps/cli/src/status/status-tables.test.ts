@@ -171,3 +171,32 @@ describe("tables", () => {
     expect(row([gone(answer)], "segment-a1", "ack ms")).toMatchObject({ state: "does not answer", lag: "–" });
   });
 });
+
+describe("a replica's lag", () => {
+  const streams = {
+    "3": { entries: 4, ms: 2, p50Ms: 1.26, p99Ms: 8.04, maxMs: 30 },
+    "4": { entries: 0, ms: 0, p50Ms: 0.4, p99Ms: 11 },
+  };
+  const replica = (ms: number): Answer => ({
+    ...{ name: "replica-1", url: "ws://replica-1", role: "replica", az: "b" },
+    status: {
+      role: "replica",
+      ready: true,
+      name: "replica-1",
+      state: "following",
+      lag: { entries: 4, ms, streams },
+    },
+  });
+
+  test("stands beside its entries, for the stream that lags most; writers measure none", () => {
+    const answers = [writer("writer-1", 3, {}), replica(2), ...six()];
+    expect(row(answers, "replica-1", "lag ms p50 / p99")).toMatchObject({ "lag ms p50 / p99": "1.3 / 11.0" });
+    expect(row(answers, "writer-1", "lag ms p50 / p99")).toMatchObject({ "lag ms p50 / p99": "–" });
+  });
+
+  test("is a problem when it is long", () => {
+    const problemsAt = (ms: number) => new ClusterView([replica(ms), ...six()]).health().problems;
+    expect(problemsAt(900)).toEqual([]);
+    expect(problemsAt(3200)).toEqual(["replica-1 is 3200 ms behind the writers"]);
+  });
+});

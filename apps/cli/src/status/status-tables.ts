@@ -7,6 +7,7 @@ import {
   type Answer,
   type ClusterView,
   type Health,
+  type LagMs,
   positionsInWords,
   pressureOf,
   roleOf,
@@ -46,6 +47,7 @@ function databaseColumns(view: ClusterView, output: ConsoleOutput): Column[] {
     number("stream", ({ status }) => show(numberOf(status, "stream"))),
     number("durable", ({ status }) => show(numberOf(status, "durable"))),
     number("lag", (answer) => show(view.lagOf(answer))),
+    number("lag ms p50 / p99", (answer) => lagInWords(view.lagMsOf(answer))),
     number("commits", ({ status }) => show(numberOf(status, "commits"))),
     number("conflicts row / page", ({ status }) => pair(status, "rowConflicts", "pageConflicts")),
     text("pressure", ({ status }) => pressureInWords(status, output)),
@@ -113,6 +115,10 @@ function stateOf({ status }: Answer, output: ConsoleOutput): string {
   if (copying > 0) return yellow("copying");
   const word = typeof state === "string" ? state : ready === false ? "starting" : "up";
   return ready === false ? yellow(word) : green(word);
+}
+
+function lagInWords(lag: LagMs | undefined): string {
+  return lag === undefined ? "–" : `${lag.p50.toFixed(1)} / ${lag.p99.toFixed(1)}`;
 }
 
 /** `ok`, or what waits. */
