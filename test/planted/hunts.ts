@@ -47,6 +47,11 @@ const SERIALIZABLE = cluster({
   workloads: ["append", "register"],
 });
 const CLUSTER_READS = cluster({ mode: "multi", consistency: "cluster", workloads: ["register", "append"] });
+const GIFTS = cluster({
+  mode: "multi",
+  faults: ["minority", "isolate-zone", "crash-pair"],
+  workloads: ["append", "register", "hot"],
+});
 const REPLACED = cluster({ mode: "multi", faults: ["replace", "kill", "crash", "minority", "pause"] });
 const OUTCOMES = cluster({ workloads: ["outcomes"], faults: ["kill", "kill-writers", "zombie", "minority"] });
 
@@ -82,6 +87,8 @@ export const HUNTS: Readonly<Record<PlantedBug, Hunt>> = {
   "seat-forgets-promise": CONTESTED,
   "seat-takes-older-ballot": POWER,
   "transferred-on-four": MASTERS,
+  "gift-of-claimed-page": GIFTS,
+  "gift-kept": GIFTS,
   "quorum-of-three": POWER,
   "quorum-in-one-pg": MASTERS,
   "wait-as-accept": DISPUTE,

@@ -40,7 +40,16 @@ export const CATEGORIES: Readonly<Record<string, readonly Message["type"][]>> = 
     "manifestPeeked",
   ],
   reads: ["readPage", "pageRead"],
-  feeds: ["follow", "feedStart", "askDurable", "durable", "askSnapshot", "snapshot"],
+  feeds: [
+    "follow",
+    "feedStart",
+    "askDurable",
+    "durable",
+    "askSnapshot",
+    "snapshot",
+    "askPages",
+    "pagesGiven",
+  ],
   closing: ["close", "closed", "outcomes", "outcomesKnown"],
   log: ["append", "ack"],
   clients: ["clientWelcome", "topology", "requests", "responses"],
@@ -138,6 +147,10 @@ function showRare(m: Extract<Message, { type: Rare }>): string {
       return "askSnapshot";
     case "snapshot":
       return `snapshot ${m.point.toString()}`;
+    case "askPages":
+      return `askPages of s${m.owner} ${m.pages.map((p) => `${p.page} at ${p.at}`).join(", ")}`;
+    case "pagesGiven":
+      return `pagesGiven ${m.pages.join(", ")}`;
     case "clientWelcome":
       return `welcome ${m.node} ${m.role} ${m.mode} stream ${m.stream}`;
     case "topology":

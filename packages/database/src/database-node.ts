@@ -300,6 +300,8 @@ export class DatabaseNode {
       case "send":
         this.effects.push({ kind: "toServer", to: effect.to, message: effect.message });
         return;
+      case "ask":
+        return this.neighbours.ask(effect.to, effect.message);
       case "append":
         return this.onAppend(effect.to, effect.message);
       case "decided":
@@ -413,6 +415,8 @@ export class DatabaseNode {
         node.volume.told(value, node.now);
         if (successor === node.options.name) node.life.named(node.now);
       },
+      givePages: (asked) => node.volume.ownership?.give(asked) ?? [],
+      pagesGiven: (answer) => node.volume.ownership?.answered(answer),
       views: node.engine,
       emit: (effect) => void node.effects.push(effect),
     };

@@ -80,6 +80,8 @@ function node(name: NodeName) {
     checkManifest: () => 1,
     told: () => undefined,
     readManifest: () => undefined,
+    givePages: () => [],
+    pagesGiven: () => undefined,
     views: { openView: none, viewAbove: none, closeView: none },
     emit: (effect) => void effects.push(effect),
   });

@@ -5,9 +5,9 @@
  *     links this node dialled    it follows: append, feedStart, durable come in
  *     links others dialled       they follow: the same go out
  */
-import type { Lsn, Manifest, NodeName, PlantedBugs, ReadPoint, StreamId } from "@sixfold/model";
+import type { Lsn, Manifest, NodeName, PageId, PlantedBugs, ReadPoint, StreamId } from "@sixfold/model";
 import { NO_BUGS, openStreams, streamState } from "@sixfold/model";
-import type { Append, FeedStart, ManifestNews, StorageMessage } from "@sixfold/wire";
+import type { Append, AskPages, FeedStart, ManifestNews, PagesGiven, StorageMessage } from "@sixfold/wire";
 import { ClusterReads } from "./cluster-reads.ts";
 import { ClusterSnapshots, type BeginAt, type SnapshotIo } from "./cluster-snapshots.ts";
 import type { ForeignEntry } from "./feed-receiver.ts";
@@ -36,6 +36,8 @@ export interface NeighbourIo {
   readonly readManifest: () => void;
   /** Another node has changed the manifest. `successor`: who should write the exclusive volume now, or "". */
   readonly told: (news: ManifestNews) => void;
+  readonly givePages: (asked: AskPages) => readonly PageId[];
+  readonly pagesGiven: (answer: Pick<PagesGiven, "request" | "pages">) => void;
   readonly views: SnapshotIo["engine"];
   readonly emit: (effect: NodeEffect) => void;
 }
@@ -197,6 +199,7 @@ export class Neighbours {
       this.lag.durable(message.stream, message.durable, message.request, this.io.now);
     } else if (message.type === "snapshot") this.snapshots.answered(message.request, message.point);
     else if (message.type === "manifestNews") this.io.told(message);
+    else if (message.type === "pagesGiven") this.io.pagesGiven(message);
     else return false;
     return true;
   }
@@ -207,7 +210,10 @@ export class Neighbours {
     else if (message.type === "askDurable") this.tellDurable(follower, message.request);
     else if (message.type === "askSnapshot") this.tellSnapshot(follower, message.request);
     else if (message.type === "manifestNews") this.io.told(message);
-    else return false;
+    else if (message.type === "askPages") {
+      const pages = this.io.givePages(message);
+      this.toFollower(follower, { type: "pagesGiven", request: message.request, pages });
+    } else return false;
     return true;
   }
 
@@ -308,6 +314,12 @@ export class Neighbours {
     if (check < this.lastCheck) return;
     this.clusterReads.manifestChecked(unchanged);
     this.sequencer.manifestChecked(unchanged);
+  }
+
+  /** A question of the volume's to another writer. */
+  ask(peer: NodeName, message: AskPages): void {
+    if (this.up.has(peer)) this.toPeer(peer, message);
+    else this.io.pagesGiven({ request: message.request, pages: [] });
   }
 
   /** Asks whether the manifest has changed; what has is read. */

@@ -83,6 +83,11 @@ export const PLANTED_BUGS = {
     rule: "6 quorum, I3",
     breaks: "four accepts commit on pages that pass between writers",
   },
+  "gift-of-claimed-page": {
+    rule: "6 quorum, I3",
+    breaks: "an owner gives a page away that entries of its own in flight change as its owner's",
+  },
+  "gift-kept": { rule: "6 quorum, I3", breaks: "who gave a page away goes on as if it owned it" },
   "quorum-of-three": { rule: "6 quorum, I1", breaks: "three accepts commit" },
   "quorum-in-one-pg": { rule: "6 commit, I1", breaks: "a quorum in one protection group is enough" },
   "wait-as-accept": { rule: "6 commit", breaks: "a wait is counted as an accept" },

@@ -5,7 +5,7 @@
  * its abstract steps. An event states a *fact that has happened*, never an intention:
  *
  *     segment server    stored voted learned copied fenced chained answered     said once durable (in the `then` of its persist)
- *     writer            opened sent decided told durable                        said in the turn in which it happened
+ *     writer            opened sent decided told gave durable                        said in the turn in which it happened
  *     any database node manifest shown outcome                                  as learned, shown, answered
  *     whoever runs it   died wiped                                              the simulator, or the supervisor of processes
  *
@@ -113,6 +113,14 @@ export type WriterEvent =
     }
   /** From now on a client may hear it. A commit: with its `decided`. An abort: by the rule of DESIGN section 6. */
   | { readonly kind: "told"; readonly stream: StreamId; readonly lsn: Lsn; readonly decision: Decision }
+  /** It owns this version of its own no longer; stream `to` does (docs/notes/page-gifts.md). */
+  | {
+      readonly kind: "gave";
+      readonly stream: StreamId;
+      readonly page: PageId;
+      readonly lsn: Lsn;
+      readonly to: StreamId;
+    }
   /** The durable point. */
   | { readonly kind: "durable"; readonly stream: StreamId; readonly through: Lsn };
 

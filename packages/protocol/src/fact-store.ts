@@ -98,6 +98,8 @@ export class FactStore implements Facts {
         if (e !== undefined && step.decision === "abort") e.isAbortTold = true;
         return;
       }
+      case "gave":
+        return this.pages.gave(step.page, { stream: step.stream, lsn: step.lsn }, step.to);
       case "durable": {
         const s = this.streams.get(step.stream);
         if (s !== undefined && step.through > s.durable) s.durable = step.through;
@@ -358,6 +360,10 @@ export class FactStore implements Facts {
     const e = this.entry(base.stream, base.lsn);
     // Of a forgotten entry only what was committed is ever built on.
     return (e === undefined || isCommitted(e)) && this.pages.isOlder(page, base);
+  }
+
+  givenTo(page: PageId, version: PageVersion): StreamId | undefined {
+    return this.pages.givenTo(page, version);
   }
 
   checkersOf(page: PageId, base: PageVersion): readonly PageVersion[] {

@@ -85,6 +85,9 @@ export interface Facts {
   /** Committed entries that checked the page at this version. */
   checkersOf(page: PageId, base: PageVersion): readonly PageVersion[];
 
+  /** The stream to which the version's writer gave it. */
+  givenTo(page: PageId, version: PageVersion): StreamId | undefined;
+
   // Segments of a PG, counted
   /** How many accept the slice, durably, and have not taken it back. A slice of an exclusive stream counts when it is stored. */
   acceptsOf(e: EntryFacts, slice: SentSliceFacts): number;

@@ -41,6 +41,8 @@ export function showStep(step: Step): string {
       return `decides ${step.decision} of ${entry(step.stream, step.lsn)} by ${step.by}`;
     case "told":
       return `tells ${step.decision} of ${entry(step.stream, step.lsn)}`;
+    case "gave":
+      return `gives page ${step.page} at ${entry(step.stream, step.lsn)} to stream ${step.to}`;
     case "durable":
       return `durable point of stream ${step.stream} is ${step.through}`;
     case "manifest":

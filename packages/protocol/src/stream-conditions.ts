@@ -8,6 +8,7 @@ import {
   lsn,
   OWNED_QUORUM,
   showVersion,
+  sameVersion,
   type Lsn,
   type NodeName,
   type SentSliceFacts,
@@ -56,8 +57,37 @@ function badOwnBase(
 function notOwned(facts: Facts, stream: StreamId, slice: SentSliceFacts): string | undefined {
   if (!slice.owned || facts.isExclusive(stream)) return undefined;
   for (const { page, base } of usesOf(slice))
-    if (!isNone(base) && base.stream !== stream)
+    if (!isNone(base) && base.stream !== stream && facts.givenTo(page, base) !== stream)
       return `page ${page} is ${showVersion(base)}'s, and is called owned`;
+  return undefined;
+}
+
+/** Whoever gave a version away is as any other stream to it. */
+function givenAway(facts: Facts, stream: StreamId, slice: SentSliceFacts): string | undefined {
+  if (!slice.owned) return undefined;
+  for (const { page, base } of usesOf(slice)) {
+    const to = base.stream === stream ? facts.givenTo(page, base) : undefined;
+    if (to !== undefined) return `page ${page} at ${showVersion(base)} was given to stream ${to}`;
+  }
+  return undefined;
+}
+
+/** Own entries on the version that are not over: a change that was not aborted for good, or a check that may be decided either way. */
+function rivalsOfGift(
+  facts: Facts,
+  { stream, page, lsn }: Extract<Step, { kind: "gave" }>,
+): string | undefined {
+  const version = { stream, lsn };
+  if (facts.successor(page, version)?.stream === stream) return "its own next version is committed";
+  for (const at of facts.sentAfter(stream, facts.durablePoint(stream))) {
+    const e = facts.entry(stream, at);
+    if (e === undefined || (e.decision === "abort" && e.isAbortTold)) continue;
+    for (const slice of e.slices) {
+      const changes = slice.deltas.some((d) => d.page === page && sameVersion(d.base, version));
+      const checks = slice.checks.some((c) => c.page === page && sameVersion(c.base, version));
+      if (changes || (checks && !isCommitted(e))) return `its own entry ${at} is built on it`;
+    }
+  }
   return undefined;
 }
 
@@ -139,9 +169,9 @@ export const streamConditions: readonly Condition[] = [
   condition({
     name: "owned-is-owned",
     rule: "6 quorum",
-    says: "only a stream that wrote the base of every page of a slice, or an exclusive one, may call it owned",
+    says: "only a stream that wrote the base of every page of a slice or was given it, or an exclusive one, may call it owned",
     on: "sent",
-    order: "any",
+    order: "true",
     fails: (facts, { stream, slices }) => {
       for (const slice of slices) {
         const fault = notOwned(facts, stream, slice);
@@ -149,6 +179,28 @@ export const streamConditions: readonly Condition[] = [
       }
       return undefined;
     },
+  }),
+  condition({
+    name: "given-is-given",
+    rule: "6 quorum",
+    says: "who gave a version away does not call it owned",
+    on: "sent",
+    order: "any",
+    fails: (facts, { stream, slices }) => {
+      for (const slice of slices) {
+        const fault = givenAway(facts, stream, slice);
+        if (fault !== undefined) return fault;
+      }
+      return undefined;
+    },
+  }),
+  condition({
+    name: "gift-unclaimed",
+    rule: "6 quorum",
+    says: "a version is given away while no own entry is built on it",
+    on: "gave",
+    order: "any",
+    fails: rivalsOfGift,
   }),
   condition({
     name: "supersedes-aborted",

@@ -18,7 +18,8 @@ import {
   type PageVersion,
   type Vote,
 } from "@sixfold/model";
-import type { Change, PageChain } from "./page-chain.ts";
+import type { Change } from "./detached.ts";
+import type { PageChain } from "./page-chain.ts";
 import { pagesOf, type Counters, type PgState, type Turn } from "./pg-state.ts";
 import type { DecisionSource } from "./turn-steps.ts";
 import type { StreamLog, Taken } from "./stream-log.ts";

@@ -7,8 +7,14 @@
  * A segment that was away gets one stream's slices before another's, and thousands of a hot page may wait: they are found by what they build
  * on and by what they are, each in O(1).
  */
-import type { PageVersion } from "@sixfold/model";
-import type { Change } from "./page-chain.ts";
+import type { Delta, PageVersion } from "@sixfold/model";
+import type { Taken } from "./stream-log.ts";
+
+/** A committed delta. */
+export interface Change {
+  readonly taken: Taken;
+  readonly delta: Delta;
+}
 
 const keyOf = (v: PageVersion): string => `${v.stream}:${v.lsn}`;
 

@@ -13,22 +13,15 @@
 import {
   NONE,
   sameVersion,
-  type Delta,
   type PageId,
   type PageVersion,
   type PlantedBugs,
   type StreamId,
 } from "@sixfold/model";
-import { Detached, NO_CHANGES, type ReadonlyDetached } from "./detached.ts";
+import { Detached, NO_CHANGES, type Change, type ReadonlyDetached } from "./detached.ts";
 import { decodeHead, decodePage, type StoredHead, type StoredPage } from "./page-image.ts";
 import type { MergedPages } from "./segment-api.ts";
 import type { Taken } from "./stream-log.ts";
-
-/** A committed delta. */
-export interface Change {
-  readonly taken: Taken;
-  readonly delta: Delta;
-}
 
 /** What an undecided slice does to a page. */
 export interface Undecided {

@@ -258,6 +258,11 @@ export class SegmentCare {
     return mask;
   }
 
+  /** Segments whose votes may be waited for. */
+  reachable(pg: PgProgress, now: number): number {
+    return pg.count(pg.all & ~this.absentMask(pg, now));
+  }
+
   /** Segments without a link to them. */
   private goneMask(pg: PgProgress): number {
     let mask = 0;

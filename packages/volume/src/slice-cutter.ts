@@ -3,28 +3,24 @@
  *
  *     entry 7 = { pages 3, 9 | 700 }   ->   slice(pg 0, back 6) + slice(pg 1, back 2)
  *
- * Ownership is the stream's over every page it changes or checks in that PG (DESIGN section 6): it wrote the base
- * version, or the page is fresh from an extent of its own (never written, and not one of
- * the reserved pages that belong to nobody), or the volume is exclusive.
+ * Ownership is the stream's over every page it changes or checks in that PG (DESIGN section 6; `page-ownership`).
  */
 import {
   assert,
   pagesPerPg,
   pgId,
-  RESERVED_PAGES,
   transactionId,
   type Entry,
   type Epoch,
   type Geometry,
   type Lsn,
   type PageId,
-  type PageVersion,
   type PgId,
   type ReadCheck,
   type Slice,
-  type StreamId,
 } from "@sixfold/model";
 import { encodeSlice } from "@sixfold/wire";
+import type { PageOwnership } from "./page-ownership.ts";
 
 const NO_TRANSACTION = transactionId("");
 const NO_CHECKS: readonly ReadCheck[] = Object.freeze([]);
@@ -54,8 +50,7 @@ export function pgsOfEntry(entry: Entry, geometry: Geometry): PgId[] {
 export interface CutPlace {
   readonly geometry: Geometry;
   readonly epoch: Epoch;
-  /** True in an exclusive volume (tests plant it elsewhere: the break "four for transferred pages"). */
-  readonly ownsAll: boolean;
+  readonly ownership: Pick<PageOwnership, "owns">;
 }
 
 /** The slice of `entry` in `pgs[index]`. */
@@ -76,7 +71,7 @@ export function cutSlice(
     pg,
     back,
     supersedes: entry.supersedes,
-    owned: place.ownsAll || (ownsAll(entry.stream, deltas) && ownsAll(entry.stream, checks)),
+    owned: ownsAll(place, deltas) && ownsAll(place, checks),
     epoch: place.epoch,
     pgs,
     ownBases: entry.ownBases,
@@ -91,15 +86,27 @@ function within<T extends { readonly page: PageId }>(uses: readonly T[], pg: PgI
   return uses.filter((u) => pgId(Math.floor(u.page / perPg)) === pg);
 }
 
-function ownsAll(
-  stream: StreamId,
-  uses: readonly { readonly page: PageId; readonly base: PageVersion }[],
-): boolean {
-  for (const { page, base } of uses) {
-    if (base.stream === stream) continue;
-    if (base.stream !== 0 || page < RESERVED_PAGES) return false;
-  }
+function ownsAll({ ownership }: CutPlace, uses: readonly ReadCheck[]): boolean {
+  for (const { page, base } of uses) if (!ownership.owns(page, base)) return false;
   return true;
+}
+
+/** Splits slices into frames of about so many bytes, one at least. */
+export function inFrames(slices: readonly Slice[], frameBytes: number): (readonly Slice[])[] {
+  const frames: (readonly Slice[])[] = [];
+  let from = 0;
+  let bytes = 0;
+  for (let i = 0; i < slices.length; i++) {
+    const size = slices[i]!.bytes.length;
+    if (i > from && bytes + size > frameBytes) {
+      frames.push(slices.slice(from, i));
+      from = i;
+      bytes = 0;
+    }
+    bytes += size;
+  }
+  frames.push(from === 0 ? slices : slices.slice(from));
+  return frames;
 }
 
 /** What an entry counts for against the bound of in-flight bytes: about its size on the wire. */

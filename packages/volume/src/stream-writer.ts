@@ -18,14 +18,17 @@ import {
   minLsn,
   OWNED_QUORUM,
   pgId,
+  pgOf,
   setsOf,
   ReadPoint,
   streamId,
+  TRANSFERRED_QUORUM,
   type Entry,
   type Epoch,
   type Lsn,
   type Manifest,
   type NodeName,
+  type PageId,
   type PgId,
   type PlantedBugs,
   type Slice,
@@ -37,11 +40,12 @@ import { DecisionLog } from "./decision-log.ts";
 import { EpochMark } from "./epoch-mark.ts";
 import { InFlight, NO_PGS, NO_SLICES, type InFlightEntry, type SentSlice } from "./in-flight.ts";
 import type { Outbox } from "./outbox.ts";
+import { PageOwnership } from "./page-ownership.ts";
 import { PgProgress } from "./pg-progress.ts";
 import { Retention } from "./retention.ts";
 import { SegmentCare, type FrameContext } from "./segment-care.ts";
 import type { VolumeSettings } from "./settings.ts";
-import { cutSlice, pgsOfEntry, sizeOf, type CutPlace } from "./slice-cutter.ts";
+import { cutSlice, inFrames, pgsOfEntry, sizeOf, type CutPlace } from "./slice-cutter.ts";
 import { countAck, countVotes } from "./tally.ts";
 import type { TailHistory } from "./tails.ts";
 
@@ -64,6 +68,7 @@ export class StreamWriter {
   private readonly settings: VolumeSettings;
   private readonly tails: TailHistory;
   private readonly planted: PlantedBugs;
+  readonly ownership: PageOwnership;
   private manifest: Manifest;
   private readonly mark: EpochMark;
   private nextToSend = lsn(1);
@@ -100,6 +105,8 @@ export class StreamWriter {
       isSilent: (pg, entry, now) => this.silentMask(pg, entry, now),
       planted: o.planted,
     });
+    const { inFlight } = this.decider;
+    this.ownership = new PageOwnership({ ...o, inFlight });
     this.mark = new EpochMark(this.pgs, o.planted);
     const nothing = new ReadPoint(streamId(0));
     this.context = { stream: o.stream, exclusive: o.exclusive, lowWater: nothing, builtOn: nothing };
@@ -153,7 +160,15 @@ export class StreamWriter {
       if (found === undefined || found.state === "aborted") lost ||= log.isAborted(base);
       else (found.dependents ??= []).push(item);
     }
-    if (lost) this.decider.abort(item, { phase: "local", by: "own-base" }, now);
+    if (lost) return this.decider.abort(item, { phase: "local", by: "own-base" }, now);
+    this.ownership.want(entry, (page) => this.isShort(page, now), this.manifest, now);
+  }
+
+  /** Too many segments of the page's PG are out of reach for the votes that a page from another writer needs. */
+  private isShort(page: PageId, now: number): boolean {
+    const { geometry, pgs } = this.manifest;
+    const id = pgOf(geometry, page);
+    return id < pgs.length && this.care.reachable(this.progress(id), now) < TRANSFERRED_QUORUM;
   }
 
   // Sending
@@ -162,7 +177,7 @@ export class StreamWriter {
   flush(lowWater: ReadPoint, builtOn: ReadPoint, now: number): void {
     this.context.lowWater = lowWater;
     this.context.builtOn = builtOn;
-    while (this.nextToSend < this.decider.inFlight.next && this.wantsPgs === 0) {
+    while (this.isDue(now)) {
       if (
         this.batches.length >= this.settings.batchesInFlightMax &&
         this.decider.queuedBytes < this.settings.batchBytes
@@ -174,19 +189,28 @@ export class StreamWriter {
     if (this.care.resends.length > 0) this.sendResends(now);
   }
 
+  /** There is something to send, and nothing to wait for before it is cut. */
+  private isDue(now: number): boolean {
+    if (this.wantsPgs !== 0) return false;
+    const next = this.decider.inFlight.get(this.nextToSend);
+    return next === undefined
+      ? this.nextToSend < this.decider.inFlight.first
+      : next.state !== "queued" || !this.ownership.isWaiting(next.entry, now);
+  }
+
   private sendBatch(now: number): void {
     const touched: PgProgress[] = [];
     let bytes = 0;
     const { inFlight } = this.decider;
     const { geometry, epoch } = this.manifest;
-    const place = { geometry, epoch, ownsAll: this.exclusive || this.planted.has("transferred-on-four") };
+    const place = { geometry, epoch, ownership: this.ownership };
     // An entry aborted while it queued is never sent: no segment and no recovery ever hears of it.
     if (this.nextToSend < inFlight.first) this.nextToSend = inFlight.first;
     for (; bytes < this.settings.batchBytes; this.nextToSend = lsn(this.nextToSend + 1)) {
       const item = inFlight.get(this.nextToSend);
       if (item === undefined) break;
       if (item.state !== "queued") continue;
-      if (!this.cut(item, place, touched, now)) break;
+      if (this.ownership.isWaiting(item.entry, now) || !this.cut(item, place, touched, now)) break;
       bytes += item.bytes;
       this.decider.queuedBytes -= item.bytes;
     }
@@ -236,6 +260,7 @@ export class StreamWriter {
     item.slices = slices;
     item.sentAt = now;
     item.state = "sent";
+    this.ownership.sent(item.entry);
     this.out.trace?.({
       kind: "sent",
       stream: this.stream,
@@ -255,25 +280,10 @@ export class StreamWriter {
   private sendFrames(pg: PgProgress, now: number): void {
     const slices = pg.outgoing;
     pg.outgoing = [];
-    this.forFrames(slices, (part) => this.append(pg, this.care.admit(pg, part.at(-1)!.lsn), part, now));
+    for (const part of inFrames(slices, this.settings.frameBytes))
+      this.append(pg, this.care.admit(pg, part.at(-1)!.lsn), part, now);
     // It may stand in the list of dirty PGs still; `sendDecisions` passes over it.
     pg.dirtySince = undefined;
-  }
-
-  /** Splits slices into frames of about `frameBytes`. */
-  private forFrames(slices: readonly Slice[], send: (part: readonly Slice[]) => void): void {
-    let from = 0;
-    let bytes = 0;
-    for (let i = 0; i < slices.length; i++) {
-      const size = slices[i]!.bytes.length;
-      if (i > from && bytes + size > this.settings.frameBytes) {
-        send(slices.slice(from, i));
-        from = i;
-        bytes = 0;
-      }
-      bytes += size;
-    }
-    send(from === 0 ? slices : slices.slice(from));
   }
 
   /** To those in `mask` and to the followers. */
@@ -289,7 +299,7 @@ export class StreamWriter {
   /** Decisions alone, where no batch is due that would carry them. */
   private sendDecisions(now: number): void {
     const { dirty, log } = this.decider;
-    const batchDue = this.nextToSend < this.decider.inFlight.next && this.wantsPgs === 0;
+    const batchDue = this.isDue(now);
     const mustFeed = this.care.resends.length > 0 && log.through > this.fedThrough;
     let left = 0;
     for (const pg of dirty) {
@@ -324,9 +334,8 @@ export class StreamWriter {
       this.care.resent(pg, member, pg.lastSlice, now);
       if (slices.length === 0) continue;
       const decisions = this.decider.log.forSegment(pg, member, this.fedThrough);
-      this.forFrames(slices, (part) =>
-        this.out.send(server, { type: "append", pg: pg.pg, decisions, slices: part, ...this.context }),
-      );
+      for (const part of inFrames(slices, this.settings.frameBytes))
+        this.out.send(server, { type: "append", pg: pg.pg, decisions, slices: part, ...this.context });
     }
     this.care.resends = [];
   }
@@ -450,7 +459,6 @@ export class StreamWriter {
     return this.care.silentMask(pg, entry, now);
   }
 
-  /** Segments that nobody should wait for. */
   absentMask(pg: PgProgress, now: number): number {
     return this.care.absentMask(pg, now);
   }
@@ -484,6 +492,7 @@ export class StreamWriter {
       yields: decider.yields,
       blocked: decider.blocked.size,
       untold: decider.untold.size,
+      ...this.ownership.status(),
     };
   }
 }

@@ -35,7 +35,7 @@ import type {
   TransactionId,
   TransactionOutcome,
 } from "@sixfold/model";
-import type { Append, PageAnswer, StorageMessage } from "@sixfold/wire";
+import type { Append, AskPages, PageAnswer, PagesGiven, StorageMessage } from "@sixfold/wire";
 import type { VolumeSettings } from "./settings.ts";
 import type { RefusedOpening, Rivals } from "./stream-opener.ts";
 
@@ -84,6 +84,8 @@ export type VolumeEffect =
   | { readonly kind: "send"; readonly to: NodeName; readonly message: StorageMessage }
   /** Encode once, send to all of `to`, which may be empty, and to the nodes that follow this one. */
   | { readonly kind: "append"; readonly to: readonly NodeName[]; readonly message: Append }
+  /** A question to another database node; if there is no link to it, `ownership.answered` without pages. */
+  | { readonly kind: "ask"; readonly to: NodeName; readonly message: AskPages }
   /** Own entry: commits strictly in LSN order, aborts in any. A commit may be told at once; an abort only after its `told`. `cause` is there for aborts. */
   | {
       readonly kind: "decided";
@@ -135,6 +137,14 @@ export type VolumeEffect =
 export type ReplaceAnswer = { readonly pgs: readonly PgId[] } | { readonly refused: string };
 
 /** The whole face, for owners who want to name it. `Volume` implements it. */
+/** Page versions that change hands between writers (docs/notes/page-gifts.md). */
+export interface PageGifts {
+  /** Another node's question: the pages of these that its stream owns from now on. */
+  give(asked: AskPages): readonly PageId[];
+  /** The answer to this node's; none of the pages if there was nobody to ask. */
+  answered(answer: Pick<PagesGiven, "request" | "pages">): void;
+}
+
 export interface VolumeFace {
   readonly effects: VolumeEffect[];
   /** As last learned. */
@@ -195,6 +205,8 @@ export interface VolumeFace {
   /** Effect `page`. */
   readPage(page: PageId, readPoint: ReadPoint, now: number): void;
   /** Effect `outcome`. */
+  /** What the own stream owns: takes other nodes' questions, and their answers to its own. */
+  readonly ownership: PageGifts | undefined;
   findTransaction(id: TransactionId, now: number): void;
   /** A newer call replaces an older one that is still under way. Effect `manifestChecked`. */
   checkManifest(now: number): number;

@@ -42,6 +42,7 @@ import { NodeList } from "./node-list.ts";
 import { OwnStream } from "./own-stream.ts";
 import { Outbox } from "./outbox.ts";
 import { OutcomeFinder } from "./outcome-finder.ts";
+import type { PageOwnership } from "./page-ownership.ts";
 import { PageReader } from "./page-reader.ts";
 import { ReadersReport } from "./readers-report.ts";
 import { Recovery } from "./recovery.ts";
@@ -122,6 +123,10 @@ export class Volume implements VolumeFace {
     return this.own?.writer.stream;
   }
 
+  get ownership(): PageOwnership | undefined {
+    return this.own?.writer.ownership;
+  }
+
   get durable(): Lsn {
     return this.own?.writer.durable ?? (0 as Lsn);
   }
@@ -159,8 +164,7 @@ export class Volume implements VolumeFace {
       case "votes":
         if (message.stream !== this.own?.writer.stream) return;
         this.own.writer.onVotes(server, message, now);
-        this.own?.manifestCommit.onVotes(server, message, now);
-        return;
+        return this.own?.manifestCommit.onVotes(server, message, now);
       case "manifestPromise":
         return this.register.onPromise(server, message, now);
       case "manifestAccepted":

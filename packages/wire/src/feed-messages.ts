@@ -1,5 +1,5 @@
 /** What database nodes say to each other: their streams as others follow them, questions before a read, news of the manifest. */
-import type { Epoch, Lsn, Manifest, NodeName, PgId, ReadPoint, StreamId } from "@sixfold/model";
+import type { Epoch, Lsn, Manifest, NodeName, PageId, PgId, ReadPoint, StreamId } from "@sixfold/model";
 
 /** A node asks another for its feed. The answer is `feedStart`, then every `append` from then on, undecided ones first. */
 export interface Follow {
@@ -41,6 +41,23 @@ export interface Snapshot {
   readonly type: "snapshot";
   readonly request: number;
   readonly point: ReadPoint;
+}
+
+/** May the asking stream own these versions, which yours wrote (docs/notes/page-gifts.md)? */
+export interface AskPages {
+  readonly type: "askPages";
+  readonly request: number;
+  /** Whose versions they are: the stream of the node that is asked. */
+  readonly owner: StreamId;
+  readonly stream: StreamId;
+  readonly pages: readonly { readonly page: PageId; readonly at: Lsn }[];
+}
+
+/** It owns them from now on: those that are listed. */
+export interface PagesGiven {
+  readonly type: "pagesGiven";
+  readonly request: number;
+  readonly pages: readonly PageId[];
 }
 
 /**

@@ -79,6 +79,8 @@ export const MESSAGES: {
   askSnapshot: [70, storage.askSnapshot],
   snapshot: [71, storage.snapshot],
   manifestNews: [74, manifest.manifestNews],
+  askPages: [76, storage.askPages],
+  pagesGiven: [77, storage.pagesGiven],
   clientWelcome: [80, clientWelcome],
   // 81 and 82 were requests and responses before answers carried one token a frame.
   topology: [83, topology],

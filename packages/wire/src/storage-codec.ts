@@ -42,7 +42,16 @@ import {
   vote,
   writeSlices,
 } from "./noun-codecs.ts";
-import type { AskDurable, AskSnapshot, Durable, FeedStart, Follow, Snapshot } from "./feed-messages.ts";
+import type {
+  AskDurable,
+  AskPages,
+  AskSnapshot,
+  Durable,
+  FeedStart,
+  Follow,
+  PagesGiven,
+  Snapshot,
+} from "./feed-messages.ts";
 import type {
   AskCopied,
   AskStatus,
@@ -222,6 +231,14 @@ export const askDurable = message<AskDurable>("askDurable", { request });
 export const durable = message<Durable>("durable", { request, stream, durable: position, epoch });
 export const askSnapshot = message<AskSnapshot>("askSnapshot", { request });
 export const snapshot = message<Snapshot>("snapshot", { request, point: readPoint });
+const wantedPage = struct<AskPages["pages"][number]>({ page, at: entryLsn });
+export const askPages = message<AskPages>("askPages", {
+  request,
+  owner: stream,
+  stream,
+  pages: list(wantedPage, 2),
+});
+export const pagesGiven = message<PagesGiven>("pagesGiven", { request, pages: list(page, 1) });
 export const readers = message<Readers>("readers", {
   stream: maybe(stream),
   lowWater: readPoint,

@@ -6,11 +6,13 @@
  */
 import type {
   AskDurable,
+  AskPages,
   AskSnapshot,
   Durable,
   FeedStart,
   Follow,
   ManifestNews,
+  PagesGiven,
   Snapshot,
 } from "./feed-messages.ts";
 import type {
@@ -458,6 +460,8 @@ export type StorageMessage =
   | FeedStart
   | AskDurable
   | AskSnapshot
+  | AskPages
+  | PagesGiven
   | Durable
   | Snapshot
   | AskStatus

@@ -213,6 +213,11 @@ export class ModelFacts implements Facts {
     return undefined;
   }
 
+  /** Only pages that were never written are given away in the model, and of these the conditions know no owner. */
+  givenTo(): undefined {
+    return undefined;
+  }
+
   checkersOf(page: PageId, base: PageVersion): readonly PageVersion[] {
     const under = this.indexOf(base);
     const out: PageVersion[] = [];

@@ -42,6 +42,11 @@ export interface PlannedRecovery {
   readonly slow?: boolean;
 }
 
+export interface PlannedGift {
+  readonly page: number;
+  readonly to: number;
+}
+
 export interface Scenario {
   readonly name: string;
   /** What it is about, for people. */
@@ -51,6 +56,8 @@ export interface Scenario {
   readonly entries: readonly PlannedEntry[];
   /** Several of one stream race. */
   readonly recoveries?: readonly PlannedRecovery[];
+  /** Pages that their home may give away, to the stream of this index, while they were never written. */
+  readonly gifts?: readonly PlannedGift[];
   /** Segments tell each other of decided slices. */
   readonly gossip?: boolean;
   /**
@@ -67,6 +74,8 @@ export interface Scenario {
 /** Rules of DESIGN that the model can be told to break, by the names of the planted bugs in the code. */
 export const MODEL_BREAKS = [
   "transferred-on-four",
+  "gift-of-claimed-page",
+  "gift-kept",
   "recovery-bound-off-by-one",
   "fence-ignored",
   "fence-of-three",

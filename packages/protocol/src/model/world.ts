@@ -3,7 +3,7 @@
  * has been said to clients. One `World` lends names to the bytes of one state at a time (`s`).
  *
  *     globals   per entry: status, ruling, bases of its pages, decisions that its frames carry
- *               per stream: open or closed, its commit through the manifest; per recovery: how far it is
+ *               per stream: open or closed, its commit through the manifest; per recovery: how far it is; per gift: made or not
  *     segments  per PG six blocks (or fewer, if they are grouped): per entry vote and decision known, per stream fence, per recovery what it answered
  *
  * Messages are not part of the state: what was sent may arrive whenever its effect is still possible, or never. So loss, delay,
@@ -63,6 +63,8 @@ export interface EntryLayout {
 const STATUS = 3;
 const TOLD = 4;
 const BLOCKED = 8;
+/** Shifted by the PG: the slice was cut as its owner's. */
+const OWNED = 16;
 const RULING = 3;
 
 export class World {
@@ -86,6 +88,7 @@ export class World {
   private readonly carryAt: number;
   private readonly streamAt: number;
   private readonly recoveryAt: number;
+  private readonly giftAt: number;
   private readonly segmentsAt: number;
   private readonly segmentBytes: number;
   private readonly recoveries: number;
@@ -132,6 +135,8 @@ export class World {
     at += scenario.streams.length;
     this.recoveryAt = at;
     at += this.recoveries;
+    this.giftAt = at;
+    at += scenario.gifts?.length ?? 0;
     this.segmentsAt = at;
     this.segmentBytes = n + 1 + slow * n;
     at += this.pgCount * this.width * this.segmentBytes;
@@ -373,16 +378,42 @@ export class World {
     return true;
   }
 
-  /** The stream owns every page of the entry's slice in this PG. */
+  /** The stream owned every page of the entry's slice in this PG when it was cut. */
   owns(e: EntryLayout, pg: number): boolean {
+    if (this.scenario.gifts !== undefined) return (this.s[e.index]! & (OWNED << pg)) !== 0;
+    return this.isOwner(e, pg);
+  }
+
+  /** The entry is cut now: as its owner's, or not. */
+  setOwned(e: EntryLayout): void {
+    if (this.scenario.gifts === undefined) return;
+    for (const pg of e.pgs) if (this.isOwner(e, pg)) this.s[e.index]! |= OWNED << pg;
+  }
+
+  private isOwner(e: EntryLayout, pg: number): boolean {
     if (this.scenario.streams[e.stream]!.exclusive === true || this.has("transferred-on-four")) return true;
     for (const use of e.uses) {
       if (use.pg !== pg) continue;
       const base = this.base(use);
-      const owner = base === 0 ? this.scenario.pages[use.page]!.home : this.entries[base - 1]!.stream;
-      if (owner !== e.stream) return false;
+      const { home } = this.scenario.pages[use.page]!;
+      const to = base === 0 ? this.givenTo(use.page) : undefined;
+      const owner = base === 0 ? (to ?? home) : this.entries[base - 1]!.stream;
+      if (owner !== e.stream && !(to !== undefined && home === e.stream && this.has("gift-kept")))
+        return false;
     }
     return true;
+  }
+
+  isGiven(gift: number): boolean {
+    return this.s[this.giftAt + gift] !== 0;
+  }
+
+  setGiven(gift: number): void {
+    this.s[this.giftAt + gift] = 1;
+  }
+
+  private givenTo(page: number): number | undefined {
+    return this.scenario.gifts?.find((g, i) => g.page === page && this.isGiven(i))?.to;
   }
 
   quorum(e: EntryLayout, pg: number): number {

@@ -6,6 +6,7 @@
  * was taken back may have been heard before: `*_AFTER_ACCEPT` still counts for the writer, though for nobody else. What the stream's writer
  * can have heard stops at the fence, for a fenced segment casts no votes.
  */
+import type { PlannedGift } from "./scenario.ts";
 import type { Stage } from "./stage.ts";
 import { writerName } from "./model-facts.ts";
 import { baseOn, ownBasesOf } from "./segment-rules.ts";
@@ -33,6 +34,26 @@ export function writerActions(stage: Stage): void {
   }
   for (let stream = 0; stream < w.ofStream.length; stream++) commitThroughManifest(stage, stream);
   dropOutcomes(stage);
+  w.scenario.gifts?.forEach((gift, i) => give(stage, gift, i));
+}
+
+/** "An owner gives a version only if its newest change of the page is that version, and nothing in flight uses it." */
+function give(stage: Stage, { page, to }: PlannedGift, gift: number): void {
+  const { w } = stage;
+  if (w.isGiven(gift)) return;
+  const home = w.scenario.pages[page]!.home!;
+  const isUsed = (e: EntryLayout): boolean => {
+    const status = w.status(e.index);
+    return e.uses.some((u) => {
+      if (u.page !== page || status === UNSENT) return false;
+      return u.writes || status === SENT || (status === ABORTED && !w.isTold(e.index));
+    });
+  };
+  if (w.ofStream[home]!.some(isUsed) && !w.has("gift-of-claimed-page")) return;
+  stage.step(
+    () => `writer ${home + 1} gives page ${page} to stream ${to + 1}`,
+    () => w.setGiven(gift),
+  );
 }
 
 const name = (e: EntryLayout): string => `${e.stream + 1}:${e.lsn}`;
@@ -59,6 +80,7 @@ function chooseBases(stage: Stage, e: EntryLayout, bases: readonly number[]): vo
         `writer ${e.stream + 1} sends ${name(e)} on ${bases.map((b, i) => `page ${e.uses[i]!.page}: ${b === 0 ? "none" : name(w.entries[b - 1]!)}`).join(", ")}`,
       () => {
         e.uses.forEach((u, i) => w.setBase(u, bases[i]!));
+        w.setOwned(e);
         stage.say(writerName(e.stream), stage.events.sent(e.index));
         w.setStatus(e.index, SENT);
         if (w.isClosed(e.stream)) w.setRuling(e.index, ABORT);

@@ -131,7 +131,7 @@ export class TestCluster {
     if (node === undefined) return;
     const { effects } = node.volume;
     for (const e of effects) {
-      if (e.kind === "send") this.put(name, e.to, e.message);
+      if (e.kind === "send" || e.kind === "ask") this.put(name, e.to, e.message);
       else if (e.kind === "append") for (const to of e.to) this.put(name, to, e.message);
       else node.events.push(e);
     }
@@ -162,10 +162,19 @@ export class TestCluster {
     if (segment !== undefined) {
       for (const r of segment.receive(m.from, m.message)) this.put(m.to, r.to, r.message);
     } else {
-      this.nodes.get(m.to)?.volume.receive(m.from as NodeName, m.message, this.now);
+      this.receive(m);
       this.flush(m.to);
     }
     return true;
+  }
+
+  private receive({ from, to, message }: Message): void {
+    const volume = this.nodes.get(to)?.volume;
+    if (message.type === "pagesGiven") volume?.ownership?.answered(message);
+    else if (message.type === "askPages") {
+      const pages = volume?.ownership?.give(message) ?? [];
+      if (volume !== undefined) this.put(to, from, { type: "pagesGiven", request: message.request, pages });
+    } else volume?.receive(from as NodeName, message, this.now);
   }
 
   /** Delivers one message of a random link. */

@@ -254,6 +254,17 @@ export const messages: readonly Message[] = [
   { type: "durable", request: 17, stream: two, durable: lsn(300), epoch: epoch(4) },
   { type: "askSnapshot", request: 17 },
   { type: "snapshot", request: 17, point: readPoint },
+  {
+    type: "askPages",
+    request: 17,
+    owner: one,
+    stream: two,
+    pages: [
+      { page: pageId(3), at: lsn(300) },
+      { page: pageId(700), at: lsn(299) },
+    ],
+  },
+  { type: "pagesGiven", request: 17, pages: [pageId(3)] },
   { type: "askStatus", request: 17 },
   {
     type: "status",
