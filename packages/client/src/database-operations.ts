@@ -1,7 +1,7 @@
 /**
  * The operations of a database, or of one session of it: everything here is a loop of attempts around one exchange with a node.
  */
-import { SixfoldError, transactionId, type TransactionOutcome } from "@sixfold/model";
+import { SixfoldError, streamOfTransaction, transactionId, type TransactionOutcome } from "@sixfold/model";
 import {
   decodeValue,
   encodeArguments,
@@ -127,11 +127,10 @@ export class DatabaseOperations<P extends object = AnyProcedures> implements Ope
 
   outcome(transaction: string): Promise<TransactionOutcome> {
     const id = transactionId(transaction);
-    return this.exchange(
-      "any",
-      undefined,
-      async (node, deadlineMs) => (await ask(node, { op: "outcome", id }, deadlineMs, undefined)).outcome,
-    );
+    return this.exchange("any", undefined, async (any, deadlineMs) => {
+      const node = this.core.pool.writerOf(streamOfTransaction(id)) ?? any;
+      return (await ask(node, { op: "outcome", id }, deadlineMs, undefined)).outcome;
+    });
   }
 
   private async changeTables(op: "createTable" | "dropTable", table: string): Promise<boolean> {

@@ -3,7 +3,7 @@
  *
  * A recovery may be needed before anyone can say, so the question is put again until the answer is final or the deadline passes.
  */
-import { SixfoldError, type TransactionId } from "@sixfold/model";
+import { SixfoldError, streamOfTransaction, type TransactionId } from "@sixfold/model";
 import { ask } from "./ask.ts";
 import { pause, type ClientCore } from "./client-core.ts";
 import { Interruption } from "./interruption.ts";
@@ -20,10 +20,13 @@ export async function findOutcome(
   deadlineMs: number,
   cause: unknown,
 ): Promise<"committed" | "aborted"> {
+  let isFirst = true;
   for (let pauseMs = PAUSE_FIRST_MS; ; pauseMs = Math.min(2 * pauseMs, PAUSE_MAX_MS)) {
     try {
       await core.pool.waitFor("any", deadlineMs);
-      const node = core.pool.pick("any");
+      const node =
+        (isFirst ? core.pool.writerOf(streamOfTransaction(id)) : undefined) ?? core.pool.pick("any");
+      isFirst = false;
       if (node !== undefined) {
         const { outcome } = await ask(
           node,

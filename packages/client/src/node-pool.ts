@@ -145,6 +145,11 @@ export class NodePool implements ConnectionEvents {
     return this.up_.find((c) => c.welcome.node === name);
   }
 
+  /** Whoever writes the stream now: only it can say of a transaction that it shall never come. */
+  writerOf(stream: number | undefined): NodeConnection | undefined {
+    return stream === undefined ? undefined : this.up_.find((c) => c.welcome.stream === stream);
+  }
+
   /** Resolves when there is one to pick; rejects with `unavailable` at the deadline. */
   waitFor(need: Need, deadlineMs: number): Promise<void> {
     if (this.isClosed) return Promise.reject(clientClosed());

@@ -21,6 +21,7 @@ export function statusOf(
         scl: log.scl,
         decidedThrough: log.decided.through,
         mergedThrough: log.mergedThrough,
+        outcomesForgottenThrough: state.kept.ended.forgottenThrough(state.pg, log.stream, false),
         slicesKept: log.count,
         bytesKept: log.bytes,
         exclusive: log.exclusive,

@@ -238,9 +238,16 @@ export class StreamLog {
 
   /** The pages here hold everything up to `through`: they were copied. Drops the slices that this covers. */
   jump(through: Lsn, tail: Lsn): void {
-    while (this.count > 0 && this.slices[this.first]!.slice.lsn <= through) this.shift();
+    let isKnown = this.scl >= through;
+    while (this.count > 0 && this.slices[this.first]!.slice.lsn <= through) {
+      const { phase, slice } = this.shift();
+      if (phase === "committed" || phase === "aborted") continue;
+      const decision = this.decided.of(slice.lsn);
+      if (decision === "commit") this.kept.ended.add(this.pg, this.stream, slice.lsn, slice.transaction);
+      else if (decision === undefined) isKnown = false;
+    }
     if (through > this.mergedThrough) {
-      this.kept.ended.lost(this.pg, this.stream, through);
+      if (!isKnown) this.kept.ended.lost(this.pg, this.stream, through);
       this.mergedThrough = through;
       this.droppedTail = tail;
     }
