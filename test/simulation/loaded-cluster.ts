@@ -26,7 +26,9 @@ const TABLE = "load";
 const REST_MS = 20;
 
 export class LoadedCluster extends SimulatedCluster {
-  private committed = 0;
+  committed = 0;
+  /** Codes that clients were told attempts had failed with. */
+  readonly abortedBy = new Set<string>();
   private readonly monitor: Monitor;
   private readonly said: Map<string, number>;
   private readonly options: LoadOptions;
@@ -110,7 +112,7 @@ export class LoadedCluster extends SimulatedCluster {
       record: (_latencyMs, outcome) => {
         if (outcome === "committed") this.committed++;
       },
-      attemptAborted: () => undefined,
+      attemptAborted: (code) => void this.abortedBy.add(code),
     });
   }
 }

@@ -5,12 +5,14 @@ import { DISK_FAULTS } from "./faults/disk-faults.ts";
 import { MODE_FAULTS } from "./faults/mode-faults.ts";
 import { NETWORK_FAULTS } from "./faults/network-faults.ts";
 import { PROCESS_FAULTS } from "./faults/process-faults.ts";
+import { TOPOLOGY_FAULTS } from "./faults/topology-faults.ts";
 
 export const FAULT_KINDS: readonly FaultKind[] = [
   ...PROCESS_FAULTS,
   ...NETWORK_FAULTS,
   ...DISK_FAULTS,
   ...CLOCK_FAULTS,
+  ...TOPOLOGY_FAULTS,
   ...MODE_FAULTS,
 ];
 

@@ -11,6 +11,8 @@ import type { Field } from "./field.ts";
 export interface Targets {
   readonly servers: readonly string[];
   readonly nodes: readonly string[];
+  /** Database nodes that are not of the cluster, but may join it. */
+  readonly guests: readonly string[];
   /** Those of the nodes that write. */
   readonly writers: readonly string[];
   /** Availability zone of each process, clients included. */

@@ -10,6 +10,9 @@ import type { SimulatedCluster } from "./simulated-cluster.ts";
 
 export type Stop = "kill" | "crash";
 
+/** Leaving for good: a node does so itself, or the others find that it has gone. */
+export type Departure = "by itself" | "struck off";
+
 export class Field {
   readonly world: World;
   readonly servers: readonly string[];
@@ -20,7 +23,10 @@ export class Field {
   private readonly pauses = new Map<string, number>();
   /** Processes that were asked to end and have not yet, with the request. */
   private readonly leaving = new Map<string, object>();
+  /** Faults that want a guest in the cluster. */
+  private readonly guests = new Map<string, number>();
   private readonly stopCleanly: (name: string) => Promise<void>;
+  private readonly depart: (name: string, how: Departure) => Promise<void>;
   private readonly replaceServer: (name: string) => void;
   /** The volume is moved to this mode; nobody may be there to hear it. */
   readonly switchMode: (mode: Mode) => void;
@@ -33,6 +39,7 @@ export class Field {
     this.servers = servers.map(({ name }) => name);
     this.nodes = nodes.map(({ name }) => name);
     this.stopCleanly = (name) => cluster.stopCleanly(name);
+    this.depart = (name, how) => (how === "by itself" ? cluster.retire(name) : cluster.strikeOff(name));
     this.replaceServer = (name) => cluster.replaceServer(name);
     this.switchMode = (mode) => cluster.switchMode(mode);
     this.failOver = (to) => cluster.failOver(to);
@@ -58,6 +65,31 @@ export class Field {
   /** The process is asked to end; one that has not when it is to be started again is killed. */
   askToStop(name: string): void {
     raise(this.stops, name);
+    this.end(name, () => this.stopCleanly(name));
+  }
+
+  /** The node leaves the cluster for good, until somebody starts one of its name. */
+  retire(name: string, how: Departure): void {
+    raise(this.stops, name);
+    this.end(name, () => this.depart(name, how));
+  }
+
+  /** A guest joins the cluster. */
+  enlist(name: string): void {
+    raise(this.guests, name);
+    // One that is on its way out goes at once.
+    if (this.leaving.delete(name) && this.isUp(name)) this.world.kill(name);
+    if (!this.isUp(name)) this.world.restart(name);
+  }
+
+  /** Ends one `enlist`. */
+  dismiss(name: string, how: Departure): void {
+    if (lower(this.guests, name)) return;
+    if (this.isUp(name)) this.end(name, () => this.depart(name, how));
+    else void this.depart(name, "struck off");
+  }
+
+  private end(name: string, ask: () => Promise<void>): void {
     if (!this.isUp(name) || this.leaving.has(name)) return;
     const request = {};
     this.leaving.set(name, request);
@@ -66,7 +98,7 @@ export class Field {
       this.leaving.delete(name);
       if (this.isUp(name)) this.world.kill(name);
     };
-    this.stopCleanly(name).then(gone, (error: unknown) => this.world.fail(error));
+    ask().then(gone, (error: unknown) => this.world.fail(error));
   }
 
   /** Ends one `stop` or `askToStop`. */

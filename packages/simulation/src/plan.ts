@@ -51,6 +51,8 @@ export interface Plan {
   readonly replicas: number;
   /** Segment servers beyond the six. */
   readonly spares: number;
+  /** Database nodes beyond those, which join for a while. */
+  readonly guests: readonly string[];
   readonly distance: Distance;
   readonly poolPages: number;
   /** Small, so that logs rotate, checkpoints are made and slices are merged within a short run. */
@@ -97,6 +99,7 @@ export function drawPlan(
     writers,
     replicas,
     spares: drawn.some(({ kind }) => kind === "replace") ? ZONES : 0,
+    guests: drawn.some(({ kind }) => kind === "join") ? aims.guests : [],
     poolPages: shape.pick([24, 64, 256]),
     logFileBytes: shape.pick([512, 1024, 4096]) * 1024,
     mergeAboveBytes: shape.pick([0, 16, 256]) * 1024,

@@ -70,6 +70,9 @@ const RESTART_AFTER_MS = 1000;
 /** Violations of one kind beyond which more say nothing new. */
 const VIOLATIONS_KEPT = 5;
 
+/** Few: that faults meet at one. */
+const GUESTS = ["guest-1", "guest-2"] as const;
+
 export function targetsOf(writers: number, replicas: number, damaged: number): Targets {
   const { servers, nodes } = simulatedTopology({ writers, replicas });
   const zones = new Map<string, string>([[CLIENTS, "a"]]);
@@ -78,6 +81,7 @@ export function targetsOf(writers: number, replicas: number, damaged: number): T
     servers: servers.map(({ name }) => name),
     nodes: nodes.map(({ name }) => name),
     writers: nodes.filter(({ role }) => role === "writer").map(({ name }) => name),
+    guests: GUESTS,
     zones,
     damaged: servers[damaged % servers.length]!.name,
   };

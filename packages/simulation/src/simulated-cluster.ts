@@ -5,7 +5,15 @@
 import { connectOn, type ConnectOptions } from "@sixfold/client";
 import { Journal, localTopology, startNodeHost, startSegmentHost, type Topology } from "@sixfold/cluster";
 import type { Procedure } from "@sixfold/database";
-import { type Mode, nodeName, type PlantedBug, Random, type Traced, type NodeName } from "@sixfold/model";
+import {
+  type Mode,
+  nodeName,
+  type PlantedBug,
+  Random,
+  type Traced,
+  type NodeInfo,
+  type NodeName,
+} from "@sixfold/model";
 import { fixedDelay, type SimNode, World } from "@sixfold/sim-ports";
 import { procedures as workloadProcedures } from "@sixfold/workload";
 import { DELAYS, type Distance } from "./distance.ts";
@@ -21,6 +29,8 @@ export interface ClusterShape {
   readonly replicas?: number;
   /** Segment servers beyond the six. */
   readonly spares?: number;
+  /** Machines for database nodes that may join. */
+  readonly guests?: readonly string[];
   /** A segment server that is silent for so long is replaced, milliseconds. */
   readonly replaceAfterMs?: number;
   readonly distance: Distance;
@@ -53,6 +63,10 @@ export interface ClusterWatch {
 interface RunningHost {
   status(): Readonly<Record<string, unknown>>;
   stop(): Promise<void>;
+  retire?(): Promise<void>;
+  strikeOff?(name: string): Promise<void>;
+  /** Settled when it has ended. */
+  readonly ended?: Promise<void>;
   replace?(leaving: string): Promise<unknown>;
   switchMode?(mode: Mode): Promise<unknown>;
   failOver?(to: string): Promise<unknown>;
@@ -115,6 +129,10 @@ export class SimulatedCluster {
     for (const server of this.topology.servers) this.addServer(server);
     for (const node of this.topology.nodes) this.addNode(node);
     this.world.node(CLIENTS, { az: "a" });
+    for (const name of shape.guests ?? []) {
+      this.addNode({ name: nodeName(name), role: "writer", az: "b", url: `ws://${name}:${PORT}` });
+      this.world.kill(name);
+    }
   }
 
   /** A connection whose transactions go to the writer of this number while it serves; those that only read, to replicas if there are any. */
@@ -161,6 +179,23 @@ export class SimulatedCluster {
   /** Asks a process to end by itself, as an operator does; settled when it has. */
   stopCleanly(name: string): Promise<void> {
     return this.hosts.get(name)?.stop() ?? Promise.resolve();
+  }
+
+  /** Has a node leave the cluster for good, as an operator does; settled when its process has ended. */
+  async retire(name: string): Promise<void> {
+    await this.hosts.get(name)?.retire?.();
+    // If it could not say so itself.
+    void this.another(name)?.strikeOff?.(name);
+  }
+
+  /** Has another node strike it off; settled when its process has ended for that. */
+  strikeOff(name: string): Promise<void> {
+    void this.another(name)?.strikeOff?.(name);
+    return this.hosts.get(name)?.ended ?? Promise.resolve();
+  }
+
+  private another(name: string): RunningHost | undefined {
+    return this.nodesUp().find((host) => host.status()["name"] !== name);
   }
 
   /** Asks the first database node that is up. */
@@ -236,7 +271,7 @@ export class SimulatedCluster {
     });
   }
 
-  private addNode(node: Topology["nodes"][number]): void {
+  private addNode(node: NodeInfo): void {
     const { mode, poolPages, logFileBytes, replaceAfterMs } = this.shape;
     // What arrives at once must fit into a log file.
     const frameBytes = logFileBytes / 4;
@@ -255,7 +290,7 @@ export class SimulatedCluster {
               geometry: GEOMETRY,
               conflicts: "row",
               servers: this.topology.servers,
-              nodes: this.topology.nodes,
+              nodes: this.known(node),
               procedures,
               poolPages,
               injectConflicts: 0,
@@ -273,6 +308,12 @@ export class SimulatedCluster {
           ),
         ),
     });
+  }
+
+  /** A guest knows the cluster that it joins, which does not know it. */
+  private known(node: NodeInfo): readonly NodeInfo[] {
+    const { nodes } = this.topology;
+    return nodes.some(({ name }) => name === node.name) ? nodes : [...nodes, node];
   }
 
   /** A start that fails is either said to `refused`, or a defect. */
