@@ -71,6 +71,19 @@ export class Candidacy {
     return !manifest.nodes.some(({ name, role }) => role === "writer" && linked.has(name));
   }
 
+  /** How many of those that are there come before this node, should the suspect be dead. */
+  placeAfter(suspect: NodeName, manifest: Manifest | undefined): number {
+    const linked = new Set(this.linked.peers());
+    const there = manifest === undefined ? [] : this.ordered(manifest);
+    const able = there.filter(
+      ({ name }) => name === this.self.name || (name !== suspect && linked.has(name)),
+    );
+    return Math.max(
+      0,
+      able.findIndex(({ name }) => name === this.self.name),
+    );
+  }
+
   /** Whom to hand over to: a writer of the list, in its order, or a replica. */
   successor(manifest: Manifest): NodeName | undefined {
     const others = this.ordered(manifest).filter(({ name }) => this.linked.isLinked(name));

@@ -44,7 +44,6 @@ import {
 } from "./node-api.ts";
 import { NodeLife, type LifeIo } from "./node-life.ts";
 import { nodeItself, Roster, type RosterIo } from "./roster.ts";
-import { Suspicion } from "./suspicion.ts";
 import { TransactionLog } from "./transaction-log.ts";
 
 export class DatabaseNode {
@@ -93,8 +92,7 @@ export class DatabaseNode {
       send: (link, message) => void this.effects.push({ kind: "toClient", link, message }),
     });
     this.neighbours = new Neighbours(options.name, this.neighbourIo(), planted);
-    const order = options.nodes.findIndex((node) => node.name === options.name);
-    this.life = new NodeLife(this.lifeIo(new Suspicion(this.settings, order)));
+    this.life = new NodeLife(this.lifeIo());
   }
 
   // --- inputs -------------------------------------------------------------------------------
@@ -343,6 +341,7 @@ export class DatabaseNode {
 
   private onAppend(servers: readonly NodeName[], message: Append): void {
     const followers = this.neighbours.sent(message);
+    if (servers.length === 0 && followers.length === 0) return;
     this.effects.push({ kind: "append", servers, followers, message });
   }
 
@@ -365,10 +364,10 @@ export class DatabaseNode {
     this.volume.refresh(now);
   }
 
-  private lifeIo(suspicion: Suspicion): LifeIo {
+  private lifeIo(): LifeIo {
     const { options, settings, engine, volume, neighbours } = this;
     return {
-      ...{ options, settings, engine, volume, neighbours, suspicion },
+      ...{ options, settings, engine, volume, neighbours },
       readManifest: (now) => this.readManifest(now),
       forgetUntold: () => this.untold.clear(),
       announce: () => this.introductions.announce(this.now),

@@ -9,6 +9,7 @@ import {
   streamId,
   transactionId,
   type Manifest,
+  type Outcome,
   type StreamState,
 } from "@sixfold/model";
 import { encodeSlice, type Append } from "@sixfold/wire";
@@ -250,4 +251,59 @@ describe("foreign streams", () => {
       expect(w.shown.slice(1)).toEqual(["drop"]);
     },
   );
+});
+
+describe("a stream that is closed", () => {
+  const outcome = (at: number, decision: "commit" | "abort"): Outcome => ({
+    ...{ stream: B, lsn: lsn(at), decision },
+    ...{ pgs: [], changes: [], checks: [] },
+  });
+  /** Closed at 3 with its last entries' outcomes, as a recovery leaves it. */
+  const closedAt3 = (...outcomes: readonly Outcome[]): Manifest => ({
+    ...manifest(new Map([[2, 3]])),
+    outcomes,
+  });
+
+  test("ends without a gap where its feed has brought all, and the close says what became of it", () => {
+    const w = joined();
+    for (const at of [1, 2, 3]) w.streams.append(entry(2, at, [], 1));
+    w.streams.learnManifest(closedAt3(outcome(2, "abort"), outcome(3, "commit")), streamId(9));
+    expect(w.shown).toEqual(["2:1", "2:3"]);
+    expect(w.applied.get(B)).toBe(3);
+    expect(w.streams.jumps).toBe(0);
+    expect(w.streams.isClosed).toBe(true);
+  });
+
+  test("shows what its recovery committed although the writer had aborted it, and told no segment", () => {
+    const w = joined();
+    for (const at of [1, 2]) w.streams.append(entry(2, at, [], 1));
+    const last = entry(2, 3, [], 1);
+    w.streams.append({ ...last, decisions: { ...last.decisions, earlyAborts: [lsn(2)] } });
+    w.streams.learnManifest(closedAt3(outcome(2, "commit"), outcome(3, "commit")), streamId(9));
+    expect(w.shown).toEqual(["2:1", "2:2", "2:3"]);
+  });
+
+  test("is a gap where an entry is missing, or the outcomes have left the manifest", () => {
+    for (const m of [closedAt3(outcome(2, "commit"), outcome(3, "commit")), closedAt3()]) {
+      const w = joined();
+      w.streams.append(entry(2, 1, []));
+      if (m.outcomes.length === 0) w.streams.append(entry(2, 2, [], 1));
+      w.streams.append(entry(2, 3, [], 1));
+      w.streams.learnManifest(m, streamId(9));
+      expect(w.shown.at(-1)).toBe("drop");
+      expect(w.applied.get(B)).toBe(3);
+      expect(w.streams.jumps).toBe(1);
+    }
+  });
+
+  test("is not followed again: its writer may not know yet, and what it feeds was shown", () => {
+    const w = joined();
+    for (const at of [1, 2, 3]) w.streams.append(entry(2, at, []));
+    w.streams.learnManifest(closedAt3(), streamId(9));
+    w.start(2, 1);
+    for (const at of [2, 3]) w.streams.append(entry(2, at, []));
+    w.streams.apply();
+    expect(w.shown).toEqual(["2:1", "2:2", "2:3"]);
+    expect(w.streams.feeds().map((feed) => feed.stream)).toEqual([C]);
+  });
 });

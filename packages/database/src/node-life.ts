@@ -17,13 +17,21 @@
  * after `suspectAfterMs` is recovered by others, alive or not. Whoever sees that no stream is open ends the switch.
  */
 import type { Engine } from "@sixfold/engine";
-import { lsn, openStreams, SixfoldError, type Manifest, type NodeName, type StreamId } from "@sixfold/model";
+import {
+  lsn,
+  openStreams,
+  SixfoldError,
+  streamState,
+  type Manifest,
+  type NodeName,
+  type StreamId,
+} from "@sixfold/model";
 import type { Volume } from "@sixfold/volume";
 import { Candidacy } from "./candidacy.ts";
 import { Handover, type HandoverAnswer } from "./handover.ts";
 import type { Neighbours } from "./neighbours.ts";
 import type { NodeOptions, NodeSettings, NodeState } from "./node-api.ts";
-import type { Suspicion } from "./suspicion.ts";
+import { Suspicion } from "./suspicion.ts";
 
 /** What the life of a node changes in it. */
 export interface LifeIo {
@@ -32,7 +40,6 @@ export interface LifeIo {
   readonly engine: Engine;
   readonly volume: Volume;
   readonly neighbours: Neighbours;
-  readonly suspicion: Suspicion;
   readManifest(now: number): void;
   /** The own stream is gone: nobody waits any more for what was said of it. */
   forgetUntold(): void;
@@ -48,6 +55,7 @@ const FIRST_LSN = lsn(1);
 export class NodeLife {
   private readonly io: LifeIo;
   private readonly candidacy: Candidacy;
+  private readonly suspicion: Suspicion;
   private readonly handover = new Handover();
   private current: NodeState = { state: "starting" };
   /** The exclusive stream that this node recovers in order to write next. */
@@ -61,6 +69,9 @@ export class NodeLife {
   constructor(io: LifeIo) {
     this.io = io;
     this.candidacy = new Candidacy(io.options, io.neighbours);
+    this.suspicion = new Suspicion(io.settings, (suspect) =>
+      this.candidacy.placeAfter(suspect, io.volume.manifest),
+    );
   }
 
   get state(): NodeState {
@@ -105,6 +116,7 @@ export class NodeLife {
 
   /** A node that has changed the manifest wants this one to write the exclusive volume. */
   named(now: number): void {
+    this.takingOver = undefined;
     this.candidacy.named();
     const { manifest } = this.io.volume;
     if (manifest !== undefined) this.learnManifest(manifest, now);
@@ -134,9 +146,9 @@ export class NodeLife {
   /** A recovery closed our stream: what was in flight is answered. A writer of a shared volume opens another at once. */
   fenced(stream: StreamId, now: number): void {
     if (this.current.state !== "writing" || this.current.stream !== stream) return;
-    const { options, suspicion, volume } = this.io;
+    const { options, volume } = this.io;
     this.io.say("warn", "stream-fenced", { stream });
-    suspicion.fenced(now);
+    this.suspicion.fenced(now);
     this.leaveStream(
       new SixfoldError("fenced", `stream ${stream} of ${options.name} was closed by a recovery`),
       now,
@@ -151,7 +163,7 @@ export class NodeLife {
   }
 
   closed(stream: StreamId, now: number): void {
-    const { options, neighbours } = this.io;
+    const { options, neighbours, volume } = this.io;
     const isOwn = neighbours.stream === stream;
     if (this.current.state === "stopping" && isOwn) {
       this.leaveStream(new SixfoldError("unavailable", `${options.name} is stopping`), now);
@@ -159,12 +171,11 @@ export class NodeLife {
       this.end();
     } else if (this.current.state === "closing" && isOwn) this.released(this.current.to, now);
     else {
-      if (stream === this.takingOver) {
-        this.takingOver = undefined;
-        this.candidacy.named();
-      }
       neighbours.tellManifest(undefined);
-      this.io.readManifest(now);
+      if (stream === this.takingOver) this.named(now);
+      const { manifest } = volume;
+      if (manifest !== undefined && streamState(manifest, stream)?.state === "open")
+        this.io.readManifest(now);
     }
   }
 
@@ -243,10 +254,10 @@ export class NodeLife {
   }
 
   private suspect(manifest: Manifest, now: number): void {
-    const { neighbours, suspicion, volume } = this.io;
+    const { neighbours, volume } = this.io;
     const isExclusive = manifest.mode === "single";
     if (!this.candidacy.isEligible(manifest)) return;
-    for (const stream of suspicion.check(neighbours.unfollowed(), neighbours.stream, isExclusive, now)) {
+    for (const stream of this.suspicion.check(neighbours.unfollowed(), neighbours.stream, isExclusive, now)) {
       this.io.say("warn", "writer-suspected", { stream });
       if (isExclusive) this.takingOver = stream;
       volume.recover(stream, now);

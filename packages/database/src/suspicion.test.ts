@@ -20,7 +20,7 @@ const ended = (stream: typeof OLD): Unfollowed[] => [
 
 describe("suspicion", () => {
   test("names a stream that had no feed for long enough, once in that time", () => {
-    const suspicion = new Suspicion(SETTINGS, 0);
+    const suspicion = new Suspicion(SETTINGS, () => 0);
     const at = (now: number) => suspicion.check(gone(), YOUNG, false, now);
     expect(at(0)).toEqual([]);
     expect(at(999)).toEqual([]);
@@ -30,14 +30,14 @@ describe("suspicion", () => {
   });
 
   test("a feed in between clears it", () => {
-    const suspicion = new Suspicion(SETTINGS, 0);
+    const suspicion = new Suspicion(SETTINGS, () => 0);
     suspicion.check(gone(), YOUNG, false, 0);
     suspicion.check([], YOUNG, false, 500);
     expect(suspicion.check(gone(), YOUNG, false, 1200)).toEqual([]);
   });
 
   test("silence counts from when the writer was heard last", () => {
-    const suspicion = new Suspicion(SETTINGS, 0);
+    const suspicion = new Suspicion(SETTINGS, () => 0);
     const at = (now: number) => suspicion.check(silent(YOUNG), OLD, false, now);
     expect(at(500)).toEqual([]);
     expect(at(999)).toEqual([]);
@@ -46,14 +46,14 @@ describe("suspicion", () => {
 
   test("of two masters that do not hear each other the younger waits twice as long", () => {
     for (const own of [YOUNG, NO_STREAM]) {
-      const suspicion = new Suspicion(SETTINGS, 0);
+      const suspicion = new Suspicion(SETTINGS, () => 0);
       const at = (now: number) => suspicion.check(silent(OLD), own, false, now);
       expect([at(500), at(1999), at(2000)]).toEqual([[], [], [OLD]]);
     }
   });
 
   test("a node that lost its own stream begins to count anew", () => {
-    const suspicion = new Suspicion(SETTINGS, 0);
+    const suspicion = new Suspicion(SETTINGS, () => 0);
     const at = (now: number) => suspicion.check(silent(OLD), YOUNG, false, now);
     at(500);
     suspicion.fenced(1500);
@@ -61,19 +61,19 @@ describe("suspicion", () => {
   });
 
   test("nodes later in the list wait a little longer", () => {
-    const suspicion = new Suspicion(SETTINGS, 2);
+    const suspicion = new Suspicion(SETTINGS, () => 2);
     const at = (now: number) => suspicion.check(gone(), YOUNG, false, now);
     expect([at(0), at(1249), at(1250)]).toEqual([[], [], [OLD]]);
   });
 
   test("a link that has ended is soon enough", () => {
-    const suspicion = new Suspicion(SETTINGS, 0);
+    const suspicion = new Suspicion(SETTINGS, () => 0);
     const at = (now: number) => suspicion.check(ended(YOUNG), OLD, false, now);
     expect([at(0), at(99), at(100)]).toEqual([[], [], [YOUNG]]);
   });
 
   test("nobody ranks streams of an exclusive volume: a standby has none", () => {
-    const suspicion = new Suspicion(SETTINGS, 0);
+    const suspicion = new Suspicion(SETTINGS, () => 0);
     const at = (now: number) => suspicion.check(silent(OLD), NO_STREAM, true, now);
     expect([at(500), at(999), at(1000)]).toEqual([[], [], [OLD]]);
   });

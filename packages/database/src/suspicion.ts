@@ -16,8 +16,8 @@
  * Silence may also mean that two masters are cut from each other, but not from storage: each then sees a dead one. So streams
  * are ranked, as in conflicts: the node with the older stream suspects first, one with a younger stream (or none) waits twice
  * as long, and a node that has itself been fenced begins to count anew. Normally only the younger loses its stream. An exclusive
- * volume has one stream, and nothing to rank. Nodes wait a little longer, too, the later they come in the list, so that one of them
- * usually recovers alone.
+ * volume has one stream, and nothing to rank. Nodes wait a little longer, too, the later they come among those that are there, so that
+ * one of them usually recovers alone.
  */
 import type { NodeName, StreamId } from "@sixfold/model";
 
@@ -40,14 +40,14 @@ export interface SuspicionSettings {
 const YOUNGER_WAITS = 2;
 
 export class Suspicion {
-  private readonly suspectAfterMs: number;
-  private readonly endedAfterMs: number;
+  private readonly settings: SuspicionSettings;
+  private readonly placeAfter: (suspect: NodeName) => number;
   private readonly missingSince = new Map<StreamId, number>();
 
-  /** `order`: this node's place among the nodes, from 0. */
-  constructor({ suspectAfterMs, endedAfterMs }: SuspicionSettings, order: number) {
-    this.suspectAfterMs = suspectAfterMs * (1 + order / 8);
-    this.endedAfterMs = endedAfterMs * (1 + order / 2);
+  /** `placeAfter`: this node's place among those that may recover the suspect's stream, from 0. */
+  constructor(settings: SuspicionSettings, placeAfter: (suspect: NodeName) => number) {
+    this.settings = settings;
+    this.placeAfter = placeAfter;
   }
 
   /**
@@ -74,10 +74,15 @@ export class Suspicion {
     for (const stream of this.missingSince.keys()) this.missingSince.set(stream, now);
   }
 
-  private patienceMs({ stream, silentSince, hasEnded }: Unfollowed, own: StreamId, alone: boolean): number {
+  private patienceMs(u: Unfollowed, own: StreamId, alone: boolean): number {
+    const { stream, node, silentSince, hasEnded } = u;
+    const place = this.placeAfter(node);
+    const endedAfterMs = this.settings.endedAfterMs * (1 + place / 2);
+    const suspectAfterMs = this.settings.suspectAfterMs * (1 + place / 8);
     const isOlder = own !== 0 && own < stream;
     const rank = isOlder || alone ? 1 : YOUNGER_WAITS;
-    if (hasEnded) return Math.min(rank * this.endedAfterMs, this.suspectAfterMs);
-    return silentSince === undefined ? this.suspectAfterMs : rank * this.suspectAfterMs;
+    // Never longer than for one that is silent; but ranked still.
+    if (hasEnded) return Math.min(rank * endedAfterMs, ((7 + rank) / 8) * suspectAfterMs);
+    return silentSince === undefined ? suspectAfterMs : rank * suspectAfterMs;
   }
 }

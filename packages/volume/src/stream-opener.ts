@@ -1,8 +1,8 @@
 /**
  * Opening the own stream (DESIGN section 7, "Failover is recovery plus opening a new stream").
  *
- *     read ──> streams to close first? ──recover each──> read again
- *       └──> none: compare-and-set "stream n is open, written by this node" ──> opened
+ *     compare-and-set "stream n is open, written by this node" ──> opened
+ *       └──> streams to close first ──recover each──> again
  *
  * To close first: own older incarnations, whose names would lie; in an exclusive volume every
  * open stream, since it has no rivals, unless rivals are to be respected: then the opening is refused; and in a shared one an
@@ -65,42 +65,38 @@ export class StreamOpener {
   }
 
   start(now: number): void {
-    this.register.read(({ manifest }, at) => {
-      const reason = this.refusal(manifest);
-      if (manifest === undefined || reason !== undefined)
-        return this.done({ kind: "refused", reason: reason ?? "no-volume" }, at);
-      const first = this.toClose(manifest)[0];
-      if (first !== undefined) this.recover(first, (later) => this.start(later), at);
-      else this.open(at);
-    }, now);
+    this.register.change(
+      (m) => this.opened(m),
+      ({ manifest }, at) => {
+        const mine = manifest === undefined ? undefined : this.mine(manifest);
+        if (manifest !== undefined && mine !== undefined)
+          return this.done({ kind: "opened", stream: mine.id, exclusive: mine.exclusive, manifest }, at);
+        const reason = this.refusal(manifest);
+        if (manifest === undefined || reason !== undefined)
+          return this.done({ kind: "refused", reason: reason ?? "no-volume" }, at);
+        const first = this.toClose(manifest)[0];
+        if (first === undefined) this.start(at);
+        else this.recover(first, (later) => this.start(later), at);
+      },
+      now,
+    );
+  }
+
+  /** The manifest with a stream of this node, unless something is in the way. */
+  private opened(m: Manifest | undefined): Manifest | undefined {
+    if (m === undefined || this.mine(m) !== undefined || this.refusal(m) !== undefined) return undefined;
+    if (this.toClose(m).length > 0) return undefined;
+    const id = m.nextStream;
+    this.proposed.add(id);
+    const exclusive = m.mode === "single";
+    const opened = { state: "open" as const, id, node: this.node, exclusive, epoch: m.epoch };
+    return { ...m, nextStream: streamId(id + 1), streams: [...m.streams, opened] };
   }
 
   private toClose(m: Manifest): StreamId[] {
     if (this.planted.has("exclusive-not-fenced")) return [];
     const inTheWay = openStreams(m).filter((s) => s.node === this.node || m.mode === "single" || s.exclusive);
     return inTheWay.map((s) => s.id);
-  }
-
-  private open(now: number): void {
-    this.register.change(
-      (m) => {
-        if (m === undefined || this.mine(m) !== undefined || this.refusal(m) !== undefined) return undefined;
-        if (this.toClose(m).length > 0) return undefined;
-        const id = m.nextStream;
-        this.proposed.add(id);
-        const exclusive = m.mode === "single";
-        const opened = { state: "open" as const, id, node: this.node, exclusive, epoch: m.epoch };
-        return { ...m, nextStream: streamId(id + 1), streams: [...m.streams, opened] };
-      },
-      ({ manifest }, at) => {
-        const mine = manifest === undefined ? undefined : this.mine(manifest);
-        if (manifest !== undefined && mine !== undefined) {
-          return this.done({ kind: "opened", stream: mine.id, exclusive: mine.exclusive, manifest }, at);
-        }
-        this.start(at);
-      },
-      now,
-    );
   }
 
   private refusal(m: Manifest | undefined): RefusedOpening | undefined {
