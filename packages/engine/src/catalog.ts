@@ -7,7 +7,17 @@
  * Dropping a table of any size is one small entry; its pages are freed by later entries of
  * their own ("reaping"), by whichever writer is there.
  */
-import { CATALOG_ROOT_PAGE, LIMITS, SixfoldError, limitExceeded, pageId, type PageId } from "@sixfold/model";
+import {
+  CATALOG_ROOT_PAGE,
+  LIMITS,
+  SixfoldError,
+  limitExceeded,
+  lsn,
+  pageId,
+  streamId,
+  type PageId,
+  type PageVersion,
+} from "@sixfold/model";
 import { formatPage } from "./cell-edit.ts";
 import type { EntryBuilder } from "./entry-builder.ts";
 import type { Extents } from "./extents.ts";
@@ -79,6 +89,12 @@ export class Catalog {
     const root = this.root(builder, table);
     if (root === undefined) throw unknownTable(table);
     return root;
+  }
+
+  /** The version of a table's row in the catalog, or of the catalog's page if there is none; as `root` has just found it. */
+  versionOf(table: string): PageVersion {
+    const { rowStream, rowLsn } = this.entry(table);
+    return { stream: streamId(rowStream), lsn: lsn(rowLsn) };
   }
 
   /** Root of a table as a view sees it. */

@@ -4,6 +4,7 @@
  *
  *  - rows read and written: always (I9)
  *  - rows and ranges only read: when serializable; their leaves become read checks
+ *  - tables written, and when serializable those only read: always; one that was dropped and made again is another
  *
  * A row is unchanged iff its newest version is visible at the read point, or it is
  * absent now and was absent then. A change by an own undecided entry is no conflict yet: wait for it and look again.
@@ -20,6 +21,7 @@ import {
   type PageId,
   type PageVersion,
 } from "@sixfold/model";
+import { unknownTable } from "./catalog.ts";
 import type { Write } from "./engine-api.ts";
 import type { EngineState } from "./engine-state.ts";
 import type { Job } from "./job.ts";
@@ -35,6 +37,7 @@ export function validate(state: EngineState, job: Job, tx: Transaction, writes: 
   state.viewReader.view = tx.view;
   const { planted } = state;
   const all = tx.isolation === "serializable";
+  checkTables(state, job, tx, all ? [...writes, ...tx.rows.values(), ...tx.ranges] : writes);
   const allRows = all && !planted.has("read-rows-unvalidated");
   if (allRows) for (const { table, key } of tx.rows.values()) tryRow(state, job, tx, table, key);
   if (all && !planted.has("ranges-unvalidated"))
@@ -43,6 +46,51 @@ export function validate(state: EngineState, job: Job, tx: Transaction, writes: 
     for (const { table, key } of writes)
       if (tx.hasRead(rowName(table, key), table, key)) tryRow(state, job, tx, table, key);
   if (state.wants.any) throw UNWIND;
+}
+
+/** Are the tables the same that the transaction has seen? Most have one or two of them, many rows each. */
+function checkTables(
+  state: EngineState,
+  job: Job,
+  tx: Transaction,
+  uses: readonly { readonly table: string }[],
+): void {
+  let last: string | undefined;
+  for (const { table } of uses) {
+    if (table === last) continue;
+    last = table;
+    try {
+      checkTable(state, job, tx, table);
+    } catch (reason) {
+      if (reason !== UNWIND || !state.wants.onlyPages) throw reason;
+    }
+  }
+}
+
+function checkTable(state: EngineState, job: Job, tx: Transaction, table: string): void {
+  const { builder, catalog } = state;
+  const { readPoint } = tx.view!;
+  const root = catalog.root(builder, table);
+  const version = catalog.versionOf(table);
+  if (root === undefined) {
+    untilDecided(state, job, version);
+    throw unknownTable(table);
+  }
+  if (readPoint.includes(version)) return;
+  // It was made since: by itself that is no matter, but if there was one before, that was another.
+  const before = catalog.rootAt(state.viewReader, table);
+  if (before === undefined) return;
+  if (state.isUndecided(version)) waitFor(state, version.lsn);
+  throw new SixfoldError(
+    "schema-changed",
+    `table "${table}" was dropped and made again by ${showVersion(version)} while the transaction ran`,
+    { details: { table, transaction: job.transaction } },
+  );
+}
+
+/** A table that is gone by an own undecided entry may come back: waits for that, once. */
+export function untilDecided(state: EngineState, job: Job, version: PageVersion): void {
+  if (state.isUndecided(version)) waitOnce(state, job, version.lsn);
 }
 
 /** Checks; lets the next check run if only pages are missing, so that all are fetched together. */

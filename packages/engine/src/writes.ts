@@ -3,7 +3,7 @@
  *
  * Each runs from its start every time: validate, apply to the newest local pages, submit.
  */
-import { CATALOG_ROOT_PAGE, LIMITS, limitExceeded, pageId } from "@sixfold/model";
+import { CATALOG_ROOT_PAGE, LIMITS, SixfoldError, limitExceeded, pageId } from "@sixfold/model";
 import { formatPage } from "./cell-edit.ts";
 import type { Write } from "./engine-api.ts";
 import type { EngineState } from "./engine-state.ts";
@@ -13,7 +13,7 @@ import { overflowPages } from "./overflow.ts";
 import { rowName } from "./row-locks.ts";
 import { KIND_BLANK, KIND_LEAF, leafCellBytes, maxCellBytes } from "./slotted-page.ts";
 import { UNWIND } from "./unwind.ts";
-import { validate } from "./validation.ts";
+import { untilDecided, validate } from "./validation.ts";
 
 type JobOf<K extends Job["work"]["kind"]> = Job & { readonly work: Extract<Job["work"], { kind: K }> };
 
@@ -59,6 +59,8 @@ export function runCommit(state: EngineState, job: JobOf<"commit">): void {
       else state.trees.put(root, w.key, w.value);
     } catch (reason) {
       if (reason === UNWIND && state.wants.onlyPages) prefetch(state, writes, i + 1);
+      if (reason instanceof SixfoldError && reason.code === "unknown-table")
+        untilDecided(state, job, state.catalog.versionOf(w.table));
       throw reason;
     }
   }

@@ -33,6 +33,12 @@ export const ERRORS = {
     sqlState: "40001",
     meaning: "a page that the transaction changed was changed by another master (only with conflicts: page)",
   },
+  "schema-changed": {
+    retryable: "new-transaction",
+    outcome: "aborted",
+    sqlState: "40001",
+    meaning: "a table that the transaction uses was dropped and made again since it began",
+  },
   deadlock: {
     retryable: "new-transaction",
     outcome: "aborted",
