@@ -58,6 +58,8 @@ const TICK_MS = 20;
 const SCRUB_BYTES = 64 << 10;
 /** More than any file has: a read ends with the file. */
 const LOG_BYTES_MAX = 2 ** 32;
+const STAYS_OUT =
+  "This server stays out: emptied, under its old name, it would have forgotten its votes and fences. The others go on without it";
 
 /** Where a block's payload stands. */
 interface BlockAt {
@@ -229,9 +231,7 @@ class SegmentHost implements RunningSegment {
     if (report.state === "corrupt") {
       const { fileNumber, offset, reason } = report.corruption!;
       this.journal.say("error", "log-corrupt", { fileNumber, offset, reason });
-      throw new Error(
-        `log file ${fileNumber} is corrupt at byte ${offset}: ${reason}. This server stays out: emptied, under its old name, it would have forgotten its votes and fences. The others go on without it`,
-      );
+      throw new Error(`log file ${fileNumber} is corrupt at byte ${offset}: ${reason}. ${STAYS_OUT}`);
     }
     if (report.state === "torn")
       this.journal.say("warn", "log-tail-cut", { ...report.end, tornBytes: report.tornBytes });
@@ -261,6 +261,12 @@ class SegmentHost implements RunningSegment {
         read = { file, bytes: await this.disk.read(name, 0, LOG_BYTES_MAX) };
       }
       this.machine.recover(skim.records(read.bytes.subarray(from, from + bytes), n), file);
+    }
+    const [first] = blocks;
+    const { neededFrom } = this.machine;
+    if (first !== undefined && first.file > neededFrom) {
+      this.journal.say("error", "log-file-missing", { first: first.file, needed: neededFrom });
+      throw new Error(`log files ${neededFrom} to ${first.file - 1} are missing. ${STAYS_OUT}`);
     }
   }
 

@@ -56,6 +56,8 @@ interface CheckpointState {
     readonly isWhole?: boolean;
     readonly streams: readonly StreamState[];
   }[];
+  /** The oldest log file that holds something that was needed then. Absent in a checkpoint from before this was. */
+  readonly needsFile?: number;
   /** What is remembered of slices that have left. Absent in a checkpoint from before this was. */
   readonly ended?: readonly SavedPlace[];
   readonly promised: Seat["promised"];
@@ -80,9 +82,11 @@ export function writeCheckpoint(
   pgs: ReadonlyMap<PgId, PgState>,
   seat: Seat,
   ended: EndedTransactions,
+  needsFile: number,
 ): LogRecord[] {
   const state: CheckpointState = {
     form: 1,
+    needsFile,
     pgs: [...pgs.values()].map((p) => ({
       pg: p.pg,
       settledThrough: p.settledThrough,
@@ -182,6 +186,8 @@ export interface RecoveryInto {
   readonly ended: EndedTransactions;
   readonly parts: CheckpointParts;
   pg(pg: PgId): PgState;
+  /** Log files from this one on must be there. */
+  needs(file: number): void;
 }
 
 /** Takes in one record. Records of trimmed files may be missing before the first checkpoint; what refers to them is passed over. */
@@ -275,6 +281,7 @@ export function mergedAt(checkpoint: Uint8Array): MergedAt {
 function readCheckpoint(into: RecoveryInto, bytes: Uint8Array): void {
   const state = parse(bytes);
   into.ended.load(state.ended ?? []);
+  if (state.needsFile !== undefined) into.needs(state.needsFile);
   for (const saved of state.pgs) {
     const pg = into.pg(pgId(saved.pg));
     pg.settledThrough = streamId(saved.settledThrough);

@@ -145,7 +145,7 @@ describe("a start", () => {
       s.crash();
       expect(skimmed).toEqual([state(s), kept(s), s.read(20, point([1, 99], [2, i]))]);
     }
-    expect(s.trims.length).toBeGreaterThan(2);
+    expect(s.trims.length).toBeGreaterThan(0);
   });
 
   test("decodes nothing of what was merged", () => {

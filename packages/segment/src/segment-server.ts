@@ -86,8 +86,8 @@ export class SegmentServer {
   private file = 1;
   /** Set by a checkpoint that is being written: what is needed after it. */
   private trimBefore: number | undefined;
-  /** What the last checkpoint needed. */
-  private neededFrom = 1;
+  /** Log files from this one on were needed at the last checkpoint: without one of them a start lacks what was acknowledged. */
+  neededFrom = 1;
   /** Of a checkpoint that recovery has read the beginning of. */
   private readonly parts = new CheckpointParts();
   private isFull = false;
@@ -104,12 +104,11 @@ export class SegmentServer {
     this.seat = new Seat(this.planted);
     this.merger = new Merger(this.settings, this.counters, this.kept, this.chains);
     this.cache = new ImageCache(this.settings.imageCacheBytes);
-    const { settings, effects, pgs, seat, merger, cache, counters, geometry, keeping } = this;
+    const { settings, effects, pgs, merger, cache, counters, geometry, keeping } = this;
     this.upkeep = new Upkeep({
       settings,
       effects,
       pgs,
-      seat,
       merger,
       cache,
       counters,
@@ -119,6 +118,7 @@ export class SegmentServer {
       isCrowded: () => this.isCrowded,
       pg: (pg) => this.pg(pg),
       decider: (state) => this.decider(state),
+      facts: () => this.facts(this.needed()),
     });
   }
 
@@ -127,7 +127,8 @@ export class SegmentServer {
   /** At start, before `ready`: the log's records in order, with the file they stand in. */
   recover(records: Iterable<LogRecord>, file = 1): void {
     const { pgs, seat, parts } = this;
-    const into = { pgs, seat, parts, ended: this.kept.ended, pg: (pg: PgId) => this.pg(pg) };
+    const needs = (from: number): void => void (this.neededFrom = from);
+    const into = { pgs, seat, parts, ended: this.kept.ended, pg: (pg: PgId) => this.pg(pg), needs };
     for (const record of records) replay(into, record, file);
     this.rotated(file);
   }
@@ -170,19 +171,17 @@ export class SegmentServer {
     // What has just become overdue may yet be merged.
     const carried = carry(this.kept, this.merger, this.pgs, this.file);
     this.trimBefore = this.needed();
-    return [...writeCheckpoint(this.pgs, this.seat, this.kept.ended), ...carried];
+    return [...this.facts(this.trimBefore), ...carried];
   }
 
   /** A log file that takes no more has been found damaged: what stood in it is known here, and is written anew. */
   logDamaged(file: number): void {
     this.counters.logFilesDamaged += 1;
     this.effects.push({ kind: "log", level: "error", event: "log-file-corrupt", fields: { file } });
-    for (const record of [
-      ...restateAll(this.kept, this.pgs, file, this.file),
-      ...writeCheckpoint(this.pgs, this.seat, this.kept.ended),
-    ])
-      this.effects.push({ kind: "persist", records: [record], then: [] });
+    const restated = restateAll(this.kept, this.pgs, file, this.file);
     this.trimBefore = this.needed();
+    for (const record of [...restated, ...this.facts(this.trimBefore)])
+      this.effects.push({ kind: "persist", records: [record], then: [] });
   }
 
   /** The store batch `token` is durable. */
@@ -409,7 +408,7 @@ export class SegmentServer {
     if (this.trimBefore === undefined) {
       const needed = this.needed();
       if (needed <= this.neededFrom) return;
-      for (const record of writeCheckpoint(this.pgs, this.seat, this.kept.ended))
+      for (const record of this.facts(needed))
         this.effects.push({ kind: "persist", records: [record], then: [] });
       this.trimBefore = needed;
     }
@@ -417,6 +416,10 @@ export class SegmentServer {
     turn.after({ kind: "trimLog", beforeFile: this.trimBefore });
     this.neededFrom = this.trimBefore;
     this.trimBefore = undefined;
+  }
+
+  private facts(neededFrom: number): LogRecord[] {
+    return writeCheckpoint(this.pgs, this.seat, this.kept.ended, neededFrom);
   }
 
   /** The oldest log file that holds a slice which is kept. */

@@ -5,14 +5,14 @@
  */
 import { pageId, pagesPerPg, type Geometry, type NodeName, type PageId, type PgId } from "@sixfold/model";
 import type {
+  LogRecord,
   Positions,
-  PulledPages,
-  PulledSlices,
   PullPages,
   PullSlices,
+  PulledPages,
+  PulledSlices,
   StorageMessage,
 } from "@sixfold/wire";
-import { writeCheckpoint } from "./checkpoint.ts";
 import type { Decider } from "./decide.ts";
 import { Gossip } from "./gossip.ts";
 import type { Keeping } from "./keeping.ts";
@@ -23,7 +23,6 @@ import { decodePage } from "./page-image.ts";
 import type { ImageCache } from "./page-reader.ts";
 import { Quiet } from "./quiet.ts";
 import type { Counters, PgState, Turn } from "./pg-state.ts";
-import type { Seat } from "./seat.ts";
 import type { Link, MergedPages, Peer, SegmentEffect, SegmentSettings } from "./segment-api.ts";
 import { answerMend, answerPullPages, pagesIn, SegmentCopy, type SendTo } from "./segment-copy.ts";
 
@@ -33,7 +32,6 @@ export interface UpkeepOptions {
   readonly effects: SegmentEffect[];
   readonly pages: MergedPages;
   readonly pgs: ReadonlyMap<PgId, PgState>;
-  readonly seat: Seat;
   readonly merger: Merger;
   readonly cache: ImageCache;
   readonly counters: Counters;
@@ -43,6 +41,8 @@ export interface UpkeepOptions {
   readonly isCrowded: () => boolean;
   readonly pg: (pg: PgId) => PgState;
   readonly decider: (state: PgState) => Decider;
+  /** A checkpoint. */
+  readonly facts: () => readonly LogRecord[];
 }
 
 export class Upkeep {
@@ -270,7 +270,7 @@ export class Upkeep {
     this.newcomers.copied(state, copied, decider);
     this.wake(state);
     decider.revote(turn);
-    for (const record of writeCheckpoint(this.o.pgs, this.o.seat, state.kept.ended))
+    for (const record of this.o.facts())
       this.o.effects.push({ kind: "persist", records: [record], then: [] });
     this.o.effects.push({ kind: "log", level: "info", event: "segment-copied", fields: { pg: state.pg } });
     this.pull(state, now);
