@@ -36,6 +36,8 @@ const RECENT_PAGES = 32_768;
 const GIFTS_MAX = 131_072;
 /** Versions asked for; beyond it the oldest answers are forgotten, and asked for again. */
 const WANTED_MAX = 65_536;
+/** Questions that were never answered. */
+const REQUESTS_MAX = 1024;
 /** No answer by then, and the entry goes as it is: longer than rounds of the manifest take, as nobody waits so long without need. */
 const ANSWER_MS = 50;
 /** A node that did not answer is left alone for so long. */
@@ -146,6 +148,8 @@ export class PageOwnership {
       if (this.wanted.size > WANTED_MAX) this.wanted.clear();
       for (const { page, at } of asked)
         this.wanted.set(page, { base: { stream: id, lsn: at }, askedAt: now, state: "asked" });
+      // Those of before were asked of nodes that are gone.
+      if (this.requests.size > REQUESTS_MAX) this.requests.clear();
       const request = this.out.nextRequest();
       this.requests.set(
         request,
