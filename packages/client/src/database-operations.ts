@@ -56,9 +56,9 @@ export class DatabaseOperations<P extends object = AnyProcedures> implements Ope
     return this.changeTables("dropTable", table);
   }
 
-  listTables(): Promise<readonly string[]> {
-    return this.exchange("any", undefined, async (node, deadlineMs) => {
-      const seeing = this.seeing(node, {});
+  listTables(options: ReadOptions = {}): Promise<readonly string[]> {
+    return this.reading(options, undefined, async (node, deadlineMs) => {
+      const seeing = this.seeing(node, options);
       return (await ask(node, { op: "listTables", alone: seeing.began.options }, deadlineMs, seeing)).tables;
     });
   }

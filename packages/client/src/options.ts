@@ -90,7 +90,7 @@ export interface Operations<P extends object = AnyProcedures> {
   createTable(table: string): Promise<boolean>;
   /** True if it was there. */
   dropTable(table: string): Promise<boolean>;
-  listTables(): Promise<readonly string[]>;
+  listTables(options?: ReadOptions): Promise<readonly string[]>;
   get<T = unknown>(table: string, key: Key, options?: ReadOptions): Promise<T | undefined>;
   put(table: string, key: Key, value: unknown): Promise<void>;
   delete(table: string, key: Key): Promise<void>;

@@ -50,7 +50,7 @@ export interface WorkloadTransactionOptions {
 export interface WorkloadOperations {
   createTable(table: string): Promise<unknown>;
   dropTable(table: string): Promise<unknown>;
-  listTables(): Promise<readonly string[]>;
+  listTables(options?: { readonly consistency?: Consistency }): Promise<readonly string[]>;
   get<T>(table: string, key: RowKey): Promise<T | undefined>;
   transaction<R>(
     body: (tx: WorkloadTransaction) => Promise<R>,

@@ -27,8 +27,6 @@ const ROW_BYTES_MAX = 300;
 /** Of each of many. */
 const MANY_ROW_BYTES = 24;
 const GONE: readonly ErrorCode[] = ["unknown-table"];
-/** The catalog may be asked at a node that is a little behind. */
-const LISTED_AT_MOST = 50;
 
 interface TableClient extends Client {
   readonly own: OwnTable[];
@@ -187,12 +185,7 @@ export class Tables extends SessionWorkload {
       const wrong = table.judge(rows);
       if (wrong !== undefined) return wrong;
     }
-    let wrong: string | undefined;
-    for (let asked = 0; asked < LISTED_AT_MOST; asked++) {
-      wrong = this.judgeNames(new Set(await db.listTables()));
-      if (wrong === undefined) break;
-    }
-    return wrong;
+    return this.judgeNames(new Set(await db.listTables({ consistency: "cluster" })));
   }
 
   private judgeNames(names: ReadonlySet<string>): string | undefined {
