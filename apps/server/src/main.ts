@@ -49,7 +49,6 @@ interface Common extends LivenessSettings {
 interface SegmentFlags extends Common {
   readonly data: string;
   readonly peers: readonly Named[];
-  readonly nodes: readonly Named[];
 }
 
 interface NodeFlags extends Common {
@@ -76,15 +75,18 @@ common(
   program.command("segment").description("A segment server: hosts one replica of each protection group."),
 )
   .requiredOption("--data <dir>", "where its log and pages live")
-  .requiredOption("--peers <list>", "all segment servers: name@az=url,…", serverList)
-  .option("--nodes <list>", "database nodes, for distances: name@az=url,…", nodeList, [])
+  .requiredOption(
+    "--peers <list>",
+    "the segment servers: name@az=url,…; those that are added later are learned",
+    serverList,
+  )
   .action((flags: SegmentFlags) => run(flags, (reporter) => segment(flags, reporter)));
 
 common(program.command("node").description("A database node: writer or read replica."))
   .requiredOption("--segments <list>", "the segment servers: name@az=url,…", serverList)
   .requiredOption(
     "--nodes <list>",
-    "every database node, this one included: name@az=url,… (/replica after the zone for replicas)",
+    "database nodes, this one included: name@az=url,… (/replica after the zone for replicas); the manifest lists the others",
     nodeList,
   )
   .addOption(new Option("--role <role>").choices(["writer", "replica"]).default("writer"))

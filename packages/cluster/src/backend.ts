@@ -6,15 +6,18 @@ export type NodeStatus = Readonly<Record<string, unknown>>;
 
 export interface Backend {
   pid(name: string): number;
-  /** `topology`: whom it may meet, itself included. */
-  launchServer(server: SegmentServerInfo, topology: Topology): Promise<void>;
-  launchNode(node: NodeInfo, topology: Topology): Promise<void>;
+  /** `topology`: whom it may meet, itself included, whenever it is started. */
+  launchServer(server: SegmentServerInfo, topology: () => Topology): Promise<void>;
+  launchNode(node: NodeInfo, topology: () => Topology): Promise<void>;
   /** Resolves when it serves; refuses if that takes too long. */
   ready(process: NodeInfo | SegmentServerInfo): Promise<void>;
   /** What a database node says of itself; undefined if it does not answer. */
   status(node: NodeInfo): Promise<NodeStatus | undefined>;
-  /** Has the node close its stream, leave the cluster's list and end; resolves when it has ended, by itself or not. */
-  retire(node: NodeInfo): Promise<void>;
+  /**
+   * Ends a process for good. A database node closes its stream and leaves the cluster's list first. Resolves when it has ended, by itself
+   * or not, or if it was never started.
+   */
+  end(process: NodeInfo | SegmentServerInfo): Promise<void>;
   /** Has `through` strike off a node that is not there any more. False if it does not answer. */
   strikeOff(name: string, through: NodeInfo): Promise<boolean>;
   /** Has `through` make a new segment server known to the volume. False if it does not answer. */

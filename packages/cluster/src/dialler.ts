@@ -20,6 +20,8 @@ export interface DiallerOptions {
   readonly network: Network;
   readonly identity: Identity;
   readonly url: string;
+  /** Who is to be there; a process of another name at its address is not spoken to. */
+  readonly expected?: string | undefined;
   readonly latencyMs: number;
   readonly journal: Journal;
   readonly heartbeats: Heartbeats;
@@ -29,6 +31,8 @@ export interface DiallerOptions {
 export class Dialler {
   private readonly options: DiallerOptions;
   private channel: Channel | undefined;
+  /** It is who was expected. */
+  private isUp = false;
   private retryMs = FIRST_RETRY_MS;
   private timer: Timer | undefined;
   private stopped = false;
@@ -40,7 +44,7 @@ export class Dialler {
 
   /** The channel, if its handshake is done. */
   get up(): Channel | undefined {
-    return this.channel?.isUp === true ? this.channel : undefined;
+    return this.isUp && this.channel?.isUp === true ? this.channel : undefined;
   }
 
   stop(): void {
@@ -80,13 +84,21 @@ export class Dialler {
   private eventsFor(events: ChannelEvents): ChannelEvents {
     return {
       up: (channel) => {
+        const { expected } = this.options;
+        const who = channel.peer?.name;
+        if (expected !== undefined && who !== expected)
+          return channel.refuse("wrong-name", `${expected} was expected here, and ${who} answers`);
         this.retryMs = FIRST_RETRY_MS;
+        this.isUp = true;
         events.up(channel);
       },
-      message: events.message,
+      message: (channel, message) => {
+        if (this.isUp) events.message(channel, message);
+      },
       down: (channel, reason, silentMs) => {
         this.channel = undefined;
-        if (channel.peer !== undefined) events.down(channel, reason, silentMs);
+        if (this.isUp) events.down(channel, reason, silentMs);
+        this.isUp = false;
         if (this.stopped) return;
         this.timer = this.options.clock.after(this.retryMs, () => this.dial());
         this.retryMs = Math.min(this.retryMs * 2, LAST_RETRY_MS);

@@ -14,12 +14,16 @@ const never = { up: () => undefined, message: () => undefined, down: () => undef
 describe("links to a list that changes", () => {
   const listeners = new Map<string, Listener>();
   beforeAll(async () => {
-    for (const name of ["one", "two"]) {
+    for (const [place, name] of [
+      ["one", "writer-1"],
+      ["two", "writer-2"],
+      ["three", "writer-1"],
+    ] as const) {
       const listener = await new NodeHost(name, ".").network.listen(
         { host: "127.0.0.1", port: 0, maxFrameBytes: 1000, http: () => undefined },
         listenerHandlers(identity(name), never, journal, new Heartbeats()),
       );
-      listeners.set(name, listener);
+      listeners.set(place, listener);
     }
   });
   afterAll(async () => {
@@ -38,7 +42,7 @@ describe("links to a list that changes", () => {
       ...{ clock, network, identity: identity("dialler"), journal, heartbeats: new Heartbeats() },
       latencyMsTo: () => 0,
       eventsFor: (name) => ({
-        up: (channel) => happened(`${name} up at ${channel.peer?.name}`),
+        up: (channel) => happened(`${channel.peer?.name} up`),
         message: () => undefined,
         down: () => happened(`${name} down`),
       }),
@@ -68,7 +72,7 @@ describe("links to a list that changes", () => {
     await happenings(2);
     expect(diallers.linked).toEqual(["writer-1", "writer-2"]);
     keep(["writer-2", "two"]);
-    expect(await happenings(3)).toEqual(["writer-1 up at one", "writer-2 up at two", "writer-1 down"]);
+    expect(await happenings(3)).toEqual(["writer-1 up", "writer-2 up", "writer-1 down"]);
     expect(diallers.linked).toEqual(["writer-2"]);
     diallers.stop();
   });
@@ -77,8 +81,21 @@ describe("links to a list that changes", () => {
     const { keep, happenings, diallers } = links();
     keep(["writer-1", "one"]);
     await happenings(1);
-    keep(["writer-1", "two"]);
-    expect(await happenings(3)).toEqual(["writer-1 up at one", "writer-1 down", "writer-1 up at two"]);
+    keep(["writer-1", "three"]);
+    expect(await happenings(3)).toEqual(["writer-1 up", "writer-1 down", "writer-1 up"]);
+    diallers.stop();
+  });
+
+  test("whoever else answers at somebody's address is not spoken to", async () => {
+    const { keep, happenings, diallers } = links();
+    const refused = journal.counts()["refusedConnections"] ?? 0;
+    keep(["writer-3", "one"]);
+    while ((journal.counts()["refusedConnections"] ?? 0) === refused)
+      await new Promise((resolve) => setImmediate(resolve));
+    expect([diallers.linked, diallers.up(nodeName("writer-3"))]).toEqual([[], undefined]);
+    // It comes back in the end.
+    keep(["writer-1", "one"]);
+    expect(await happenings(1)).toEqual(["writer-1 up"]);
     diallers.stop();
   });
 });

@@ -20,7 +20,7 @@ interface Entry {
   isKept: boolean;
 }
 
-export interface DiallersOptions extends Omit<DiallerOptions, "url" | "latencyMs" | "events"> {
+export interface DiallersOptions extends Omit<DiallerOptions, "url" | "expected" | "latencyMs" | "events"> {
   /** One-way delay to a process, as its zone has it. */
   readonly latencyMsTo: (process: Target) => number;
   readonly eventsFor: (name: NodeName) => ChannelEvents;
@@ -63,6 +63,7 @@ export class Diallers {
       dialler: new Dialler({
         ...options,
         url,
+        expected: name,
         latencyMs: latencyMsTo({ name, az, url }),
         events: {
           up: (channel) => {
@@ -81,7 +82,7 @@ export class Diallers {
   }
 
   private drop(name: NodeName, entry: Entry): void {
-    const { up } = entry.dialler;
+    const up = this.up(name);
     entry.isKept = false;
     this.all.delete(name);
     entry.dialler.stop();

@@ -40,28 +40,28 @@ export class InProcessBackend implements Backend {
     return process.pid;
   }
 
-  async launchServer(server: SegmentServerInfo, topology: Topology): Promise<void> {
+  async launchServer(server: SegmentServerInfo, topology: () => Topology): Promise<void> {
     const { name } = server;
     const running = await startSegmentHost(
       new NodeJsHost(name, `${this.options.dataDir}/${name}`),
-      { ...this.common(server, topology), name, trace: this.watch?.trace(name) },
+      { ...this.common(server, topology()), name, trace: this.watch?.trace(name) },
       this.journal(name),
     );
     this.running.set(name, running);
   }
 
-  async launchNode(node: NodeInfo, topology: Topology): Promise<void> {
+  async launchNode(node: NodeInfo, topology: () => Topology): Promise<void> {
     const { options, geometry } = this;
     const { name, role } = node;
     const running = await startNodeHost(
       new NodeJsHost(name, `${options.dataDir}/${name}`),
       {
-        ...this.common(node, topology),
+        ...this.common(node, topology()),
         ...{ name, role, geometry },
         procedures: await loadProcedures(options.procedures),
         mode: options.mode,
         conflicts: options.conflicts,
-        nodes: topology.nodes,
+        nodes: topology().nodes,
         poolPages: options.poolPages ?? DEFAULT_POOL_PAGES,
         injectConflicts: options.injectConflicts,
         settings: { suspectAfterMs: options.suspectAfterMs ?? DEFAULT_NODE_SETTINGS.suspectAfterMs },
@@ -82,8 +82,9 @@ export class InProcessBackend implements Backend {
     return this.nodes.get(name)?.status();
   }
 
-  async retire({ name }: NodeInfo): Promise<void> {
-    await this.nodes.get(name)?.retire();
+  async end({ name }: NodeInfo | SegmentServerInfo): Promise<void> {
+    const node = this.nodes.get(name);
+    await (node === undefined ? this.running.get(name)?.stop() : node.retire());
     this.nodes.delete(name);
     this.running.delete(name);
   }

@@ -56,6 +56,25 @@ describe("starting a local cluster", () => {
     await cluster.stop();
   });
 
+  test.each([true, false])(
+    "a further node whose port is taken is not kept (in one process: %s)",
+    async (inProcess) => {
+      const { port, leave } = await stranger();
+      const cluster = await startCluster(options(port - 1, { inProcess }));
+      await expect(cluster.addNode("replica")).rejects.toThrow(`port ${port} is in use`);
+      expect(cluster.endpoints).toHaveLength(1);
+      await leave();
+      expect(await cluster.addNode("replica")).toMatchObject({
+        name: "replica-1",
+        url: `ws://127.0.0.1:${port}`,
+      });
+      await expect(cluster.stopNode("writer-1")).rejects.toThrow(/only writer/);
+      await cluster.stopNode("replica-1");
+      expect(cluster.endpoints).toEqual([`ws://127.0.0.1:${port - 1}`]);
+      await cluster.stop();
+    },
+  );
+
   test("what was started before one of them failed is stopped, so that it can be tried again", async () => {
     const { port, leave } = await stranger();
     await leave();

@@ -33,7 +33,7 @@ export function segmentArguments(
     "segment",
     ...["--name", server.name, "--az", server.az, "--listen", listen(server.url)],
     ...["--data", path.join(dataDir, server.name), "--volume", topology.volume],
-    ...["--peers", serverList(topology), "--nodes", nodeList(topology)],
+    ...["--peers", serverList(topology)],
     ...["--az-latency-ms", String(options.azLatencyMs), "--supervised", ...liveness(options)],
     ...monitor(options),
   ];

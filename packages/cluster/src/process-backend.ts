@@ -42,19 +42,18 @@ export class ProcessBackend implements Backend {
     return this.processes.pid(name);
   }
 
-  async launchServer(server: SegmentServerInfo, topology: Topology): Promise<void> {
+  async launchServer(server: SegmentServerInfo, topology: () => Topology): Promise<void> {
     const { name } = server;
     const seen = await this.view(name, topology);
-    this.processes.launch({
-      name,
-      args: segmentArguments(server, seen, this.options.dataDir, this.options),
-    });
+    const args = (): string[] => segmentArguments(server, seen(), this.options.dataDir, this.options);
+    this.processes.launch({ name, args });
   }
 
-  async launchNode(node: NodeInfo, topology: Topology): Promise<void> {
+  async launchNode(node: NodeInfo, topology: () => Topology): Promise<void> {
     const { name } = node;
     const seen = await this.view(name, topology);
-    this.processes.launch({ name, args: nodeArguments(node, seen, this.geometry, this.options) });
+    const args = (): string[] => nodeArguments(node, seen(), this.geometry, this.options);
+    this.processes.launch({ name, args });
   }
 
   async ready({ name, url }: NodeInfo | SegmentServerInfo): Promise<void> {
@@ -73,7 +72,7 @@ export class ProcessBackend implements Backend {
     return (await ask(url, "/status"))?.body;
   }
 
-  retire({ name, url }: NodeInfo): Promise<void> {
+  end({ name, url }: NodeInfo | SegmentServerInfo): Promise<void> {
     return this.processes.discharge(name, async () => (await ask(url, "/retire", {}))?.ok === true);
   }
 
@@ -101,8 +100,10 @@ export class ProcessBackend implements Backend {
     return this.processes.stop(names);
   }
 
-  private async view(name: string, topology: Topology): Promise<Topology> {
-    return (await this.options.view?.(name, topology)) ?? topology;
+  /** A view of the others is made once. */
+  private async view(name: string, topology: () => Topology): Promise<() => Topology> {
+    const seen = await this.options.view?.(name, topology());
+    return seen === undefined ? topology : () => seen;
   }
 }
 

@@ -41,7 +41,7 @@ async function commitWithoutVotes(killed: readonly string[]): Promise<readonly s
     on: (event) => void (event.event === "exit" && exits.push(event.name)),
   });
   const names = ["writer-1", "segment-a1", "segment-a2", "segment-b1", "segment-b2"];
-  for (const name of names) processes.launch({ name, args: [name] });
+  for (const name of names) processes.launch({ name, args: () => [name] });
   const hasSpoken = (name: string): boolean =>
     readFileSync(path.join(dataDir, "logs", `${name}.log`), "utf8").includes("said");
   while (!names.every(hasSpoken)) await new Promise((resolve) => setTimeout(resolve, 5));

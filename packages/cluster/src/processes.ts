@@ -19,7 +19,8 @@ const STOP_LIMIT_MS = 8000;
 
 export interface ProcessPlan {
   readonly name: string;
-  readonly args: readonly string[];
+  /** Its command line, as it is when the process is started (again). */
+  readonly args: () => readonly string[];
 }
 
 interface Supervised {
@@ -105,7 +106,9 @@ export class Processes {
    * Ends a process for good: asked by `ask`, which says whether it was heard, it is given time to end by itself. Resolves when it is gone.
    */
   async discharge(name: string, ask: () => Promise<boolean>): Promise<void> {
-    const supervised = this.named(name);
+    const supervised = this.all.get(name);
+    // It was never started.
+    if (supervised === undefined) return;
     supervised.isDischarged = true;
     clearTimeout(supervised.restartTimer);
     if (supervised.child !== undefined && (await ask())) {
@@ -128,7 +131,7 @@ export class Processes {
   private spawn(supervised: Supervised): void {
     const { name, args } = supervised.plan;
     const log = openSync(path.join(this.logDir, `${name}.log`), "a");
-    const child = spawn(process.execPath, ["--enable-source-maps", this.main, ...args], {
+    const child = spawn(process.execPath, ["--enable-source-maps", this.main, ...args()], {
       stdio: this.watch === undefined ? ["pipe", log, log] : ["pipe", log, log, "ipc"],
       // Steps hold maps and infinite numbers, which JSON does not.
       serialization: "advanced",

@@ -5,7 +5,7 @@
  *     stopNode   kept in the data folder ──> it closes its stream and leaves the list ──> gone
  *                                            └── dead, or deaf: another node strikes it off
  */
-import { SixfoldError, type Mode, type NodeInfo, type Role } from "@sixfold/model";
+import { SixfoldError, type Mode, type NodeInfo, type Role, type SegmentServerInfo } from "@sixfold/model";
 import type { Backend } from "./backend.ts";
 import type { ClusterEvent, ClusterNode } from "./cluster-api.ts";
 import { AZS, nextNode, nextServer, type PlannedNode, type PlannedServer } from "./layout.ts";
@@ -69,8 +69,8 @@ export class LocalCluster {
   async start(mode: Mode): Promise<void> {
     const { topology, backend } = this;
     try {
-      for (const server of topology.servers) await backend.launchServer(server, topology);
-      for (const node of topology.nodes) await backend.launchNode(node, topology);
+      for (const server of topology.servers) await backend.launchServer(server, () => this.topology);
+      for (const node of topology.nodes) await backend.launchNode(node, () => this.topology);
       await Promise.all([...topology.servers, ...topology.nodes].map((process) => backend.ready(process)));
       await this.inMode(mode);
     } catch (error) {
@@ -128,7 +128,7 @@ export class LocalCluster {
     try {
       await this.ports.claim("node", planned.place);
       const info = nodeInfoOf(planned, this.ports);
-      await this.backend.launchNode(info, this.topology);
+      await this.backend.launchNode(info, () => this.topology);
       await this.backend.ready(info);
     } catch (error) {
       await this.end(planned);
@@ -145,12 +145,19 @@ export class LocalCluster {
     checkZone(az);
     const planned = nextServer(this.layout.servers, az);
     this.layout = { ...this.layout, servers: [...this.layout.servers, planned] };
+    let info: SegmentServerInfo | undefined;
+    try {
+      await this.ports.claim("segment", planned.place);
+      info = serverInfo(planned, this.ports);
+      await this.backend.launchServer(info, () => this.topology);
+      await this.backend.ready(info);
+    } catch (error) {
+      if (info !== undefined) await this.backend.end(info);
+      this.layout = { ...this.layout, servers: this.layout.servers.filter((server) => server !== planned) };
+      throw error;
+    }
     // It may keep data from the moment that it is known.
     this.keep(this.layout);
-    await this.ports.claim("segment", planned.place);
-    const info = serverInfo(planned, this.ports);
-    await this.backend.launchServer(info, this.topology);
-    await this.backend.ready(info);
     for (const node of this.topology.nodes) if (await this.backend.introduce(info, node)) break;
     return this.added(planned.name);
   }
@@ -187,7 +194,7 @@ export class LocalCluster {
     const info = nodeInfoOf(planned, this.ports);
     this.moving.add(name);
     this.keep({ ...this.layout, nodes: this.layout.nodes.filter((node) => node !== planned) });
-    await this.backend.retire(info);
+    await this.backend.end(info);
     this.layout = { ...this.layout, nodes: this.layout.nodes.filter((node) => node !== planned) };
     this.moving.delete(name);
     await this.strikeOff(name);
