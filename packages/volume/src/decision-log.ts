@@ -76,7 +76,8 @@ export class DecisionLog {
     return this.since(minLsn(from, minLsn(pg.known, fedThrough)));
   }
 
-  private since(from: Lsn): Decisions {
+  /** What is decided beyond `from`. */
+  since(from: Lsn): Decisions {
     const first = firstAfter(this.aborts, from);
     const aborts = first === this.aborts.length ? NONE : this.aborts.slice(first);
     this.earlyList ??= [...this.early].sort((a, b) => a - b);

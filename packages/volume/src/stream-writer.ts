@@ -187,6 +187,7 @@ export class StreamWriter {
     }
     if (this.decider.dirty.length > 0 || this.care.resends.length > 0) this.sendDecisions(now);
     if (this.care.resends.length > 0) this.sendResends(now);
+    if (this.batches.length === 0) this.feedDecisions();
   }
 
   /** There is something to send, and nothing to wait for before it is cut. */
@@ -427,17 +428,18 @@ export class StreamWriter {
     }
     decider.log.prune(floor, kept);
     if (this.fencedSince === undefined) this.care.tick(now);
-    this.feedDurablePoint(now);
+    this.feedDecisions();
     decider.reconsider(now);
     this.advance(now);
   }
 
-  /** Entries aborted before they were sent move the durable point without owing a segment anything, but followers must hear of it. */
-  private feedDurablePoint(now: number): void {
-    if (this.decider.log.through <= this.fedThrough || this.decider.dirty.length > 0) return;
-    const pg = this.progress(pgId(0));
-    pg.hasNewAborts = true;
-    this.decider.markDirty(pg, now);
+  /** To followers alone, what no batch is about to carry: a frame costs segments a sync, but a follower shows by it what clients were told. */
+  private feedDecisions({ log } = this.decider): void {
+    if (log.through <= this.fedThrough) return;
+    const decisions = log.since(this.fedThrough);
+    const message = { type: "append", pg: pgId(0), decisions, slices: [], ...this.context } as const;
+    this.out.effects.push({ kind: "append", to: [], message });
+    this.fedThrough = log.through;
   }
 
   /** Nothing is in flight, and every decision is durable on four of six of its PGs. */
