@@ -33,6 +33,7 @@ const targets = {
     compile: false,
     run: ["--import", "tsx", "--conditions", "source", "test/planted/write-table.ts"],
   },
+  cores: { compile: false, run: ["--import", "tsx", "--conditions", "source", "test/cores/cores.ts"] },
   // Its processes are the compiled ones, its clients run from source.
   soak: { compile: true, run: ["--import", "tsx", "--conditions", "source", "test/soak/soak.ts"] },
 };
