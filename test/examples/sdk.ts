@@ -4,7 +4,7 @@ import { connect, isRetryable, SixfoldError } from "@sixfold/client";
 export interface Place {
   /** Addresses of database nodes. */
   readonly urls: readonly string[];
-  print(line: string): void;
+  readonly print: (line: string) => void;
 }
 
 /** Reads where they are wanted. */

@@ -1,7 +1,7 @@
 /**
  * The operations of a database, or of one session of it: everything here is a loop of attempts around one exchange with a node.
  */
-import { SixfoldError, streamOfTransaction, transactionId, type TransactionOutcome } from "@sixfold/model";
+import { SixfoldError, transactionId, type TransactionOutcome } from "@sixfold/model";
 import {
   decodeValue,
   encodeArguments,
@@ -15,6 +15,7 @@ import { ask, type Seeing } from "./ask.ts";
 import { freshId, readNeed, type ClientCore } from "./client-core.ts";
 import { submit, type Submission } from "./commit.ts";
 import { checkMaxLag, Elsewhere } from "./elsewhere.ts";
+import { askOutcome } from "./find-outcome.ts";
 import { Interruption } from "./interruption.ts";
 import { fitsOnePage, mergeScan, planScan, type ScanPlan } from "./merge-scan.ts";
 import type { NodeConnection } from "./node-connection.ts";
@@ -127,10 +128,7 @@ export class DatabaseOperations<P extends object = AnyProcedures> implements Ope
 
   outcome(transaction: string): Promise<TransactionOutcome> {
     const id = transactionId(transaction);
-    return this.exchange("any", undefined, async (any, deadlineMs) => {
-      const node = this.core.pool.writerOf(streamOfTransaction(id)) ?? any;
-      return (await ask(node, { op: "outcome", id }, deadlineMs, undefined)).outcome;
-    });
+    return this.exchange("any", undefined, (node, deadlineMs) => askOutcome(this.core, id, node, deadlineMs));
   }
 
   private async changeTables(op: "createTable" | "dropTable", table: string): Promise<boolean> {

@@ -150,6 +150,15 @@ export class NodePool implements ConnectionEvents {
     return stream === undefined ? undefined : this.up_.find((c) => c.welcome.stream === stream);
   }
 
+  /** False if nobody writes the stream, as far as is known. Otherwise whoever does is connected, or being dialled. */
+  seekWriterOf(stream: number | undefined): boolean {
+    const writer = [...this.view.nodes].find((node) => node.stream !== 0 && node.stream === stream);
+    const at = this.addresses.find(({ url }) => url === writer?.url);
+    if (at === undefined) return false;
+    if (at.connection === undefined && at.timer === undefined) this.connect(at);
+    return true;
+  }
+
   /** Resolves when there is one to pick; rejects with `unavailable` at the deadline. */
   waitFor(need: Need, deadlineMs: number): Promise<void> {
     if (this.isClosed) return Promise.reject(clientClosed());

@@ -166,6 +166,24 @@ describe("a session that only reads", () => {
   });
 });
 
+describe("an outcome", () => {
+  test("is asked of the stream's writer in the end, which only can say that a transaction shall never come", async () => {
+    const db = await connected([replica.url]);
+    const id = "1.0-never";
+    replica.twist = (body) => (body.op === "outcome" ? { op: "outcome", outcome: "unknown" } : undefined);
+    expect(await clock.run(db.outcome(id))).toBe("aborted");
+    expect([replica.count("outcome"), writer.count("outcome")]).toEqual([1, 1]);
+    // Once it is connected, it is asked at once; of a stream that nobody writes nobody knows more.
+    expect(await clock.run(db.outcome(id))).toBe("aborted");
+    expect([replica.count("outcome"), writer.count("outcome")]).toEqual([1, 2]);
+    expect(await clock.run(db.outcome("5.0-x"))).toBeDefined();
+    writer.isUp = false;
+    for (const link of [...writer.links]) link.end("gone");
+    await clock.settle();
+    expect(await clock.run(db.outcome(id))).toBe("unknown");
+  });
+});
+
 describe("changes of the cluster", () => {
   /** The second writer has taken over, and everybody but the first knows. */
   async function moveWriter(): Promise<void> {
