@@ -74,13 +74,14 @@ class Instant {
 }
 
 export function engineCases(): Case[] {
-  const instant = new Instant();
+  let made: Instant | undefined;
+  const instant = (): Instant => (made ??= new Instant());
   let n = 0;
   const each =
     (make: (n: number) => Ask): Case["run"] =>
     (times) => {
       let last: EngineResult | undefined;
-      for (let i = 0; i < times; i++) last = instant.ask(make(n++));
+      for (let i = 0; i < times; i++) last = instant().ask(make(n++));
       return last;
     };
   const put = (at: number, key: Uint8Array) => ({ table: TABLE, key, value: VALUES[at & 63]! });
@@ -100,15 +101,15 @@ export function engineCases(): Case[] {
     {
       name: "engine: update a row",
       run: each((at) => (engine, request) => {
-        engine.commit(request, { tx: instant.handle(), writes: [put(at, KEYS[some(at)]!)] }, 0);
+        engine.commit(request, { tx: instant().handle(), writes: [put(at, KEYS[some(at)]!)] }, 0);
       }),
     },
     {
       name: "engine: a transaction that reads two rows, then updates them",
       run: each((at) => (engine, request) => {
-        const tx = instant.handle();
+        const tx = instant().handle();
         const keys = [KEYS[some(at)]!, KEYS[some(at + 31)]!];
-        instant.ask((e, r) => e.get(r, { tx, table: TABLE, keys, forUpdate: false }, 0));
+        instant().ask((e, r) => e.get(r, { tx, table: TABLE, keys, forUpdate: false }, 0));
         const writes = keys.map((key) => put(at, key));
         engine.commit(request, { tx: { ...tx, began: true }, writes }, 0);
       }),
@@ -122,7 +123,7 @@ export function engineCases(): Case[] {
             rows.put(TABLE, key, VALUES[at & 63]!);
           }
         };
-        engine.call(request, { tx: instant.id(), isolation: "snapshot", run }, 0);
+        engine.call(request, { tx: instant().id(), isolation: "snapshot", run }, 0);
       }),
     },
   ];
