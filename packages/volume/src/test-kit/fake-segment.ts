@@ -35,6 +35,8 @@ export class FakeSegment {
   readonly name: NodeName;
   readonly pgs = new Map<PgId, Pg>();
   readonly seat = new FakeSeat();
+  /** Of transactions asked for, it says that it has forgotten what was committed up to here. */
+  forgottenThrough = lsn(0);
   private readonly ancestry: Ancestry;
   private readonly breaks: SegmentBreaks;
   private replies: Reply[] = [];
@@ -115,7 +117,7 @@ export class FakeSegment {
       case "findTransaction": {
         const here = this.stream(m.pg, m.stream);
         const attempts = [...here.slices.values()]
-          .filter((t) => t.slice.transaction === m.transaction)
+          .filter((t) => t.slice.transaction === m.transaction && t.slice.lsn > this.forgottenThrough)
           .map((t) => ({ lsn: t.slice.lsn, decision: t.decision }));
         return this.reply(from, {
           type: "transactionFound",
@@ -123,7 +125,7 @@ export class FakeSegment {
           pg: m.pg,
           stream: m.stream,
           attempts,
-          forgottenThrough: lsn(0),
+          forgottenThrough: this.forgottenThrough,
           scl: here.scl,
         });
       }
