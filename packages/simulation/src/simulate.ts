@@ -71,7 +71,7 @@ const RESTART_AFTER_MS = 1000;
 const VIOLATIONS_KEPT = 5;
 
 /** Few: that faults meet at one. */
-const GUESTS = ["guest-1", "guest-2"] as const;
+const GUESTS = ["guest-1", "guest-2", "reading-guest"] as const;
 
 export function targetsOf(writers: number, replicas: number, damaged: number): Targets {
   const { servers, nodes } = simulatedTopology({ writers, replicas });

@@ -29,7 +29,7 @@ export interface ClusterShape {
   readonly replicas?: number;
   /** Segment servers beyond the six. */
   readonly spares?: number;
-  /** Machines for database nodes that may join. */
+  /** Machines for database nodes that may join: writers, and replicas if they are called "reading…". */
   readonly guests?: readonly string[];
   /** A segment server that is silent for so long is replaced, milliseconds. */
   readonly replaceAfterMs?: number;
@@ -130,7 +130,8 @@ export class SimulatedCluster {
     for (const node of this.topology.nodes) this.addNode(node);
     this.world.node(CLIENTS, { az: "a" });
     for (const name of shape.guests ?? []) {
-      this.addNode({ name: nodeName(name), role: "writer", az: "b", url: `ws://${name}:${PORT}` });
+      const role = name.startsWith("reading") ? "replica" : "writer";
+      this.addNode({ name: nodeName(name), role, az: "b", url: `ws://${name}:${PORT}` });
       this.world.kill(name);
     }
   }

@@ -5,7 +5,7 @@ import { logUniform } from "../fault.ts";
 /** `amount`: 0 it leaves by itself in the end, 1 it has died by then, 2 the others strike it off while it lives. */
 const join: FaultKind = {
   name: "join",
-  about: "a further writer joins the cluster, serves for a while, and leaves for good",
+  about: "a further writer or replica joins the cluster, serves for a while, and leaves for good",
   draw: (random, targets) => ({
     targets: [random.pick(targets.guests)],
     forMs: logUniform(random, 20, 6000),
