@@ -31,7 +31,7 @@ const MANIFEST: Manifest = {
   geometry: { pageBytes: 4096, segmentBytes: 64 * 4096 },
   servers: [],
   seats: [],
-  nodes: [],
+  nodes: [{ name: READER, role: "replica", az: "a", url: "ws://reader" }],
   nextSeats: [],
   pgs: [[]],
   changes: [],
@@ -67,6 +67,7 @@ function frame(lsns: readonly number[], through: number, aborts: readonly number
 function node(name: NodeName) {
   const applied = new ReadPoint(streamId(0));
   const effects: NodeEffect[] = [];
+  let looks = 0;
   const none = (): never => expect.fail("nobody opens a snapshot");
   const neighbours = new Neighbours(name, {
     now: 0,
@@ -77,7 +78,7 @@ function node(name: NodeName) {
     dropCleanPages: () => undefined,
     noteForeign: () => undefined,
     noteTails: () => undefined,
-    checkManifest: () => 1,
+    checkManifest: () => ++looks,
     told: () => undefined,
     readManifest: () => undefined,
     givePages: () => [],
@@ -85,7 +86,15 @@ function node(name: NodeName) {
     views: { openView: none, viewAbove: none, closeView: none },
     emit: (effect) => void effects.push(effect),
   });
-  return { neighbours, applied, effects };
+  return {
+    ...{ neighbours, applied, effects },
+    /** Looks at the manifest's seats since the last call. */
+    looks: (): number => {
+      const count = looks;
+      looks = 0;
+      return count;
+    },
+  };
 }
 
 test("a cluster read waits for a commit that was told although the durable point waits at an abort before it", () => {
@@ -121,4 +130,18 @@ test("a cluster read waits for a commit that was told although the durable point
   send(frame([], 2, [1]));
   exchange();
   expect([begun, reader.applied.get(STREAM)]).toEqual([true, 2]);
+});
+
+test("a follower that is not listed is a reason to look at the manifest, and so is one that goes", () => {
+  const { neighbours, looks } = node(WRITER);
+  const newcomer = nodeName("newcomer");
+  neighbours.followerMessage(READER, { type: "follow", node: READER });
+  expect(looks()).toBe(0);
+  neighbours.followerMessage(newcomer, { type: "follow", node: newcomer });
+  expect(looks()).toBe(1);
+  // It says so again once it is listed.
+  neighbours.followerMessage(newcomer, { type: "follow", node: newcomer });
+  expect(looks()).toBe(1);
+  neighbours.followerGone(READER);
+  expect(looks()).toBe(1);
 });
