@@ -23,6 +23,8 @@ export interface LoadOptions extends Promises {
   readonly records: number;
   readonly table?: string;
   readonly seed?: number;
+  /** Where transactions run that only read; else with the others. */
+  readonly readFrom?: "replica";
 }
 
 type Database = Awaited<ReturnType<typeof connect>>;
@@ -60,7 +62,10 @@ export class LiveLoad {
     // Each client prefers its own writer, and may go to any other when that one is gone.
     const databases = await Promise.all(
       endpoints.map((_, i) =>
-        connect([...endpoints.slice(i), ...endpoints.slice(0, i)], { affinity: () => i, retryCalls: false }),
+        connect([...endpoints.slice(i), ...endpoints.slice(0, i)], {
+          ...{ affinity: () => i, retryCalls: false },
+          ...(options.readFrom === undefined ? {} : { readFrom: options.readFrom }),
+        }),
       ),
     );
     await workload.setup(databases[0]!);
