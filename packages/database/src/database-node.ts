@@ -411,8 +411,8 @@ export class DatabaseNode {
       checkManifest: () => node.volume.checkManifest(node.now),
       readManifest: () => node.readManifest(node.now),
       told: ({ value, successor }) => {
+        node.life.named(successor, node.now);
         node.volume.told(value, node.now);
-        if (successor === node.options.name) node.life.named(node.now);
       },
       givePages: (asked) => node.volume.ownership?.give(asked) ?? [],
       pagesGiven: (answer) => node.volume.ownership?.answered(answer),

@@ -274,6 +274,16 @@ describe("a stream that is closed", () => {
     expect(w.streams.isClosed).toBe(true);
   });
 
+  test("so it does where the link has ended with its writer", () => {
+    const w = joined();
+    for (const at of [1, 2, 3]) w.streams.append(entry(2, at, [], 1));
+    w.streams.linkLost(NODES.get(B)!);
+    expect(w.streams.unfollowed()).toMatchObject([{ stream: B, hasEnded: true }]);
+    w.streams.learnManifest(closedAt3(outcome(2, "commit"), outcome(3, "commit")), streamId(9));
+    expect(w.shown).toEqual(["2:1", "2:2", "2:3"]);
+    expect([w.streams.jumps, w.streams.feeds().length]).toEqual([0, 1]);
+  });
+
   test("shows what its recovery committed although the writer had aborted it, and told no segment", () => {
     const w = joined();
     for (const at of [1, 2]) w.streams.append(entry(2, at, [], 1));

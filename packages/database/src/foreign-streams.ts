@@ -66,6 +66,8 @@ export class ForeignStreams {
   private readonly silentSince = new Map<StreamId, number>();
   /** Feeds whose link ended. */
   private readonly endedFeeds = new Set<StreamId>();
+  /** What feeds had brought whose link is gone: a close may say what became of it. */
+  private readonly broken = new Map<StreamId, FeedReceiver>();
   private readonly gaps = new Map<StreamId, { readonly decided: Lsn; readonly at: number }>();
   /** Every open stream has been followed at one moment. */
   private joined = false;
@@ -132,8 +134,10 @@ export class ForeignStreams {
     if (this.planted.has("opened-on-stale-pages") || this.planted.has("gap-keeps-pages")) return;
     let some = false;
     for (const state of manifest.streams) {
-      const receiver = state.state === "closed" ? this.receivers.get(state.id) : undefined;
-      if (state.state !== "closed" || receiver === undefined) continue;
+      if (state.state !== "closed") continue;
+      const receiver = this.receivers.get(state.id) ?? this.broken.get(state.id);
+      if (receiver === undefined) continue;
+      this.receivers.set(state.id, receiver);
       receiver.close(closeDecisions(manifest, state));
       some = true;
     }
@@ -158,6 +162,7 @@ export class ForeignStreams {
     this.receivers.set(start.stream, receiver);
     this.silentSince.delete(start.stream);
     this.endedFeeds.delete(start.stream);
+    this.broken.delete(start.stream);
     if (start.durable > shown) this.jumpGap(start.stream, start.durable);
     this.apply();
   }
@@ -182,6 +187,7 @@ export class ForeignStreams {
     for (const [stream, receiver] of this.receivers) {
       if (receiver.node !== node) continue;
       this.receivers.delete(stream);
+      this.broken.set(stream, receiver);
       if (silentSince === undefined) this.endedFeeds.add(stream);
       else this.silentSince.set(stream, silentSince);
     }
@@ -282,6 +288,7 @@ export class ForeignStreams {
     this.receivers.delete(stream);
     this.silentSince.delete(stream);
     this.endedFeeds.delete(stream);
+    this.broken.delete(stream);
     this.asked.delete(stream);
     this.targets.delete(stream);
   }

@@ -4,19 +4,20 @@
  *     here      asked ────────────────────────────> answered ──────> shown
  *                 \                                 /                  D is shown here
  *     writer       └──────> "committed up to D" ───┘
- *                            (mid)
+ *                            (at, by its own clock)
  *
- * Machines' clocks differ, so only this node's own is used. Each sample is an echo: the writer is asked how far it is, and the
- * position it names is waited for. The answer was given between `asked` and `answered`, so that
+ * Machines' clocks differ, so no two of them are compared. Each sample is an echo: the writer is asked how far it is, and
+ * the position D that it names is waited for; the lag is the time from its word until that is true here. The word came some
+ * time between `asked` and `answered`: half-way, give or take half the round trip. Of the last echoes the fastest one tells how the
+ * two clocks stand to each other best (as NTP has it), and that holds for the slow ones, too: so a sample is wrong by
+ * half of the *fastest* round trip at most, and by the clocks' drift over a few seconds.
  *
- *     shown - asked       bounds what was missed at `asked`: everything committed before then is shown now. No assumption
- *     shown - mid         estimates how long after the writer's word it was true here. Wrong by half the round trip at most
- *
- * An estimate below 0 (the position was shown before the writer named it: the stream rests) is a lag of 0. While a
- * sample is under way for longer than the last one took, its own age counts: a writer that does not answer, or a node that
- * does not catch up, is seen to lag more and more.
+ * A position that was shown before the writer named it (the stream rests) is a lag of 0. While a sample is under way for
+ * longer than the last one took, its own age counts: a writer that does not answer, or a node that does not catch
+ * up, is seen to lag more and more.
  */
 import type { Lsn, NodeName, ReadPoint, StreamId } from "@sixfold/model";
+import type { Durable } from "@sixfold/wire";
 
 /** Often enough for people, rarely enough to cost nothing: an echo is two short frames. */
 const SAMPLE_EVERY_MS = 100;
@@ -29,6 +30,8 @@ export interface Followed {
   readonly node: NodeName;
   readonly heard: Lsn;
 }
+
+export type Named = Pick<Durable, "stream" | "durable" | "request" | "atUs">;
 
 export interface LagIo {
   readonly applied: ReadPoint;
@@ -59,10 +62,15 @@ export interface LagStatus {
 interface Sample {
   readonly request: number;
   readonly asked: number;
-  /** Between `asked` and the answer; once there is one. */
-  mid: number;
+  /** When the writer named it, by this node's clock; once there is an answer. */
+  named: number;
   target: Lsn | undefined;
 }
+
+/** Echoes that tell how the clocks stand to each other: of some seconds, in which they drift by a fraction of a millisecond. */
+const ECHOES_KEPT = 64;
+/** Moments at which more was shown, that an answer under way may ask for. */
+const ADVANCES_KEPT = 64;
 
 class StreamLag {
   current: Sample | undefined;
@@ -70,12 +78,12 @@ class StreamLag {
   /** The last position that the writer named. */
   named = 0 as Lsn;
   last = 0;
-  /** What is shown, and since when. */
-  shown = 0 as Lsn;
-  shownSince = 0;
+  /** What was shown, and since when; ascending. */
+  private readonly advances: { readonly through: Lsn; readonly at: number }[] = [];
   /** A ring. */
   readonly samples: number[] = [];
   private next = 0;
+  private readonly echoes: { readonly roundTripMs: number; readonly aheadMs: number }[] = [];
 
   add(ms: number): void {
     this.last = ms;
@@ -83,10 +91,31 @@ class StreamLag {
     this.next = (this.next + 1) % SAMPLES_KEPT;
   }
 
+  /** An answer, given at `at` by the writer's clock: when that was by this node's. */
+  echo(asked: number, answered: number, at: number): number {
+    this.echoes.push({ roundTripMs: answered - asked, aheadMs: at - (asked + answered) / 2 });
+    if (this.echoes.length > ECHOES_KEPT) this.echoes.shift();
+    let best = this.echoes[0]!;
+    for (const echo of this.echoes) if (echo.roundTripMs <= best.roundTripMs) best = echo;
+    return Math.min(answered, Math.max(asked, at - best.aheadMs));
+  }
+
+  shows(through: Lsn, now: number): void {
+    const last = this.advances[this.advances.length - 1];
+    if (last !== undefined && through <= last.through) return;
+    this.advances.push({ through, at: now });
+    if (this.advances.length > ADVANCES_KEPT) this.advances.shift();
+  }
+
+  /** Since when this is shown; undefined if it is not. */
+  shownSince(target: Lsn): number | undefined {
+    return this.advances.find(({ through }) => through >= target)?.at;
+  }
+
   ms(now: number): number {
     const { current } = this;
     if (current === undefined) return this.last;
-    return Math.max(this.last, now - (current.target === undefined ? current.asked : current.mid));
+    return Math.max(this.last, now - (current.target === undefined ? current.asked : current.named));
   }
 }
 
@@ -110,7 +139,7 @@ export class LagMeter {
       if (lag === undefined) this.streams.set(stream, (lag = new StreamLag()));
       if (lag.current !== undefined || now - lag.sampledAt < SAMPLE_EVERY_MS) continue;
       lag.sampledAt = now;
-      lag.current = { request: this.io.askDurable(node), asked: now, mid: now, target: undefined };
+      lag.current = { request: this.io.askDurable(node), asked: now, named: now, target: undefined };
     }
   }
 
@@ -121,29 +150,26 @@ export class LagMeter {
   }
 
   /** A writer's word of how far it is, in answer to any question. */
-  durable(stream: StreamId, point: Lsn, request: number, now: number): void {
+  durable({ stream, durable, request, atUs }: Named, now: number): void {
     const lag = this.streams.get(stream);
     if (lag === undefined) return;
-    if (point > lag.named) lag.named = point;
+    if (durable > lag.named) lag.named = durable;
     const { current } = lag;
     if (current === undefined || request !== current.request) return;
-    current.mid = (current.asked + now) / 2;
-    current.target = point;
+    current.named = lag.echo(current.asked, now, atUs / 1000);
+    current.target = durable;
   }
 
   /** Call when answers came or the applied vector moved. */
   advance(now: number): void {
     const { applied } = this.io;
     for (const [stream, lag] of this.streams) {
-      const shown = applied.get(stream);
-      if (shown > lag.shown) {
-        lag.shown = shown;
-        lag.shownSince = now;
-      }
+      lag.shows(applied.get(stream), now);
       const { current } = lag;
-      if (current?.target === undefined || shown < current.target) continue;
+      const since = current?.target === undefined ? undefined : lag.shownSince(current.target);
+      if (since === undefined) continue;
+      lag.add(Math.max(0, since - current!.named));
       lag.current = undefined;
-      lag.add(Math.max(0, lag.shownSince - current.mid));
     }
   }
 

@@ -196,7 +196,7 @@ export class Neighbours {
     else if (message.type === "durable") {
       this.foreign.durable(message.stream, message.durable, message.request);
       this.clusterReads.durable(message.stream, message.durable, message.request);
-      this.lag.durable(message.stream, message.durable, message.request, this.io.now);
+      this.lag.durable(message, this.io.now);
     } else if (message.type === "snapshot") this.snapshots.answered(message.request, message.point);
     else if (message.type === "manifestNews") this.io.told(message);
     else if (message.type === "pagesGiven") this.io.pagesGiven(message);
@@ -358,6 +358,7 @@ export class Neighbours {
       request,
       stream,
       durable: committedPoint,
+      atUs: Math.round(this.io.now * 1000),
       epoch: manifest.epoch,
     });
   }

@@ -114,12 +114,10 @@ export class NodeLife {
     else if (manifest.nextMode !== manifest.mode) this.close(undefined, now);
   }
 
-  /** A node that has changed the manifest wants this one to write the exclusive volume. */
-  named(now: number): void {
-    this.takingOver = undefined;
-    this.candidacy.named();
-    const { manifest } = this.io.volume;
-    if (manifest !== undefined) this.learnManifest(manifest, now);
+  /** A node that has changed the manifest wants this one to write the exclusive volume next, or another one; "": whoever will. */
+  named(name: string, now: number): void {
+    if (name === this.io.options.name) this.candidacy.named();
+    else if (name !== "") this.candidacy.standBack(now);
   }
 
   opened(stream: StreamId, exclusive: boolean, now: number): void {
@@ -172,10 +170,13 @@ export class NodeLife {
     } else if (this.current.state === "closing" && isOwn) this.released(this.current.to, now);
     else {
       neighbours.tellManifest(undefined);
-      if (stream === this.takingOver) this.named(now);
       const { manifest } = volume;
-      if (manifest !== undefined && streamState(manifest, stream)?.state === "open")
-        this.io.readManifest(now);
+      if (manifest === undefined) return;
+      if (streamState(manifest, stream)?.state === "open") return this.io.readManifest(now);
+      if (stream !== this.takingOver) return;
+      this.takingOver = undefined;
+      this.candidacy.named();
+      this.learnManifest(manifest, now);
     }
   }
 
