@@ -27,6 +27,8 @@ export interface Durable {
   readonly stream: StreamId;
   /** The durable point, or the last commit that a client may have been told of, if that lies beyond it. */
   readonly durable: Lsn;
+  /** When that was so, by the writer's clock in microseconds: good for telling two answers apart, not for comparing with another clock. */
+  readonly atUs: number;
   readonly epoch: Epoch;
 }
 

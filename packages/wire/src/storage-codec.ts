@@ -228,7 +228,11 @@ export const feedStart = message<FeedStart>("feedStart", {
   tails: map(pg, entryLsn),
 });
 export const askDurable = message<AskDurable>("askDurable", { request });
-export const durable = message<Durable>("durable", { request, stream, durable: position, epoch });
+export const durable = message<Durable>("durable", {
+  ...{ request, stream, durable: position },
+  atUs: integer("a moment"),
+  epoch,
+});
 export const askSnapshot = message<AskSnapshot>("askSnapshot", { request });
 export const snapshot = message<Snapshot>("snapshot", { request, point: readPoint });
 const wantedPage = struct<AskPages["pages"][number]>({ page, at: entryLsn });

@@ -251,7 +251,7 @@ export const messages: readonly Message[] = [
   { type: "follow", node: nodeName("writer-1") },
   { type: "feedStart", stream: two, durable: lsn(300), tails: new Map([[pg, lsn(300)]]) },
   { type: "askDurable", request: 17 },
-  { type: "durable", request: 17, stream: two, durable: lsn(300), epoch: epoch(4) },
+  { type: "durable", request: 17, stream: two, durable: lsn(300), atUs: 5_000_001, epoch: epoch(4) },
   { type: "askSnapshot", request: 17 },
   { type: "snapshot", request: 17, point: readPoint },
   {
