@@ -113,6 +113,7 @@ With --monitor a step that the protocol rules out is a "violation" event, and th
 Examples:
   sixfold up                                  two masters on ports 7400 and 7401
   sixfold up --mode single --replicas 2       one master, two replicas
+  sixfold up --mode single --writers 2        one master, and one that stands by: see sixfold failover
   sixfold up --spares 3                       a spare segment server in each zone: see sixfold replace
   sixfold up --in-process --port 0 --json     a throw-away cluster for a script
   sixfold up --monitor                        watch the protocol keep its promises`,

@@ -62,6 +62,7 @@ interface NodeFlags extends Common {
   readonly segmentBytes: number;
   readonly poolPages: number;
   readonly suspectAfterMs?: number;
+  readonly endedAfterMs?: number;
   readonly procedures?: string;
 }
 
@@ -105,7 +106,8 @@ common(program.command("node").description("A database node: writer or read repl
   .option("--page-bytes <n>", "of a new volume", integer, DEFAULT_PAGE_BYTES)
   .option("--segment-bytes <n>", "size of a protection group of a new volume", integer, DEFAULT_SEGMENT_BYTES)
   .option("--pool-pages <n>", "pages in the buffer pool", integer, DEFAULT_POOL_PAGES)
-  .option("--suspect-after-ms <n>", "a writer that is silent for so long is recovered", integer)
+  .option("--suspect-after-ms <n>", "a writer that is silent for so long is recovered (3000)", integer)
+  .option("--ended-after-ms <n>", "the same of one whose links have ended (300)", integer)
   .option("--procedures <module>", "a module whose exported functions clients can call")
   .action((flags: NodeFlags) => run(flags, (reporter) => databaseNode(flags, reporter)));
 
@@ -170,13 +172,20 @@ async function databaseNode(flags: NodeFlags, reporter: StepReporter | undefined
         url: node.url,
       })),
       procedures: await loadProcedures(flags.procedures),
-      settings: flags.suspectAfterMs === undefined ? {} : { suspectAfterMs: flags.suspectAfterMs },
+      settings: suspicion(flags),
       latencyMsTo: latencyBetween(az, flags.azLatencyMs),
       liveness: liveness(flags),
       trace: reporter?.trace,
     },
     makeJournal(flags.name),
   );
+}
+
+function suspicion({ suspectAfterMs, endedAfterMs }: NodeFlags) {
+  return {
+    ...(suspectAfterMs === undefined ? {} : { suspectAfterMs }),
+    ...(endedAfterMs === undefined ? {} : { endedAfterMs }),
+  };
 }
 
 function liveness(flags: Common): LivenessSettings {

@@ -28,7 +28,9 @@ export interface ClusterOptions {
   readonly segmentBytes?: number | undefined;
   /** Pages in each database node's buffer pool. */
   readonly poolPages?: number | undefined;
+  /** How long until a writer that is silent, or whose links have ended, is recovered by another node. */
   readonly suspectAfterMs?: number | undefined;
+  readonly endedAfterMs?: number | undefined;
   readonly liveness?: Partial<LivenessSettings> | undefined;
   /** Judge the protocol's steps while the cluster runs. Costs speed. */
   readonly monitor?: boolean | undefined;

@@ -64,7 +64,10 @@ export class InProcessBackend implements Backend {
         nodes: topology().nodes,
         poolPages: options.poolPages ?? DEFAULT_POOL_PAGES,
         injectConflicts: options.injectConflicts,
-        settings: { suspectAfterMs: options.suspectAfterMs ?? DEFAULT_NODE_SETTINGS.suspectAfterMs },
+        settings: {
+          suspectAfterMs: options.suspectAfterMs ?? DEFAULT_NODE_SETTINGS.suspectAfterMs,
+          endedAfterMs: options.endedAfterMs ?? DEFAULT_NODE_SETTINGS.endedAfterMs,
+        },
         trace: this.watch?.trace(name),
       },
       this.journal(name),

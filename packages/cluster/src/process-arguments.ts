@@ -54,6 +54,7 @@ export function nodeArguments(
     ...["--page-bytes", String(geometry.pageBytes), "--segment-bytes", String(geometry.segmentBytes)],
     ...(options.poolPages === undefined ? [] : ["--pool-pages", String(options.poolPages)]),
     ...(options.suspectAfterMs === undefined ? [] : ["--suspect-after-ms", String(options.suspectAfterMs)]),
+    ...(options.endedAfterMs === undefined ? [] : ["--ended-after-ms", String(options.endedAfterMs)]),
     ...(options.procedures === undefined ? [] : ["--procedures", path.resolve(options.procedures)]),
     ...["--az-latency-ms", String(options.azLatencyMs), "--supervised", ...liveness(options)],
     ...monitor(options),
