@@ -147,6 +147,7 @@ export const HUNTS: Readonly<Record<PlantedBug, Hunt>> = {
   "gap-not-closed": MASTERS,
   "need-not-told": MASTERS,
   "session-token-ignored": MASTERS,
+  "read-tokens-dropped": scripted("test/simulation/replicas.sim.test.ts"),
   "lag-bound-ignored": scripted("test/simulation/replicas.sim.test.ts"),
   "cluster-read-asks-nobody": CLUSTER_READS,
   "cluster-read-unchecked-manifest": scripted("packages/database/src/snapshot-sequencer.test.ts"),

@@ -66,6 +66,31 @@ describe("a session at a replica", () => {
   test("planted break: its token is not waited for", async () => {
     expect(await readsItsWrite(["session-token-ignored"])).toBe(1);
   });
+
+  /** What a session reads at the writer, in this way, and then at a replica that knows less. */
+  const readsTwice = async (
+    planted: readonly PlantedBug[],
+    how: "get" | "scan" | "tx",
+  ): Promise<unknown[]> => {
+    const all = await stage(planted);
+    slowFeed(all, 40);
+    const { cluster, writing, reading } = all;
+    await cluster.settled(writing.put(TABLE, 0, 2));
+    const session = reading.session();
+    const read = async (readFrom: "writer" | "replica"): Promise<unknown> => {
+      if (how === "get") return session.get(TABLE, 0, { readFrom });
+      const options = { readFrom, readOnly: true } as const;
+      if (how === "tx") return session.transaction((tx) => tx.get(TABLE, 0), options);
+      for await (const [, value] of session.scan(TABLE, options)) return value;
+      return undefined;
+    };
+    return [await cluster.settled(read("writer")), await cluster.settled(read("replica"))];
+  };
+
+  test.each(["get", "scan", "tx"] as const)("never goes back behind what it has read: %s", async (how) => {
+    expect(await readsTwice([], how)).toEqual([2, 2]);
+    expect(await readsTwice(["read-tokens-dropped"], how)).toEqual([2, 1]);
+  });
 });
 
 describe("a replica whose writer has been replaced without either of them knowing", () => {

@@ -40,7 +40,9 @@ class Ask<Op> implements Waiter {
   answered(result: ClientResult, session: Uint8Array): void {
     if (result.op === "error") this.reject(toError(result.error));
     else if (result.op === (this.op as string)) {
-      this.seeing?.session.include(this.seeing.began, session);
+      const { seeing } = this;
+      if (this.op === "scan" || this.op === "listTables") seeing?.session.includeRead(seeing.began, session);
+      else seeing?.session.include(seeing.began, session);
       this.resolve(result as Answer<Op>);
     } else this.reject(wrongAnswer(result));
   }

@@ -23,6 +23,8 @@ export interface ClientCore {
   readonly guards: Guards;
   /** Planted: what became of a commit is guessed, not asked. */
   readonly runsUnknownAgain: boolean;
+  /** Planted: what a session has only read is not part of its token. */
+  readonly forgetsReads: boolean;
   isClosed: boolean;
 }
 

@@ -17,13 +17,13 @@ export class ClientDatabase<P extends object = AnyProcedures>
   private readonly deadlines: DeadlineSweep;
 
   constructor(core: ClientCore, defaults: Defaults, deadlines: DeadlineSweep) {
-    super(core, defaults, new SessionFlow());
+    super(core, defaults, new SessionFlow(undefined, core.forgetsReads));
     this.deadlines = deadlines;
   }
 
   session(token?: Uint8Array): Session<P> {
     try {
-      return new ClientSession<P>(this.core, this.defaults, new SessionFlow(token));
+      return new ClientSession<P>(this.core, this.defaults, new SessionFlow(token, this.core.forgetsReads));
     } catch (cause) {
       if (!(cause instanceof WireError)) throw cause;
       throw new SixfoldError("bad-request", "the session token is malformed", { cause });

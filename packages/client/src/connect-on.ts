@@ -52,6 +52,7 @@ export async function connectOn<P extends object = AnyProcedures>(
     jitter: () => (ports.randomBytes(1)[0] ?? 0) / 256,
     running: ports.scope ?? noScope,
     runsUnknownAgain: ports.planted?.has("unknown-run-again") === true,
+    forgetsReads: ports.planted?.has("read-tokens-dropped") === true,
     isClosed: false,
   };
   const policy = {

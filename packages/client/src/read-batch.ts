@@ -61,7 +61,7 @@ export class ReadBatch implements Waiter {
     if (result.op === "error") return this.reject(toError(result.error));
     if (result.op !== "get" || result.values.length !== this.waits.length)
       return this.reject(wrongAnswer(result));
-    this.seeing.session.include(this.seeing.began, session);
+    this.seeing.session.includeRead(this.seeing.began, session);
     this.owner?.readsEnded(this.waits.length, undefined);
     for (let i = 0; i < this.waits.length; i++) settle(this.waits[i]!, result.values[i]);
   }

@@ -32,8 +32,17 @@ export class SessionFlow {
   private losses = 0;
   private made = 0;
 
-  constructor(token?: Uint8Array) {
+  /** Planted: reads bring no tokens. */
+  private readonly forgetsReads: boolean;
+
+  constructor(token?: Uint8Array, forgetsReads = false) {
+    this.forgetsReads = forgetsReads;
     if (token !== undefined && token.length > 0) this.others = decodeSessionToken(token);
+  }
+
+  /** What was read came with this token. */
+  includeRead(began: Began, token: Uint8Array): void {
+    if (!this.forgetsReads) this.include(began, token);
   }
 
   /** An answer came with this token. */

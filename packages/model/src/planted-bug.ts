@@ -212,6 +212,7 @@ export const PLANTED_BUGS = {
   "gap-not-closed": { rule: "I5", breaks: "a node that missed part of a feed reads at once" },
   "need-not-told": { rule: "I8", breaks: "page reads do not say what they need" },
   "session-token-ignored": { rule: "8 session", breaks: "a session's token is not waited for" },
+  "read-tokens-dropped": { rule: "8 session", breaks: "a session forgets what it has only read" },
   "lag-bound-ignored": { rule: "8 maxLagMs", breaks: "a read with maxLagMs is served however old it may be" },
   "cluster-read-asks-nobody": { rule: "8 cluster", breaks: "the other writers are not asked" },
   "cluster-read-unchecked-manifest": {
