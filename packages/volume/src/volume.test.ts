@@ -74,6 +74,26 @@ describe("an exclusive volume", () => {
   });
 });
 
+test("an exclusive writer that hears of its successor's commits before it learns that it was succeeded gives way to them", () => {
+  const c = openCluster("single", ["w1"]);
+  const w1 = c.nodes.get("w1")!;
+  w1.volume.submit(entry(1, 1, [delta(3)]), c.now);
+  c.flush("w1");
+  c.run(1);
+  const w2 = c.addNode("w2");
+  w2.volume.openStream(c.now);
+  c.drain("w2");
+  c.run(3);
+  w2.volume.submit(entry(2, 1, [delta(3, at(1, 1))]), c.now);
+  c.flush("w2");
+  c.run(1);
+  w1.volume.submit(entry(1, 2, [delta(3, at(1, 1))]), c.now);
+  w1.volume.giveUp(lsn(2), at(2, 1), c.now);
+  c.flush("w1");
+  c.run(3);
+  expect([w2.decisions().get(lsn(1)), w1.decisions().get(lsn(2))]).toEqual(["commit", "abort"]);
+});
+
 test("a clean close whose stream is recovered, and settled before its writer learns of it, ends all the same", () => {
   const c = openCluster("single", ["w1"]);
   const w1 = c.nodes.get("w1")!;

@@ -401,7 +401,7 @@ export class Volume implements VolumeFace {
     const { own } = this;
     const entry = own?.writer.decider.inFlight.get(lsn);
     if (own === undefined || entry === undefined) return;
-    assert(!own.writer.exclusive, "an exclusive stream has no rivals");
+    // An exclusive stream has a rival only when it was closed and its writer does not know yet: the next one's feed was faster.
     // A rival on a page that was only read proves nothing (see decider): with checks, be careful.
     const cause = { winner, phase: "delta", by: "rival" } as const;
     own.writer.decider.abort(entry, entry.entry.checks.length > 0 ? { ...cause, yielded: true } : cause, now);
