@@ -45,13 +45,8 @@ interface Place {
   count: number;
 }
 
-export interface SavedPlace {
-  readonly pg: number;
-  readonly stream: number;
-  readonly forgottenThrough: number;
-  /** What is remembered, in order (`ended-text`). */
-  readonly ended: string;
-}
+/** In a checkpoint. `ended`: what is remembered, in order (`ended-text`). A list, for there may be thousands. */
+export type SavedPlace = readonly [pg: number, stream: number, forgottenThrough: number, ended: string];
 
 export class EndedTransactions {
   private readonly capacity: number;
@@ -148,12 +143,10 @@ export class EndedTransactions {
       if (writer === undefined) words.set(id, (writer = new EndedWriter()));
       writer.add(lsns[at]!, hashes[at]!);
     }
-    return [...this.byId.values()].map(({ id, pg, stream, forgottenThrough }) => ({
-      pg,
-      stream,
-      forgottenThrough: Math.max(forgottenThrough, forgotten[id]!),
-      ended: words.get(id)?.text() ?? "",
-    }));
+    return [...this.byId.values()].map(({ id, pg, stream, forgottenThrough }): SavedPlace => [
+      ...([pg, stream, Math.max(forgottenThrough, forgotten[id]!)] as const),
+      words.get(id)?.text() ?? "",
+    ]);
   }
 
   /** Replaces everything by what a checkpoint states. */
@@ -161,7 +154,7 @@ export class EndedTransactions {
     this.places = new Map();
     this.byId = new Map();
     this.head = this.size = 0;
-    for (const { pg, stream, forgottenThrough, ended } of saved) {
+    for (const [pg, stream, forgottenThrough, ended] of saved) {
       const place = this.newPlace(pg as PgId, stream as StreamId, lsn(forgottenThrough));
       readEnded(ended, (at, hash) => this.push(place, lsn(at), hash));
     }
