@@ -39,7 +39,8 @@
  *
  * Operations run one at a time, in the order they were asked for; reads that wait share one round.
  * A round that fails starts over with a higher ballot after a seeded random pause that grows with
- * the defeats, so that duelling proposers part. A failed round may still have been chosen:
+ * the defeats and with the time that rounds take, so that duelling proposers part; one without answers is given longer each
+ * time, or many proposers would drown slow seats in numbers. A failed round may still have been chosen:
  * changes therefore recognise their own work ("closed already" is success).
  *
  * The proposer's name in a ballot is the node's and the seed's: an incarnation never reuses a
@@ -119,6 +120,9 @@ interface Accept {
 
 type Phase =
   { readonly kind: "idle" } | { readonly kind: "pause"; readonly until: number } | Prepare | Accept;
+
+/** In a row; more do not lengthen pauses and patience. */
+const DEFEATS_MOST = 8;
 
 export class ManifestRegister {
   /** Where the first value is written: the six that `placeSegments` picks for PG 0. */
@@ -201,8 +205,9 @@ export class ManifestRegister {
     if (phase.kind === "idle") return;
     if (phase.kind === "pause") {
       if (now >= phase.until) this.startRound(now);
-    } else if (now - phase.since >= this.settings.registerTimeoutMs) {
+    } else if (now - phase.since >= this.settings.registerTimeoutMs * (1 + this.defeats)) {
       if (phase.kind === "prepare") this.lost = true;
+      this.defeats = Math.min(this.defeats + 1, DEFEATS_MOST);
       this.startRound(now);
     } else if (phase.refused.size > 0 && now - phase.since >= this.settings.registerDuelMs)
       this.defeated(now);
@@ -342,8 +347,11 @@ export class ManifestRegister {
       return this.startRound(now);
     }
     this.isRepeated = false;
-    this.defeats = Math.min(this.defeats + 1, 8);
-    const pause = 1 + this.random.int(1 + this.settings.registerBackoffMs * this.defeats);
+    this.defeats = Math.min(this.defeats + 1, DEFEATS_MOST);
+    // Where seats are slow, so is the rival who is to win: it needs about as long as this round had.
+    const tookMs = this.phase.kind === "prepare" || this.phase.kind === "accept" ? now - this.phase.since : 0;
+    const unitMs = Math.max(this.settings.registerBackoffMs, Math.ceil(tookMs));
+    const pause = 1 + this.random.int(1 + unitMs * this.defeats);
     this.phase = { kind: "pause", until: now + pause };
   }
 
