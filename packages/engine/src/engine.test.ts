@@ -278,6 +278,22 @@ describe("one engine", () => {
     world.drain(member);
     expect(errorOf(world.answer(0, pending)).outcome).toBe("aborted");
   });
+
+  test("what came while the engine was paused ends with its stream, and is not committed in the next (I2)", async () => {
+    const { SixfoldError, lsn, streamId } = await import("@sixfold/model");
+    const world = worldWithTable();
+    const member = world.members[0]!;
+    member.engine.pause();
+    const pending = world.ask(0, (e, r, now) =>
+      e.commit(r, { tx: handle(), writes: [{ table: "t", key: bytes("a"), value: bytes("1") }] }, now),
+    );
+    member.engine.closeStream(new SixfoldError("fenced", "a recovery closed this stream"), world.now);
+    member.engine.open(streamId(7), false, lsn(1), world.now);
+    member.engine.resume(world.now);
+    expect(member.engine.effects.filter((effect) => effect.kind === "submit")).toEqual([]);
+    world.drain(member);
+    expect(errorOf(world.answer(0, pending))).toMatchObject({ code: "fenced", outcome: "aborted" });
+  });
 });
 
 describe("procedures", () => {

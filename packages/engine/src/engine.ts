@@ -111,7 +111,8 @@ export class Engine implements EngineFace {
       const isKnown = job.unsafe.length === 0 && unsent.has(job.entry!.version.lsn);
       state.finish(job, { kind: "failed", error: isKnown ? error : unknownOutcome(job, error) });
     }
-    for (const job of [...state.jobs]) {
+    // Those, too, that came while the engine was paused: in the next stream they would outlive the one that their transactions began in.
+    for (const job of [...state.jobs, ...state.ready.all]) {
       if (job.isWrite || (job.work.kind === "get" && job.work.read.forUpdate)) {
         const told = job.unsafe.length > 0 ? unknownOutcome(job, error) : error;
         state.finish(job, { kind: "failed", error: told });

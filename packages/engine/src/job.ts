@@ -111,6 +111,11 @@ export class JobQueue {
     return this.heap.length;
   }
 
+  /** In no order. */
+  get all(): readonly Job[] {
+    return this.heap;
+  }
+
   push(job: Job): void {
     const h = this.heap;
     let i = h.length;
