@@ -58,17 +58,19 @@ describe("gossip", () => {
   test("an answer to one PG's copy that brings nothing to store does not keep the next PG's waiting", () => {
     const s = new BenchSegment({ settings: KEEP });
     s.server.peerUp({ link: 12, role: "segment", name: nodeName("segment-b1") }, s.now);
+    s.server.peerUp({ link: 13, role: "segment", name: nodeName("segment-b2") }, s.now);
     const at = { stream: streamId(1), through: lsn(5), tail: lsn(5) };
     const known = { stream: at.stream, scl: lsn(5), decidedThrough: lsn(5), closed: false };
     const pgs = [0, 1, 2].map(pgId);
+    const linkOf = (pg: number): number => (pg === 2 ? 13 : 12);
     const pulls = pgs
-      .flatMap((pg) => s.say(12, { type: "positions", pg, streams: [known] }))
+      .flatMap((pg) => s.say(linkOf(pg), { type: "positions", pg, streams: [known] }))
       .filter((m) => m.type === "pullSlices");
     const asked = pulls.flatMap(({ request, pg }) => {
       const [slices, decisions] = [[], decided(5, 5)];
       const { stream, through: mergedThrough } = at;
       const nothing = { request, pg, stream, slices, decisions, mergedThrough, closed: undefined };
-      return s.say(12, { type: "pulledSlices", ...nothing }).filter((m) => m.type === "pullPages");
+      return s.say(linkOf(pg), { type: "pulledSlices", ...nothing }).filter((m) => m.type === "pullPages");
     });
     expect(asked.map(({ pg }) => pg)).toEqual(pgs);
     const image = new Uint8Array(GEOMETRY.pageBytes);
@@ -87,7 +89,7 @@ describe("gossip", () => {
         merged: [at],
         settledThrough: streamId(0),
       } as const;
-      s.server.receive(12, answer, s.now);
+      s.server.receive(linkOf(pg), answer, s.now);
     }
     s.drain();
     expect(s.said.filter((event) => event === "segment-copied")).toHaveLength(3);

@@ -36,6 +36,21 @@ interface Seen {
   readonly decidedThrough: Lsn;
 }
 
+/** What a segment has. */
+export function positionsOf(state: PgState): Positions {
+  const streams = [];
+  for (const log of state.streams.values()) {
+    if (log.stream <= state.settledThrough && log.isComplete && log.count === 0) continue;
+    streams.push({
+      stream: log.stream,
+      scl: log.scl,
+      decidedThrough: log.decided.through,
+      closed: log.closed !== undefined,
+    });
+  }
+  return { type: "positions", pg: state.pg, streams };
+}
+
 export class Gossip {
   private readonly pulls = new Map<StreamLog, Pull>();
   private readonly seen = new WeakMap<StreamLog, Seen>();
@@ -55,7 +70,6 @@ export class Gossip {
 
   /** One round: what this segment has, for its peers. */
   round(state: PgState): Positions {
-    const streams = [];
     for (const log of state.streams.values()) {
       const before = this.seen.get(log);
       // A hole in the decisions stays while new slices come: its writer fills none that four others know, and what it
@@ -65,15 +79,8 @@ export class Gossip {
       if (stands) this.stuck.add(log);
       else this.stuck.delete(log);
       this.seen.set(log, { scl: log.scl, decidedThrough: log.decided.through });
-      if (log.stream <= state.settledThrough && log.isComplete && log.count === 0) continue;
-      streams.push({
-        stream: log.stream,
-        scl: log.scl,
-        decidedThrough: log.decided.through,
-        closed: log.closed !== undefined,
-      });
     }
-    return { type: "positions", pg: state.pg, streams };
+    return positionsOf(state);
   }
 
   /** Remembers what a peer has. */
@@ -139,6 +146,8 @@ export class Gossip {
         p.decidedThrough > log.decided.through ||
         (p.closed && log.closed === undefined);
       if (!ahead) continue;
+      // Others may have merged past where its pages are.
+      if (name === state.copiedFrom && name !== silent) return [name, p];
       const better =
         best === undefined ||
         best[0] === silent ||

@@ -14,7 +14,7 @@ import { applyOps, NONE, type PageId, type ReadPoint } from "@sixfold/model";
 import type { Kept } from "./kept.ts";
 import { LowWater } from "./low-water.ts";
 import type { ChainCount, PageChain } from "./page-chain.ts";
-import { encodePage, type StoredPage } from "./page-image.ts";
+import { decodeHead, encodePage, type StoredPage } from "./page-image.ts";
 import type { Counters, PgState } from "./pg-state.ts";
 import type { SegmentEffect, SegmentSettings } from "./segment-api.ts";
 import type { StreamLog, Taken } from "./stream-log.ts";
@@ -25,12 +25,19 @@ const ABORTS_KEPT = 2 ** 20;
 const BATCHES = 4;
 
 interface Planned {
-  readonly state: PgState;
   readonly chain: PageChain;
   readonly changes: number;
   readonly page: StoredPage;
-  /** A copy from a peer: replaces what was stored. */
-  readonly isCopy: boolean;
+}
+
+/** A page from a peer: replaces what was stored. */
+export interface CopiedPage {
+  readonly state: PgState;
+  readonly page: PageId;
+  /** Checked. */
+  readonly stored: Uint8Array;
+  /** Undefined if nothing was known of the page. */
+  readonly chain: PageChain | undefined;
 }
 
 interface Planning {
@@ -53,6 +60,7 @@ export class Merger {
   private readonly kept: Kept<StreamLog>;
   private readonly chains: ChainCount;
   private readonly batches = new Map<number, readonly Planned[]>();
+  private readonly copies = new Map<number, readonly CopiedPage[]>();
   private tokens = 0;
   private lastBound: ReadPoint | undefined;
   /** Slices in older log files are due, whatever there is. */
@@ -67,7 +75,7 @@ export class Merger {
   }
 
   get isStoring(): boolean {
-    return this.batches.size > 0;
+    return this.batches.size > 0 || this.copies.size > 0;
   }
 
   /** The log has gone on to `file`. */
@@ -103,29 +111,49 @@ export class Merger {
     if (planned.length === 0) this.dropAll(pgs);
   }
 
-  /** Stores pages copied from a peer. The caller has checked that no batch is under way. */
-  copy(state: PgState, pages: readonly (readonly [PageChain, StoredPage])[], effects: SegmentEffect[]): void {
-    const planned = pages.map(([chain, page]) => ({ state, chain, changes: 0, page, isCopy: true }));
-    for (const { chain, page } of planned) chain.storing = page;
-    this.store(planned, effects);
+  /** Stores pages copied from peers, as they were stored there; returns the batch's token. None of them is in a batch that is under way. */
+  copy(pages: readonly CopiedPage[], effects: SegmentEffect[]): number {
+    for (const { chain, page, stored } of pages)
+      if (chain !== undefined) chain.storing = decodeHead(page, stored, true);
+    const token = ++this.tokens;
+    this.copies.set(token, pages);
+    effects.push({ kind: "storePages", token, pages: pages.map((p) => [p.page, p.stored] as const) });
+    return token;
   }
 
   /** The batch is durable in the page store. Returns false if there is none of this token. */
   stored(token: number, pgs: Pgs): boolean {
+    const copied = this.copies.get(token);
     const batch = this.batches.get(token);
-    if (batch === undefined) return false;
+    this.copies.delete(token);
     this.batches.delete(token);
-    for (const { state, chain, changes, page, isCopy } of batch) {
-      chain.storing = undefined;
-      if (isCopy) chain.restore(page);
-      else chain.dropMerged(changes, page);
-      if (isCopy && chain.undecided.length > 0) state.dirty.add(chain);
-      if (chain.isIdle) this.chains.idled += 1;
-    }
-    if (batch[0]?.isCopy) this.counters.pagesCopied += batch.length;
-    else this.counters.pagesMerged += batch.length;
+    if (copied !== undefined) this.copied(copied);
+    else if (batch !== undefined) this.merged(batch);
+    else return false;
     this.dropAll(pgs);
     return true;
+  }
+
+  private merged(batch: readonly Planned[]): void {
+    for (const { chain, changes, page } of batch) {
+      chain.storing = undefined;
+      chain.dropMerged(changes, page);
+      if (chain.isIdle) this.chains.idled += 1;
+    }
+    this.counters.pagesMerged += batch.length;
+  }
+
+  private copied(batch: readonly CopiedPage[]): void {
+    for (const { state, page, stored, ...before } of batch) {
+      // Of a page that nothing was known of, something may have come meanwhile.
+      const chain = before.chain ?? state.pages.known(page);
+      if (chain === undefined) continue;
+      chain.storing = undefined;
+      chain.restore(decodeHead(page, stored, true)!);
+      if (chain.undecided.length > 0) state.dirty.add(chain);
+      if (chain.isIdle) this.chains.idled += 1;
+    }
+    this.counters.pagesCopied += batch.length;
   }
 
   /** Drops slices that nobody needs any more. O(logs that hold any, and what is dropped). */
@@ -216,9 +244,7 @@ function planPage(
     n += 1;
   if (n === 0) return undefined;
   const page = imageOf(state, chain, n, pageBytes);
-  return page === undefined || page === "corrupt"
-    ? undefined
-    : { state, chain, changes: n, page, isCopy: false };
+  return page === undefined || page === "corrupt" ? undefined : { chain, changes: n, page };
 }
 
 /** The page with the first `changes` of its chain merged; undefined if there is nothing of it. */

@@ -79,7 +79,7 @@ describe("a newcomer", () => {
 
   test("copies no faster than it may", () => {
     const pages = (count: number, bytesPerSecond: number): number => {
-      const settings = { pullBytesMax: 2 * GEOMETRY.pageBytes, copyBytesPerSecond: bytesPerSecond };
+      const settings = { copyStepBytes: 2 * GEOMETRY.pageBytes, copyBytesPerSecond: bytesPerSecond };
       const servers = [0, 1, 2].map((i) => new BenchSegment({ name: `segment-${i}`, settings }));
       const ring = new Ring(servers);
       told(ring, stable);
@@ -99,6 +99,34 @@ describe("a newcomer", () => {
     // Thirty pages in fifteen pulls, in rounds of 100 ms.
     expect(pages(30, 1e9)).toBeLessThan(25);
     expect(pages(30, 500)).toBeGreaterThan(40);
+  });
+
+  test("copies once, also if a peer still lists a stream that the member it copied from has settled and forgotten", () => {
+    const servers = [0, 1, 2].map((i) => new BenchSegment({ name: `segment-${i}` }));
+    const ring = new Ring(servers);
+    told(ring, stable);
+    for (const server of servers.slice(0, 2)) {
+      server.append(chainOf(1, 9), { decisions: decided(0, 9), lowWater: point([1, 9]) });
+      server.tick();
+      server.tick();
+      server.close(1, 9, 9, decided(9, 9));
+    }
+    const next = [slice({ stream: 2, lsn: 1, back: 0, writes: [[2, v(0, 0)]] })];
+    servers[0]!.append(next, { decisions: decided(0, 1), lowWater: settled(1) });
+    servers[1]!.append(next, { decisions: decided(0, 1) });
+    told(ring, middle);
+    ring.run(30);
+    const newcomer = servers[2]!;
+    expect(isWhole(newcomer)).toMatchObject({ isWhole: true });
+    expect(newcomer.said.filter((event) => event === "segment-copied")).toHaveLength(1);
+    expect(newcomer.read(1, settled(1))).toEqual(servers[0]!.read(1, settled(1)));
+  });
+
+  test("says to database nodes that it has everything, before it is asked", () => {
+    const { ring, newcomer } = replaced();
+    ring.run(12);
+    const copied = newcomer.heard.filter(({ message }) => message.type === "copied");
+    expect(copied).toContainEqual({ to: 1, message: { type: "copied", request: 0, pg: PG, isWhole: true } });
   });
 
   test("begins anew after a crash in between", () => {

@@ -19,6 +19,11 @@ export class Newcomers {
   /** Whose pages are all here; what that one knows beyond them is still to come. */
   private readonly sources = new Map<PgState, NodeName>();
 
+  /** The last page of a member has come: what it tells from now on counts. */
+  hasAllPages(state: PgState, peer: NodeName): void {
+    if (!state.isWhole) state.peers.delete(peer);
+  }
+
   needsPages(state: PgState): boolean {
     return !state.isWhole && !this.sources.has(state);
   }
@@ -32,18 +37,25 @@ export class Newcomers {
       state.kept.ended.lost(state.pg, stream, EVERYTHING);
       state.streams.delete(stream);
     }
+    // What that member still knew is here, or still to come.
+    for (const stream of merged.keys()) state.log(stream);
+    // A peer that has not forgotten the others would bring them back, as streams of which nothing is here.
+    if (settledThrough > state.settledThrough) state.settledThrough = settledThrough;
     this.sources.set(state, peer);
-    // What it tells from now on counts.
-    state.peers.delete(peer);
   }
 
-  /** A peer's positions have come: is this all? */
-  completes(state: PgState, peer: NodeName): boolean {
-    if (state.isWhole || this.sources.get(state) !== peer) return false;
-    for (const [stream, there] of state.peers.get(peer)!)
-      if (!hasReached(state.streams.get(stream), there)) return false;
+  /** Is what that member has told of since its last page all here? Returns its name then. */
+  completes(state: PgState): NodeName | undefined {
+    const peer = state.isWhole ? undefined : this.sources.get(state);
+    const told = peer === undefined ? undefined : state.peers.get(peer);
+    if (told === undefined) return undefined;
+    for (const [stream, there] of told) {
+      const log = state.streams.get(stream);
+      if (log === undefined && stream <= state.settledThrough) continue;
+      if (!hasReached(log, there)) return undefined;
+    }
     this.sources.delete(state);
-    return true;
+    return peer;
   }
 
   peerDown(peer: NodeName): void {

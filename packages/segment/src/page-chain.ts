@@ -50,7 +50,7 @@ export class PageChain {
   /** In order of arrival. */
   undecided: Undecided[] = [];
   /** What a store batch under way holds of it. */
-  storing: StoredPage | undefined;
+  storing: StoredHead | undefined;
 
   constructor(page: PageId) {
     this.page = page;

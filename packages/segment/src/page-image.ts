@@ -76,6 +76,10 @@ export function decodePage(id: PageId, stored: Uint8Array, trusts = false): Stor
   return image === undefined ? undefined : { ...readHead(view), image };
 }
 
+/** Is it this page's stored value, and not damaged? O(bytes). */
+export const isSound = (id: PageId, stored: Uint8Array): boolean =>
+  checkedView(id, stored, false) !== undefined;
+
 const imageAt = (view: DataView): number => HEADER + VERSION * (2 + view.getUint8(5));
 
 function checkedView(id: PageId, stored: Uint8Array, trusts: boolean): DataView | undefined {

@@ -90,6 +90,8 @@ export class PgState implements Ballots {
   /** Exclusive streams with decided slices that are not on the chains yet. */
   readonly toIndex = new Set<StreamLog>();
   readonly peers = new Map<NodeName, Map<StreamId, PeerPosition>>();
+  /** Whose pages were copied last: what follows them is asked of it first. */
+  copiedFrom: NodeName | undefined;
   arrivals = 0;
   readonly kept: Kept<StreamLog>;
 

@@ -79,8 +79,12 @@ export interface SegmentSettings {
   readonly gossipMs: number;
   /** A pull without an answer is given up after this, and another peer asked. */
   readonly pullTimeoutMs: number;
-  /** Slices, or pages, in one answer to a pull, at most (but at least one). */
+  /** Slices in one answer to a pull, at most (but at least one). */
   readonly pullBytesMax: number;
+  /** Pages in one answer, when a segment is copied. */
+  readonly copyStepBytes: number;
+  /** Asked for and not stored yet, over all segments that are copied. */
+  readonly copyAheadBytes: number;
   /** Copied from peers at most, over all segments: of a lost server's, or after a long absence. */
   readonly copyBytesPerSecond: number;
   /** Images kept so that a hot page is read without applying its deltas anew. */

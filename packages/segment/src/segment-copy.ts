@@ -2,7 +2,7 @@
  * Copying pages from a peer (DESIGN section 4: "if peers have already merged past them, pages are copied instead").
  *
  *     pullPages from 0 -> <- pages, merged positions M (of the first answer)
- *     pullPages from n -> <- pages
+ *     pullPages from n -> <- pages                                            asked while those before are being stored
  *     ...                    last: every slice up to M is in the pages stored here
  *
  * A peer's stored pages only move forward, so when the last one has come, all of them hold at least M. Only then do
@@ -11,28 +11,34 @@
  *
  * A single damaged page is mended without a jump. Its slices are gone here, so the copy must hold at least what was merged: the peer
  * makes an image of all that it knows to be committed, and does not answer if that is less.
+ *
+ * How fast copies go, and from whom: copy-pace.ts. What peers answer: copy-answers.ts.
  */
-import { pageId, ZERO_LSN, type Lsn, type NodeName, type PageId, type StreamId } from "@sixfold/model";
-import type { MergedHere, PulledPages, PullPages, StorageMessage } from "@sixfold/wire";
-import { imageOf } from "./merge.ts";
-import { decodePage, encodePage, type StoredPage } from "./page-image.ts";
+import { pageId, type Lsn, type NodeName, type PageId, type StreamId } from "@sixfold/model";
+import type { PulledPages, StorageMessage } from "@sixfold/wire";
+import { mergedHere, pagesIn } from "./copy-answers.ts";
+import { CopyPace } from "./copy-pace.ts";
+import type { CopiedPage } from "./merge.ts";
+import { decodeHead, isSound, type StoredHead } from "./page-image.ts";
 import type { PageChain } from "./page-chain.ts";
 import type { PgState } from "./pg-state.ts";
 import type { KnownGeometry } from "./known-geometry.ts";
-import type { MergedPages, SegmentSettings } from "./segment-api.ts";
+import type { SegmentSettings } from "./segment-api.ts";
 
 interface Copy {
   readonly peer: NodeName;
   /** Only this page. */
   readonly mends: PageId | undefined;
+  /** Nothing was stored of the PG when it began: what the store has of it, and no chain is known of, is this copy's. */
+  readonly isFresh: boolean;
+  /** Under way; 0 if none is. */
   request: number;
+  /** To be asked for next; -1 after the last. */
   from: PageId;
   at: number;
   copied: Copied | undefined;
-  /** The answer that is being stored; then the next is asked for. */
-  storing: boolean;
-  /** The next is to be asked for when the bandwidth allows. */
-  isDue: boolean;
+  /** Answers that are being stored. */
+  storing: number;
 }
 
 /** What the copied pages hold, as of the first answer. */
@@ -44,19 +50,38 @@ export interface Copied {
   readonly settledThrough: StreamId;
 }
 
+/** Pages that came at once, until they are stored. */
+export interface CopyAnswer {
+  readonly state: PgState;
+  readonly from: NodeName;
+  readonly copy: object;
+  readonly bytes: number;
+  /** Those that bring something. */
+  readonly pages: readonly CopiedPage[];
+  /** No more come. */
+  readonly isLast: boolean;
+}
+
 export type SendTo = (peer: NodeName, m: StorageMessage) => boolean;
+
+type CopySettings = Pick<
+  SegmentSettings,
+  "pullTimeoutMs" | "copyStepBytes" | "copyAheadBytes" | "copyBytesPerSecond"
+>;
 
 export class SegmentCopy {
   private readonly copies = new Map<PgState, Copy>();
-  private readonly settings: Pick<SegmentSettings, "pullTimeoutMs" | "pullBytesMax" | "copyBytesPerSecond">;
+  /** Answers that have come and are not stored, also of copies that were given up. */
+  private readonly unstored = new Map<PgState, number>();
+  private readonly settings: CopySettings;
   private readonly geometry: KnownGeometry;
+  private readonly pace: CopyPace;
   private requests = 0;
-  /** What has come by now is what the setting allows until then. */
-  private paidUntil = 0;
 
-  constructor(settings: SegmentCopy["settings"], geometry: KnownGeometry) {
+  constructor(settings: CopySettings, geometry: KnownGeometry) {
     this.settings = settings;
     this.geometry = geometry;
+    this.pace = new CopyPace(settings);
   }
 
   get underWay(): number {
@@ -67,184 +92,152 @@ export class SegmentCopy {
     return this.copies.has(state);
   }
 
+  /** Does a newcomer's copy of everything go on, of which no page is merged meanwhile? */
+  isOfNewcomer(state: PgState): boolean {
+    return !state.isWhole && this.copies.get(state)?.mends === undefined;
+  }
+
   forget(state: PgState): void {
     this.copies.delete(state);
   }
 
-  /** Begins, unless one is under way for the PG. */
-  begin(state: PgState, peer: NodeName, firstPage: PageId, now: number, send: SendTo, mends?: PageId): void {
-    if (this.copies.has(state)) return;
-    const copy: Copy = {
-      peer,
-      mends,
-      request: 0,
-      from: mends ?? firstPage,
-      at: now,
-      copied: undefined,
-      storing: false,
-      isDue: false,
-    };
-    this.copies.set(state, copy);
-    this.ask(state, copy, now, send);
+  /** The peer to copy a whole segment from next; undefined while those that could be asked have enough to do. */
+  sourceOf(peers: readonly NodeName[], now: number): NodeName | undefined {
+    const load = new Map<NodeName, number>();
+    for (const { peer } of this.copies.values()) load.set(peer, (load.get(peer) ?? 0) + 1);
+    return this.pace.sourceOf(peers, load, now);
   }
 
-  /** Those that wait for their share of the bandwidth ask on. Copies whose peer went away or fell silent are given up; what lags begins one anew. */
+  /** Begins, unless one is under way for the PG, or something of one is still being stored. */
+  begin(
+    state: PgState,
+    o: {
+      readonly peer: NodeName;
+      readonly from: PageId;
+      readonly isFresh?: boolean;
+      readonly mends?: PageId;
+    },
+    now: number,
+    send: SendTo,
+  ): void {
+    if (this.copies.has(state) || this.unstored.has(state)) return;
+    const { peer, from, isFresh = false, mends } = o;
+    this.copies.set(state, {
+      ...{ peer, mends, isFresh, request: 0, from, at: now, copied: undefined, storing: 0 },
+    });
+    this.goOn(now, send);
+  }
+
+  /** What is due is asked for, as far as the pace allows: the copies that began first go first. */
+  goOn(now: number, send: SendTo): void {
+    if (this.copies.size === 0) return;
+    const asked = new Map<NodeName, number>();
+    for (const { peer, request } of this.copies.values())
+      if (request > 0) asked.set(peer, (asked.get(peer) ?? 0) + 1);
+    this.pace.begin(asked);
+    for (const [state, copy] of this.copies)
+      if (copy.request === 0 && copy.from >= 0)
+        if (copy.mends !== undefined || this.pace.mayAsk(copy.peer, now)) this.ask(state, copy, now, send);
+  }
+
+  /** Copies whose peer went away or fell silent are given up; what lags begins one anew. */
   tick(now: number, send: SendTo): void {
     for (const [state, copy] of this.copies)
-      if (copy.isDue) {
-        if (now >= this.paidUntil) this.ask(state, copy, now, send);
-      } else if (!copy.storing && now - copy.at > this.settings.pullTimeoutMs) this.copies.delete(state);
+      if (copy.request > 0 && now - copy.at > this.settings.pullTimeoutMs) this.fail(state, copy, now);
+    this.goOn(now, send);
   }
 
-  /** The pages to store of an answer; undefined if nobody asked. Pages that are further here stay as they are. */
-  take(state: PgState, m: PulledPages, now: number): (readonly [PageChain, StoredPage])[] | undefined {
+  /** What to store of an answer; undefined if nobody asked. Pages that are further here stay as they are. */
+  take(state: PgState, m: PulledPages, now: number): CopyAnswer | undefined {
     const copy = this.copies.get(state);
-    if (copy === undefined || copy.request !== m.request || copy.storing) return undefined;
+    if (copy === undefined || copy.request !== m.request) return undefined;
+    copy.request = 0;
     copy.at = now;
     copy.copied ??= {
       peer: copy.peer,
       merged: new Map(m.merged.map((s) => [s.stream, { through: s.through, tail: s.tail }])),
       settledThrough: m.settledThrough,
     };
-    const pages: (readonly [PageChain, StoredPage])[] = [];
+    const pages: CopiedPage[] = [];
     let bytes = 0;
     for (const { page, stored } of m.pages) {
+      // A damaged page is mended by itself: what it held is not known here.
       if (copy.mends !== undefined && page !== copy.mends) continue;
-      const decoded = decodePage(page, stored);
-      const chain = state.pages.at(page);
-      if (decoded === undefined) {
-        this.copies.delete(state);
+      bytes += stored.length;
+      const chain = state.pages.known(page);
+      const found =
+        chain === undefined && copy.isFresh
+          ? fresh(state, page, stored)
+          : compared(state, page, stored, copy.mends);
+      if (found === "damaged") {
+        this.fail(state, copy, now);
         return undefined;
       }
-      // A damaged page is mended by itself: what it held is not known here.
-      bytes += stored.length;
-      const isWanted =
-        copy.mends === undefined ? !chain.isCorrupt && isFurther(decoded, chain) : chain.isCorrupt;
-      if (isWanted) pages.push([chain, decoded]);
+      if (found !== undefined) pages.push(found);
     }
-    this.paidUntil = Math.max(now, this.paidUntil) + (bytes * 1000) / this.settings.copyBytesPerSecond;
-    copy.storing = true;
-    copy.from = m.next ?? pageId(-1);
-    return pages;
+    copy.from = copy.mends === undefined ? (m.next ?? NO_MORE) : NO_MORE;
+    if (state.planted?.has("copy-half-counts")) copy.from = NO_MORE;
+    copy.storing += 1;
+    this.unstored.set(state, (this.unstored.get(state) ?? 0) + 1);
+    this.pace.came(bytes, now);
+    return { state, from: copy.peer, copy, bytes, pages, isLast: copy.from < 0 };
   }
 
-  /** What was taken is stored. Asks on, or returns where the copied segment now stands. */
-  stored(state: PgState, now: number, send: SendTo): Copied | undefined {
+  /** What was taken is stored. Returns where the copied segment now stands, if it was the last. */
+  stored({ state, copy: ofCopy, bytes }: CopyAnswer, now: number): Copied | undefined {
+    this.pace.stored(bytes);
+    const left = this.unstored.get(state)! - 1;
+    if (left > 0) this.unstored.set(state, left);
+    else this.unstored.delete(state);
     const copy = this.copies.get(state);
-    if (copy === undefined || !copy.storing) return undefined;
-    copy.storing = false;
+    if (copy === undefined || copy !== ofCopy) return undefined;
+    copy.storing -= 1;
     copy.at = now;
-    if (copy.from >= 0 && copy.mends === undefined && !state.planted?.has("copy-half-counts")) {
-      copy.isDue = true;
-      if (now >= this.paidUntil) this.ask(state, copy, now, send);
-      return undefined;
-    }
+    if (copy.from >= 0 || copy.request > 0 || copy.storing > 0) return undefined;
     this.copies.delete(state);
     return copy.mends === undefined ? copy.copied : undefined;
   }
 
   private ask(state: PgState, copy: Copy, now: number, send: SendTo): void {
-    copy.request = ++this.requests;
-    copy.at = now;
-    copy.isDue = false;
     const mends = copy.mends === undefined ? undefined : mergedHere(state);
     const limit =
-      mends === undefined ? pagesIn(this.settings.pullBytesMax, this.geometry.bounds().pageBytes) : 1;
-    const { request, from } = copy;
-    if (!send(copy.peer, { type: "pullPages", request, pg: state.pg, from, limit, mends }))
-      this.copies.delete(state);
+      mends === undefined ? pagesIn(this.settings.copyStepBytes, this.geometry.bounds().pageBytes) : 1;
+    const request = ++this.requests;
+    const { from, peer } = copy;
+    if (!send(peer, { type: "pullPages", request, pg: state.pg, from, limit, mends }))
+      return this.fail(state, copy, now);
+    copy.request = request;
+    copy.at = now;
+    this.pace.asked(peer);
+  }
+
+  private fail(state: PgState, copy: Copy, now: number): void {
+    this.copies.delete(state);
+    if (copy.mends === undefined) this.pace.failed(copy.peer, now);
   }
 }
 
-export const pagesIn = (bytes: number, pageBytes: number): number =>
-  Math.max(1, Math.floor(bytes / pageBytes));
+const NO_MORE = pageId(-1);
 
-/** Answers from what is stored here, or names a page that is damaged: a copy without it would pass for whole. */
-export function answerPullPages(
-  state: PgState,
-  store: MergedPages,
-  m: PullPages,
-  endPage: number,
-  limit: number,
-): PulledPages | { readonly type: "damaged"; readonly damaged: PageId } {
-  const ids = store.pages(m.from, Math.min(m.limit, limit)).filter((page) => page < endPage);
-  const pages: { page: PageId; stored: Uint8Array }[] = [];
-  for (const page of ids) {
-    const stored = store.get(page);
-    if (stored === undefined || decodePage(page, stored) === undefined)
-      return { type: "damaged", damaged: page };
-    pages.push({ page, stored });
-  }
-  const last = ids.at(-1) as number | undefined;
-  const merged = [...state.streams.values()].map((log) => ({
-    stream: log.stream,
-    through: log.mergedThrough,
-    tail: log.droppedTail,
-  }));
-  return {
-    type: "pulledPages",
-    request: m.request,
-    pg: m.pg,
-    pages,
-    next: last === undefined || last + 1 >= endPage ? undefined : pageId(last + 1),
-    merged,
-    settledThrough: state.settledThrough,
-  };
+/** Of a page that nothing is known of here. */
+function fresh(state: PgState, page: PageId, stored: Uint8Array): CopiedPage | "damaged" {
+  return isSound(page, stored) ? { state, page, stored, chain: undefined } : "damaged";
 }
 
-/** Whatever has been put on its pages: it may be merged, dropped already or not. */
-function mergedHere(state: PgState): MergedHere {
-  const streams = [];
-  for (const log of state.streams.values()) {
-    let last = log.slices.length - 1;
-    while (last >= log.first && log.slices[last]!.phase !== "committed") last--;
-    const through = last >= log.first ? log.slices[last]!.slice.lsn : log.mergedThrough;
-    if (through > 0) streams.push({ stream: log.stream, through });
-  }
-  return { settledThrough: state.settledThrough, streams };
-}
-
-/** Answers with all that is committed on one page, if that is no less than what the peer has lost; undefined otherwise. */
-export function answerMend(
+function compared(
   state: PgState,
   page: PageId,
-  request: number,
-  lost: MergedHere,
-  pageBytes: number,
-): PulledPages | { readonly type: "damaged"; readonly damaged: PageId } | undefined {
-  if (!holds(state, lost)) return undefined;
+  stored: Uint8Array,
+  mends: PageId | undefined,
+): CopiedPage | "damaged" | undefined {
+  const head = decodeHead(page, stored);
+  if (head === undefined) return "damaged";
   const chain = state.pages.at(page);
-  const stored = chain.detached.size > 0 ? undefined : imageOf(state, chain, chain.changes.length, pageBytes);
-  if (stored === "corrupt") return { type: "damaged", damaged: page };
-  if (stored === undefined) return undefined;
-  const pages = [{ page, stored: encodePage(page, stored) }];
-  return {
-    type: "pulledPages",
-    request,
-    pg: state.pg,
-    pages,
-    next: undefined,
-    merged: [],
-    settledThrough: state.settledThrough,
-  };
+  const isWanted = mends === undefined ? !chain.isCorrupt && isFurther(head, chain) : chain.isCorrupt;
+  return isWanted ? { state, page, stored, chain } : undefined;
 }
 
-/** Has every slice that is lost been put on its pages here? */
-function holds(state: PgState, lost: MergedHere): boolean {
-  const through = new Map(lost.streams.map((s) => [s.stream, s.through]));
-  for (const { stream } of lost.streams)
-    if (!state.streams.has(stream) && stream > state.settledThrough) return false;
-  for (const log of state.streams.values()) {
-    const needed =
-      through.get(log.stream) ?? (log.stream <= lost.settledThrough ? log.closed?.tail : ZERO_LSN);
-    if (needed === undefined || log.scl < needed || log.decided.through < needed) return false;
-    for (let i = log.cursor; i < log.slices.length && log.slices[i]!.slice.lsn <= needed; i++)
-      if (log.slices[i]!.phase !== "committed" && log.slices[i]!.phase !== "aborted") return false;
-  }
-  return true;
-}
-
-function isFurther(copied: StoredPage, chain: PageChain): boolean {
+function isFurther(copied: StoredHead, chain: PageChain): boolean {
   for (const [stream, at] of chain.merged) if ((copied.merged.get(stream) ?? 0) < at) return false;
   return true;
 }

@@ -119,6 +119,7 @@ export class SegmentServer {
       pg: (pg) => this.pg(pg),
       decider: (state) => this.decider(state),
       facts: () => this.facts(this.needed()),
+      nodes: () => [...this.peers.values()].filter((peer) => peer.role === "node").map((peer) => peer.link),
     });
   }
 
@@ -189,7 +190,7 @@ export class SegmentServer {
     const turn = this.begin();
     if (!this.merger.stored(token, this.pgs)) return;
     for (const state of this.pgs.values()) this.decider(state).revote(turn);
-    this.upkeep.stored(now, turn);
+    this.upkeep.stored(token, now, turn);
     turn.end();
   }
 

@@ -11,8 +11,12 @@ export const DEFAULT_SETTINGS: SegmentSettings = Object.freeze({
   pullTimeoutMs: 1_000,
   // An eighth of a frame: answers do not stand in the way of appends for long.
   pullBytesMax: 4 * MIB,
-  // Half of what one core decodes, checks and stores beside appends.
-  copyBytesPerSecond: 64 * MIB,
+  // A millisecond of the peer's time: what else is asked of it waits no longer.
+  copyStepBytes: MIB,
+  // Some steps of each of five survivors, and a batch being synced.
+  copyAheadBytes: 24 * MIB,
+  // More than a disk takes: commits go first by the order of the work. Less is for those who share the network with others.
+  copyBytesPerSecond: 1024 * MIB,
   // 4096 pages of 8 KiB.
   imageCacheBytes: 32 * MIB,
   // Some 27,000 small slices, seconds of a busy writer: hot pages are then rewritten once for thousands of deltas.

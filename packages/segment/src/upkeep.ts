@@ -14,17 +14,19 @@ import type {
   StorageMessage,
 } from "@sixfold/wire";
 import type { Decider } from "./decide.ts";
-import { Gossip } from "./gossip.ts";
+import { CopiedPages } from "./copied-pages.ts";
+import { answerMend, answerPullPages, pagesIn } from "./copy-answers.ts";
+import { Gossip, positionsOf } from "./gossip.ts";
 import type { Keeping } from "./keeping.ts";
 import type { KnownGeometry } from "./known-geometry.ts";
 import type { Merger } from "./merge.ts";
 import { Newcomers } from "./newcomer.ts";
-import { decodePage } from "./page-image.ts";
+import { isSound } from "./page-image.ts";
 import type { ImageCache } from "./page-reader.ts";
 import { Quiet } from "./quiet.ts";
 import type { Counters, PgState, Turn } from "./pg-state.ts";
 import type { Link, MergedPages, Peer, SegmentEffect, SegmentSettings } from "./segment-api.ts";
-import { answerMend, answerPullPages, pagesIn, SegmentCopy, type SendTo } from "./segment-copy.ts";
+import { SegmentCopy, type Copied, type CopyAnswer, type SendTo } from "./segment-copy.ts";
 
 /** What upkeep shares with the server it belongs to. */
 export interface UpkeepOptions {
@@ -43,17 +45,20 @@ export interface UpkeepOptions {
   readonly decider: (state: PgState) => Decider;
   /** A checkpoint. */
   readonly facts: () => readonly LogRecord[];
+  /** Links of database nodes. */
+  readonly nodes: () => Iterable<Link>;
 }
 
 export class Upkeep {
   private readonly o: UpkeepOptions;
   private readonly gossip: Gossip;
   private readonly copies: SegmentCopy;
+  private readonly copied: CopiedPages;
   private readonly quiet = new Quiet();
   private readonly newcomers = new Newcomers();
   /** The newest link of each segment server. */
   private readonly links = new Map<NodeName, Link>();
-  /** Copied pages that wait until the page store is free. */
+  /** Copied pages of segments that merge, too: they wait until the page store is free. */
   private readonly waiting: PulledPages[] = [];
   /** Pages that were said to be damaged, and have not been mended since: said once, however often they are met. */
   private readonly damaged = new Set<PageId>();
@@ -68,6 +73,7 @@ export class Upkeep {
     this.o = o;
     this.gossip = new Gossip(o.settings.pullTimeoutMs, o.settings.pullBytesMax);
     this.copies = new SegmentCopy(o.settings, o.geometry);
+    this.copied = new CopiedPages(o.merger, o.effects);
   }
 
   get copying(): number {
@@ -114,9 +120,9 @@ export class Upkeep {
       case "pulledSlices":
         return this.takeSlices(peer, m, now, turn, file);
       case "pullPages":
-        return this.answerPages(peer, m, now);
+        return this.answerPages(peer, m, now, turn);
       case "pulledPages":
-        if (this.o.merger.isStoring) this.waiting.push(m);
+        if (this.o.merger.isStoring && !this.copies.isOfNewcomer(this.o.pg(m.pg))) this.waiting.push(m);
         else this.takePages(m, now, turn);
         return undefined;
       case "manifestPeeked":
@@ -128,11 +134,12 @@ export class Upkeep {
   }
 
   /** A store batch is durable: copies go on. */
-  stored(now: number, turn: Turn): void {
-    for (const state of this.o.pgs.values()) this.copyStored(state, now, turn);
+  stored(token: number, now: number, turn: Turn): void {
+    this.copyStored(this.copied.stored(token), now, turn);
     // One that nobody waits for any more, or that brings nothing to store, must not keep the next from its turn.
     while (this.waiting.length > 0 && !this.o.merger.isStoring)
       this.takePages(this.waiting.shift()!, now, turn);
+    if (this.waiting.length === 0) this.copied.flush();
   }
 
   /** Has a damaged page copied from a peer, each time from the next one. */
@@ -146,16 +153,20 @@ export class Upkeep {
       this.o.effects.push({ kind: "log", level: "error", event: "page-corrupt", fields });
     }
     const peer = this.nextPeer(state.pg);
-    if (peer !== undefined) this.copies.begin(state, peer, page, now, this.sendTo, page);
+    if (peer !== undefined) this.copies.begin(state, { peer, from: page, mends: page }, now, this.sendTo);
   }
 
-  /** Copies all pages of an old member, each time of the next one. */
+  /** Copies all pages of an old member. */
   private join(state: PgState, now: number): void {
-    const { geometry, keeping } = this.o;
+    const { geometry, keeping, pages } = this.o;
     if (geometry.known === undefined || this.copies.isUnderWay(state)) return;
-    const peer = this.nextPeer(state.pg);
-    if (peer === undefined || !keeping.isOldMember(state.pg, peer)) return;
-    this.copies.begin(state, peer, geometry.firstPage(state.pg), now, this.sendTo);
+    const members = [...this.links.keys()].filter((peer) => keeping.isOldMember(state.pg, peer));
+    const peer = this.copies.sourceOf(members, now);
+    if (peer === undefined) return;
+    const from = geometry.firstPage(state.pg);
+    const first = pages.pages(from, 1)[0];
+    const isFresh = first === undefined || first >= geometry.firstPage((state.pg + 1) as PgId);
+    this.copies.begin(state, { peer, from, isFresh }, now, this.sendTo);
   }
 
   /** What this server kept of the PG is another's affair now. */
@@ -193,7 +204,8 @@ export class Upkeep {
   }
 
   private pull(state: PgState, now: number): void {
-    if (this.o.isCrowded()) return;
+    // Most of what a newcomer lacks is in the pages.
+    if (this.o.isCrowded() || this.newcomers.needsPages(state)) return;
     this.o.counters.pulls += this.gossip.pull(state, now, this.sendTo);
   }
 
@@ -202,11 +214,19 @@ export class Upkeep {
     const state = this.o.pg(m.pg);
     this.gossip.positions(state, peer.name, m);
     this.pull(state, now);
-    if (!this.newcomers.completes(state, peer.name)) return;
+    this.complete(state, turn);
+  }
+
+  /** A newcomer that has everything says so at once: the change of members waits for it. */
+  private complete(state: PgState, turn: Turn): undefined {
+    const from = this.newcomers.completes(state);
+    if (from === undefined) return;
     state.isWhole = true;
     const { pg, since } = state;
     turn.record({ kind: "newcomer", pg, since, isWhole: true });
-    turn.say("info", "segment-joined", { pg, from: peer.name });
+    turn.say("info", "segment-joined", { pg, from });
+    const message = { type: "copied", request: 0, pg, isWhole: true } as const;
+    for (const to of this.o.nodes()) turn.after({ kind: "send", to, message });
   }
 
   private answerSlices(peer: Peer, m: PullSlices): undefined {
@@ -222,14 +242,16 @@ export class Upkeep {
     const { fault, next } = this.gossip.take(state, m, context);
     if (fault !== undefined) return fault;
     this.o.counters.slicesPulled += m.slices.length;
-    if (next === "copy" && this.o.geometry.known !== undefined)
-      this.copies.begin(state, peer.name, this.o.geometry.firstPage(m.pg), now, this.sendTo);
+    const { geometry } = this.o;
+    // A newcomer's first copy is of a member.
+    if (next === "copy" && geometry.known !== undefined && !this.newcomers.needsPages(state))
+      this.copies.begin(state, { peer: peer.name, from: geometry.firstPage(m.pg) }, now, this.sendTo);
     if (next === "more") this.pull(state, now);
-    return undefined;
+    return this.complete(state, turn);
   }
 
   /** A segment that does not know its own pages, or finds one damaged, does not answer: the peer asks another. */
-  private answerPages(peer: Peer, m: PullPages, now: number): undefined {
+  private answerPages(peer: Peer, m: PullPages, now: number, turn: Turn): undefined {
     if (this.o.geometry.known === undefined) return;
     const state = this.o.pg(m.pg);
     if (!state.isWhole) return;
@@ -237,28 +259,47 @@ export class Upkeep {
     const end = this.o.geometry.firstPage(m.pg) + pages;
     const answer =
       m.mends === undefined
-        ? answerPullPages(state, this.o.pages, m, end, pagesIn(this.o.settings.pullBytesMax, pageBytes))
+        ? answerPullPages(state, this.o.pages, m, end, pagesIn(this.o.settings.copyStepBytes, pageBytes))
         : answerMend(state, m.from, m.request, m.mends, pageBytes);
     if (answer === undefined) return;
-    if (answer.type === "pulledPages") this.o.effects.push({ kind: "send", to: peer.link, message: answer });
-    else this.mendFound(state, answer.damaged, now);
+    if (answer.type === "damaged") return this.mendFound(state, answer.damaged, now) as undefined;
+    this.o.effects.push({ kind: "send", to: peer.link, message: answer });
+    // What is here beyond the pages: a newcomer waits for this word.
+    if (m.mends === undefined && answer.next === undefined)
+      turn.after({ kind: "send", to: peer.link, message: positionsOf(state) });
   }
 
   private takePages(m: PulledPages, now: number, turn: Turn): void {
     const state = this.o.pg(m.pg);
-    const pages = this.copies.take(state, m, now);
-    if (pages === undefined) return;
-    for (const [{ page }] of pages) {
+    const answer = this.copies.take(state, m, now);
+    if (answer === undefined) return;
+    for (const { page } of answer.pages) {
       this.o.cache.drop(page);
       if (this.damaged.delete(page)) this.o.counters.pagesMended += 1;
     }
-    if (pages.length > 0) this.o.merger.copy(state, pages, this.o.effects);
-    else this.copyStored(state, now, turn);
+    if (answer.isLast) this.newcomers.hasAllPages(state, answer.from);
+    if (answer.pages.length === 0) return this.copyStored([answer], now, turn);
+    this.copied.add(answer);
+    if (this.waiting.length === 0) this.copied.flush();
+    this.copies.goOn(now, this.sendTo);
   }
 
-  private copyStored(state: PgState, now: number, turn: Turn): void {
-    const copied = this.copies.stored(state, now, this.sendTo);
-    if (copied === undefined) return;
+  private copyStored(answers: readonly CopyAnswer[], now: number, turn: Turn): void {
+    let isDone = false;
+    for (const answer of answers) {
+      const copied = this.copies.stored(answer, now);
+      if (copied === undefined) continue;
+      isDone = true;
+      this.finishCopy(answer.state, copied, now, turn);
+    }
+    if (isDone)
+      for (const record of this.o.facts())
+        this.o.effects.push({ kind: "persist", records: [record], then: [] });
+    if (answers.length > 0) this.copies.goOn(now, this.sendTo);
+  }
+
+  /** All pages of a peer are here. */
+  private finishCopy(state: PgState, copied: Copied, now: number, turn: Turn): void {
     const decider = this.o.decider(state);
     for (const [stream, { through, tail }] of copied.merged) {
       if (through === 0) continue;
@@ -267,13 +308,13 @@ export class Upkeep {
       log.jump(through, tail);
       turn.steps?.copied(log, through);
     }
+    state.copiedFrom = copied.peer;
     this.newcomers.copied(state, copied, decider);
     this.wake(state);
     decider.revote(turn);
-    for (const record of this.o.facts())
-      this.o.effects.push({ kind: "persist", records: [record], then: [] });
     this.o.effects.push({ kind: "log", level: "info", event: "segment-copied", fields: { pg: state.pg } });
     this.pull(state, now);
+    this.complete(state, turn);
   }
 
   /** Reads a few stored pages and has damaged ones copied anew: as many as bring it once through all of them in the set time. */
@@ -291,7 +332,7 @@ export class Upkeep {
     for (const page of ids) {
       const stored = pages.get(page);
       const state = pgs.get(Math.floor(page / pagesPerPg(geometry)) as PgId);
-      if (stored === undefined || state === undefined || decodePage(page, stored) !== undefined) continue;
+      if (stored === undefined || state === undefined || isSound(page, stored)) continue;
       this.mendFound(state, page, now);
     }
     const last = ids.at(-1) as number | undefined;

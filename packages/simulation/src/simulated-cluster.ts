@@ -261,6 +261,7 @@ export class SimulatedCluster {
                 mergeAboveBytes,
                 retainBytesMax,
                 pullBytesMax: logFileBytes / 4,
+                copyStepBytes: logFileBytes / 4,
                 scrubPassMs: SCRUB_PASS_MS,
               },
               planted: this.planted,

@@ -86,6 +86,8 @@ export class MemberChanges {
     const whole = this.whole.get(pg);
     if (whole === undefined) this.whole.set(pg, new Set([from]));
     else whole.add(from);
+    // Each PG's end waits for others', for it is a change of the manifest; the last one's for nothing.
+    if (m.changes.every((c) => this.isWhole(m, c))) this.askedAt = Number.NEGATIVE_INFINITY;
   }
 
   tick(own: OwnEpoch | undefined, now: number): void {
@@ -235,12 +237,17 @@ export class MemberChanges {
     return isPast(m, since) && newcomersOf(m, pg).some((name) => this.isLost(name, now));
   }
 
+  /** Have its newcomers everything? */
+  private isWhole(m: Manifest, { pg }: MemberChange): boolean {
+    return newcomersOf(m, pg).every((name) => this.whole.get(pg)?.has(name) === true);
+  }
+
   /** May this PG be left to its new six? */
   private isDue(m: Manifest, change: MemberChange): boolean {
     const { pg, since } = change;
     return (
       isPast(m, since) &&
-      newcomersOf(m, pg).every((name) => this.whole.get(pg)?.has(name) === true) &&
+      this.isWhole(m, change) &&
       m.streams.every((s) => s.state === "open" || this.isHeld(m, s.id, pg))
     );
   }

@@ -123,11 +123,11 @@ export class StreamWriter {
     this.manifest = manifest;
     if (this.wantsPgs <= manifest.pgs.length) this.wantsPgs = 0;
     if (manifest.epoch === epoch) return;
-    for (const pg of this.pgs.values()) {
-      const sets = setsOf(manifest, pg.pg);
-      if (!pg.hasSets(sets)) this.care.takeMembers(pg, sets, now);
-    }
+    for (const pg of this.pgs.values())
+      if (!pg.hasSets(setsOf(manifest, pg.pg))) this.care.takeMembers(pg, setsOf(manifest, pg.pg), now);
     this.mark.began(manifest.epoch, lsn(this.nextToSend - 1));
+    // What waited for a set that is no more may have been the last to be missing.
+    this.completeBatches();
     this.advance(now);
   }
 

@@ -105,7 +105,7 @@ export function volumeTagOf(volume: string): number {
 export function encodeMessage(message: Message, volumeTag: number): Uint8Array {
   const [type, body] = MESSAGES[message.type] as readonly [number, Codec<Message>];
   const w = writer;
-  w.begin(message.type === "append" ? FRAME_HEADER_BYTES + appendBytes(message) : undefined);
+  w.begin(sizeHint(message));
   w.u16(MAGIC);
   w.u8(PROTOCOL_VERSION);
   w.u8(type);
@@ -116,6 +116,12 @@ export function encodeMessage(message: Message, volumeTag: number): Uint8Array {
     throw new WireError("too-large", `${message.type} has ${w.length} bytes, more than ${LIMITS.frameBytes}`);
   w.patchU32(4, crc32(w.written(FRAME_HEADER_BYTES), type));
   return w.take();
+}
+
+/** Of messages that are large: a run that outgrows its chunk is moved. */
+function sizeHint(message: Message): number | undefined {
+  if (message.type === "append") return FRAME_HEADER_BYTES + appendBytes(message);
+  return message.type === "pulledPages" ? FRAME_HEADER_BYTES + storage.pulledPagesBytes(message) : undefined;
 }
 
 /**

@@ -201,6 +201,13 @@ export const pulledPages = message<PulledPages>("pulledPages", {
   settledThrough: integer("the last settled stream"),
 });
 
+/** About how long the message is, at most. */
+export function pulledPagesBytes(m: PulledPages): number {
+  let bytes = 64 + 24 * m.merged.length;
+  for (const { stored } of m.pages) bytes += stored.length + 12;
+  return bytes;
+}
+
 export const positions = message<Positions>("positions", {
   pg,
   streams: list(

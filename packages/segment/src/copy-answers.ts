@@ -1,0 +1,94 @@
+/** What a segment answers to a peer that copies from it: pages as they are stored, or one page with all that is committed on it. */
+import { pageId, ZERO_LSN, type PageId } from "@sixfold/model";
+import type { MergedHere, PulledPages, PullPages } from "@sixfold/wire";
+import { imageOf } from "./merge.ts";
+import { encodePage, isSound } from "./page-image.ts";
+import type { PgState } from "./pg-state.ts";
+import type { MergedPages } from "./segment-api.ts";
+
+export const pagesIn = (bytes: number, pageBytes: number): number =>
+  Math.max(1, Math.floor(bytes / pageBytes));
+
+/** Answers from what is stored here, or names a page that is damaged: a copy without it would pass for whole. */
+export function answerPullPages(
+  state: PgState,
+  store: MergedPages,
+  m: PullPages,
+  endPage: number,
+  limit: number,
+): PulledPages | { readonly type: "damaged"; readonly damaged: PageId } {
+  const ids = store.pages(m.from, Math.min(m.limit, limit)).filter((page) => page < endPage);
+  const pages: { page: PageId; stored: Uint8Array }[] = [];
+  for (const page of ids) {
+    const stored = store.get(page);
+    if (stored === undefined || !isSound(page, stored)) return { type: "damaged", damaged: page };
+    pages.push({ page, stored });
+  }
+  const last = ids.at(-1) as number | undefined;
+  const merged = [...state.streams.values()].map((log) => ({
+    stream: log.stream,
+    through: log.mergedThrough,
+    tail: log.droppedTail,
+  }));
+  return {
+    type: "pulledPages",
+    request: m.request,
+    pg: m.pg,
+    pages,
+    next: last === undefined || last + 1 >= endPage ? undefined : pageId(last + 1),
+    merged,
+    settledThrough: state.settledThrough,
+  };
+}
+
+/** Whatever has been put on its pages: it may be merged, dropped already or not. */
+export function mergedHere(state: PgState): MergedHere {
+  const streams = [];
+  for (const log of state.streams.values()) {
+    let last = log.slices.length - 1;
+    while (last >= log.first && log.slices[last]!.phase !== "committed") last--;
+    const through = last >= log.first ? log.slices[last]!.slice.lsn : log.mergedThrough;
+    if (through > 0) streams.push({ stream: log.stream, through });
+  }
+  return { settledThrough: state.settledThrough, streams };
+}
+
+/** Answers with all that is committed on one page, if that is no less than what the peer has lost; undefined otherwise. */
+export function answerMend(
+  state: PgState,
+  page: PageId,
+  request: number,
+  lost: MergedHere,
+  pageBytes: number,
+): PulledPages | { readonly type: "damaged"; readonly damaged: PageId } | undefined {
+  if (!holds(state, lost)) return undefined;
+  const chain = state.pages.at(page);
+  const stored = chain.detached.size > 0 ? undefined : imageOf(state, chain, chain.changes.length, pageBytes);
+  if (stored === "corrupt") return { type: "damaged", damaged: page };
+  if (stored === undefined) return undefined;
+  const pages = [{ page, stored: encodePage(page, stored) }];
+  return {
+    type: "pulledPages",
+    request,
+    pg: state.pg,
+    pages,
+    next: undefined,
+    merged: [],
+    settledThrough: state.settledThrough,
+  };
+}
+
+/** Has every slice that is lost been put on its pages here? */
+function holds(state: PgState, lost: MergedHere): boolean {
+  const through = new Map(lost.streams.map((s) => [s.stream, s.through]));
+  for (const { stream } of lost.streams)
+    if (!state.streams.has(stream) && stream > state.settledThrough) return false;
+  for (const log of state.streams.values()) {
+    const needed =
+      through.get(log.stream) ?? (log.stream <= lost.settledThrough ? log.closed?.tail : ZERO_LSN);
+    if (needed === undefined || log.scl < needed || log.decided.through < needed) return false;
+    for (let i = log.cursor; i < log.slices.length && log.slices[i]!.slice.lsn <= needed; i++)
+      if (log.slices[i]!.phase !== "committed" && log.slices[i]!.phase !== "aborted") return false;
+  }
+  return true;
+}
