@@ -104,6 +104,17 @@ describe("transactions that have ended", () => {
     expect(ended.find(PG, streamId(8), name(8, 1), lsn(0))).toBeUndefined();
   });
 
+  test("beyond the last committed slice of a closed stream nothing was forgotten", () => {
+    const ended = new EndedTransactions();
+    ended.begin(PG, streamId(8), false);
+    ended.lost(PG, streamId(8), lsn(43));
+    expect(ended.forgottenThrough(PG, streamId(8), false)).toBe(43);
+    ended.closed(PG, streamId(8), lsn(42));
+    ended.closed(PG, streamId(9), lsn(1));
+    expect(ended.forgottenThrough(PG, streamId(8), true)).toBe(42);
+    expect(ended.forgottenThrough(PG, streamId(9), true)).toBe(EVERYTHING);
+  });
+
   test("streams that settled long ago without anything remembered leave no trace", () => {
     const ended = new EndedTransactions();
     for (let s = 1; s <= 200; s++) ended.begin(PG, streamId(s), false);

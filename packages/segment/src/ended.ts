@@ -16,6 +16,7 @@
 import {
   lsn,
   maxLsn,
+  minLsn,
   ZERO_LSN,
   type Lsn,
   type PgId,
@@ -87,6 +88,12 @@ export class EndedTransactions {
   lost(pg: PgId, stream: StreamId, through: Lsn): void {
     const place = this.place(pg, stream) ?? this.newPlace(pg, stream, through);
     place.forgottenThrough = maxLsn(place.forgottenThrough, through);
+  }
+
+  /** The stream is closed, and its last committed slice here is at `tail`: nothing beyond it was ever forgotten. */
+  closed(pg: PgId, stream: StreamId, tail: Lsn): void {
+    const place = this.place(pg, stream);
+    if (place !== undefined) place.forgottenThrough = minLsn(place.forgottenThrough, tail);
   }
 
   /** The segment has left. */

@@ -22,6 +22,8 @@ export function findTransaction(state: PgState, m: FindTransaction, from: Link, 
   const at = attempts.length > 0 ? undefined : ended.find(m.pg, m.stream, m.transaction, after);
   if (at !== undefined) attempts.push({ lsn: at, decision: "commit" });
   const { request, pg, stream } = m;
+  // Nothing beyond a closed stream's tail was committed, and so nothing forgotten.
+  if (log.closed !== undefined) ended.closed(pg, stream, log.closed.tail);
   const message = {
     type: "transactionFound",
     request,

@@ -444,7 +444,10 @@ export class SegmentServer {
       if (!state.isWhole) continue;
       state.settledThrough = through > state.settledThrough ? through : state.settledThrough;
       for (const [stream, log] of state.streams)
-        if (stream <= through && log.isComplete && log.count === 0) state.streams.delete(stream);
+        if (stream <= through && log.isComplete && log.count === 0) {
+          this.kept.ended.closed(state.pg, stream, log.closed!.tail);
+          state.streams.delete(stream);
+        }
       this.kept.ended.settled(state.pg, state.settledThrough);
     }
   }

@@ -163,4 +163,16 @@ export const CORPUS: readonly OnceFailed[] = [
     wrong:
       "a node ran while a manifest moved its vector: a closed stream was shown before one that it had seen settle",
   },
+  {
+    seed: 9317,
+    choices: {
+      workloads: ["tables"],
+      mode: "multi",
+      distance: "near",
+      writers: 3,
+      faults: ["minority", "crash", "disk-stall", "crossed", "crash-all", "clock-drift", "disk-misdirect"],
+    },
+    wrong:
+      "segments that had copied pages over a closed stream's end could say of no transaction that it never came",
+  },
 ];

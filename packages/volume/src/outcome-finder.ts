@@ -8,8 +8,8 @@
  *     the stream is open, and no attempt is or was there                   -> absent (it may still come)
  *     else                                                                 -> unknown (yet)
  *
- * Three of six: an entry committed by votes is on four, and 3 + 4 > 6. Of a closed stream only segments that are complete count; and for
- * "was never there" only those that remember all of where it could have been: what came after the LSN that the id names.
+ * Three of six: an entry committed by votes is on four, and 3 + 4 > 6. Of a closed stream only segments that are complete count. For
+ * "was never there" only those count that remember all of where it could have been: what came after the LSN that the id names. One such segment is enough for a closed stream, for a complete one has had all that was committed.
  */
 import {
   MANIFEST_CHECK_QUORUM,
@@ -164,12 +164,13 @@ function judgeOutcome(
   if (!complete(HEARD)) return undefined;
   const settled = stream <= manifest.settledThrough;
   const after = afterOfTransaction(transaction);
-  const remembers = (a: TransactionFound): boolean => isComplete(a) && a.forgottenThrough <= after;
-  const remembered = answers.every((perPg) => perPg.filter(remembers).length >= HEARD);
-  // Those that have not answered may remember more.
-  const hopeless = answers.some(
-    (perPg) => perPg.filter((a) => a.forgottenThrough > after).length > REPLICAS - HEARD,
+  const forgets = (a: TransactionFound): boolean => a.forgottenThrough > after;
+  const needed = closed === undefined && !settled ? HEARD : 1;
+  const remembered = answers.every(
+    (perPg) => perPg.filter((a) => isComplete(a) && !forgets(a)).length >= needed,
   );
+  // Those that have not answered may remember more.
+  const hopeless = answers.some((perPg) => perPg.filter(forgets).length > REPLICAS - needed);
   if (!remembered && !hopeless) return undefined;
   // Its writer lives, or its recovery has yet to speak.
   if (closed === undefined && !settled && planted.has("outcome-guesses-aborted")) return "aborted";
