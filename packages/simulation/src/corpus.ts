@@ -165,13 +165,7 @@ export const CORPUS: readonly OnceFailed[] = [
   },
   {
     seed: 9317,
-    choices: {
-      workloads: ["tables"],
-      mode: "multi",
-      distance: "near",
-      writers: 3,
-      faults: ["minority", "crash", "disk-stall", "crossed", "crash-all", "clock-drift", "disk-misdirect"],
-    },
+    choices: { workloads: ["tables"], writers: 3 },
     wrong:
       "segments that had copied pages over a closed stream's end could say of no transaction that it never came",
   },
