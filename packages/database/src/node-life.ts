@@ -58,8 +58,6 @@ export class NodeLife {
   private readonly suspicion: Suspicion;
   private readonly handover = new Handover();
   private current: NodeState = { state: "starting" };
-  /** The exclusive stream that this node recovers in order to write next. */
-  private takingOver: StreamId | undefined;
   /** Since when it is known that the mode is to change. */
   private switchingSince: number | undefined;
   private closingSince = 0;
@@ -123,7 +121,6 @@ export class NodeLife {
   opened(stream: StreamId, exclusive: boolean, now: number): void {
     const { neighbours, engine, volume } = this.io;
     const { state } = this.current;
-    this.takingOver = undefined;
     this.candidacy.isFilled();
     // Asked to end meanwhile.
     if (state === "stopping" || state === "stopped") return volume.closeOwn(now);
@@ -171,12 +168,8 @@ export class NodeLife {
     else {
       neighbours.tellManifest(undefined);
       const { manifest } = volume;
-      if (manifest === undefined) return;
-      if (streamState(manifest, stream)?.state === "open") return this.io.readManifest(now);
-      if (stream !== this.takingOver) return;
-      this.takingOver = undefined;
-      this.candidacy.named();
-      this.learnManifest(manifest, now);
+      if (manifest !== undefined && streamState(manifest, stream)?.state === "open")
+        this.io.readManifest(now);
     }
   }
 
@@ -260,8 +253,8 @@ export class NodeLife {
     if (!this.candidacy.isEligible(manifest)) return;
     for (const stream of this.suspicion.check(neighbours.unfollowed(), neighbours.stream, isExclusive, now)) {
       this.io.say("warn", "writer-suspected", { stream });
-      if (isExclusive) this.takingOver = stream;
-      volume.recover(stream, now);
+      if (isExclusive) volume.takeOver(stream, now);
+      else volume.recover(stream, now);
     }
   }
 

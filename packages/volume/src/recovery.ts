@@ -5,8 +5,11 @@
  *
  *     reading ──> fencing ──> judging ──> writing ──> done
  *        ^           │ four of six in every PG  │
- *        └───────────┴──── manifest changed ────┘      starts over: answers given before the read
+ *        └───────────┴──── manifest changed ────┘      starts over: answers given before that
  *                                                      may miss facts that left the manifest since
+ *
+ * What it judges by is a manifest that stood before the first answer and stands at the compare-and-set. The one that this node learned
+ * last will do, however old: if it does not stand any more the compare-and-set says so, and what does.
  *
  * A committed rival of an entry may be known only where the entry itself never came (I3). So a segment that lacks an entry which
  * another one has undecided is asked again, for what is committed on its pages; only then does its answer count.
@@ -54,6 +57,7 @@ export class Recovery {
   private readonly settings: VolumeSettings;
   private readonly register: ManifestRegister;
   private readonly planted: PlantedBugs;
+  private readonly also: ((closed: Manifest) => Manifest) | undefined;
   private readonly done: (final: Lsn | undefined, now: number) => void;
   private state: State = { kind: "reading" };
   rounds = 0;
@@ -63,6 +67,8 @@ export class Recovery {
     readonly settings: VolumeSettings;
     readonly register: ManifestRegister;
     readonly stream: StreamId;
+    /** What else is to be changed together with the close. */
+    readonly also: ((closed: Manifest) => Manifest) | undefined;
     /** Undefined: there is no such stream. */
     readonly done: (final: Lsn | undefined, now: number) => void;
     readonly planted: PlantedBugs;
@@ -71,14 +77,17 @@ export class Recovery {
     this.settings = o.settings;
     this.register = o.register;
     this.stream = o.stream;
+    this.also = o.also;
     this.done = o.done;
     this.planted = o.planted;
   }
 
-  start(now: number): void {
+  /** `known`: a manifest that stood once. If it still does at the end it has all the time, and a read is spared. */
+  start(known: Manifest | undefined, now: number): void {
     this.rounds++;
     this.state = { kind: "reading" };
-    this.register.read(({ manifest }, at) => this.readDone(manifest, at), now);
+    if (known !== undefined && streamState(known, this.stream)?.state === "open") this.readDone(known, now);
+    else this.register.read(({ manifest }, at) => this.readDone(manifest, at), now);
   }
 
   serverUp(server: NodeName): void {
@@ -158,12 +167,13 @@ export class Recovery {
         if (m === undefined || streamState(m, this.stream)?.state !== "open") return undefined;
         const changed = m.revision !== read.revision;
         if (changed && !this.planted.has("recovery-without-compare-and-set")) return undefined;
-        return closeStream(m, this.stream, judgement);
+        const closed = closeStream(m, this.stream, judgement);
+        return this.also?.(closed) ?? closed;
       },
       ({ manifest }, at) => {
         const state = manifest === undefined ? undefined : streamState(manifest, this.stream);
         if (state === undefined || state.state === "closed") this.finish(state?.final, at);
-        else this.start(at);
+        else this.start(manifest, at);
       },
       now,
     );

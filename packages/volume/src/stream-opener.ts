@@ -67,23 +67,32 @@ export class StreamOpener {
   start(now: number): void {
     this.register.change(
       (m) => this.opened(m),
-      ({ manifest }, at) => {
-        const mine = manifest === undefined ? undefined : this.mine(manifest);
-        if (manifest !== undefined && mine !== undefined)
-          return this.done({ kind: "opened", stream: mine.id, exclusive: mine.exclusive, manifest }, at);
-        const reason = this.refusal(manifest);
-        if (manifest === undefined || reason !== undefined)
-          return this.done({ kind: "refused", reason: reason ?? "no-volume" }, at);
-        const first = this.toClose(manifest)[0];
-        if (first === undefined) this.start(at);
-        else this.recover(first, (later) => this.start(later), at);
-      },
+      ({ manifest }, at) => this.goOn(manifest, at),
       now,
     );
   }
 
+  /** Where the stream was to be opened together with something else: by this manifest it may be. */
+  resume(known: Manifest | undefined, now: number): void {
+    const isOpen = known !== undefined && this.mine(known) !== undefined;
+    if (isOpen) this.goOn(known, now);
+    else this.start(now);
+  }
+
+  private goOn(manifest: Manifest | undefined, now: number): void {
+    const mine = manifest === undefined ? undefined : this.mine(manifest);
+    if (manifest !== undefined && mine !== undefined)
+      return this.done({ kind: "opened", stream: mine.id, exclusive: mine.exclusive, manifest }, now);
+    const reason = this.refusal(manifest);
+    if (manifest === undefined || reason !== undefined)
+      return this.done({ kind: "refused", reason: reason ?? "no-volume" }, now);
+    const first = this.toClose(manifest)[0];
+    if (first === undefined) this.start(now);
+    else this.recover(first, (later) => this.start(later), now);
+  }
+
   /** The manifest with a stream of this node, unless something is in the way. */
-  private opened(m: Manifest | undefined): Manifest | undefined {
+  opened(m: Manifest | undefined): Manifest | undefined {
     if (m === undefined || this.mine(m) !== undefined || this.refusal(m) !== undefined) return undefined;
     if (this.toClose(m).length > 0) return undefined;
     const id = m.nextStream;

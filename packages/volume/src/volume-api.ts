@@ -182,6 +182,11 @@ export interface VolumeFace {
    * Effect `opened` or `openRefused`.
    */
   openStream(now: number, rivals?: Rivals): void;
+  /**
+   * Somebody suspects the writer of an exclusive volume, and is to write next: closes its stream, and opens one in the same step unless
+   * another was faster. Effects `closed`, and `opened` or `openRefused`.
+   */
+  takeOver(stream: StreamId, now: number): void;
   /** Somebody suspects this stream's writer. Effect `closed`. */
   recover(stream: StreamId, now: number): void;
   /** Clean stop: decides what is in flight, then closes the own stream at its last LSN. Effect `closed`. Nothing may be submitted after it. */

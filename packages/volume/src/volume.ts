@@ -45,7 +45,7 @@ import { OutcomeFinder } from "./outcome-finder.ts";
 import type { PageOwnership } from "./page-ownership.ts";
 import { PageReader } from "./page-reader.ts";
 import { ReadersReport } from "./readers-report.ts";
-import { Recovery } from "./recovery.ts";
+import { Recoveries } from "./recoveries.ts";
 import { DEFAULT_VOLUME_SETTINGS, type VolumeSettings } from "./settings.ts";
 import { StreamOpener, type OpenResult, type Rivals } from "./stream-opener.ts";
 import { StreamWriter } from "./stream-writer.ts";
@@ -75,10 +75,7 @@ export class Volume implements VolumeFace {
   private readonly readers: ReadersReport;
   private readonly tails = new TailHistory();
   private readonly courtesy: Courtesy;
-  private readonly recoveries = new Map<
-    StreamId,
-    { readonly recovery: Recovery; readonly waiters: ((now: number) => void)[] }
-  >();
+  private readonly recoveries: Recoveries;
   private opener: StreamOpener | undefined;
   private own: OwnStream | undefined;
   private current: Manifest | undefined;
@@ -103,6 +100,11 @@ export class Volume implements VolumeFace {
     this.modes = new ModeSwitch(register);
     this.check = new ManifestCheck(out, register.firstSeats, settings.askAgainMs);
     const closer = (this.closer = new Closer({ out, settings, register, planted }));
+    const closed = (stream: StreamId, final: Lsn, now: number): void => {
+      closer.adopt(stream, now);
+      out.effects.push({ kind: "closed", stream, final });
+    };
+    this.recoveries = new Recoveries({ out, settings, register, planted, known: () => this.current, closed });
     const isHeld = (m: Manifest, stream: StreamId, pg: PgId): boolean => closer.isHeld(m, stream, pg);
     this.members = new MemberChanges({ out, settings, register, servers: options.servers, isHeld });
     this.reader = new PageReader({ out, settings, tails: this.tails, az: options.az, planted });
@@ -140,7 +142,7 @@ export class Volume implements VolumeFace {
     this.register.serverUp(server);
     this.members.serverUp(server);
     this.own?.writer.serverUp(server, now);
-    for (const { recovery } of this.recoveries.values()) recovery.serverUp(server);
+    this.recoveries.serverUp(server);
     this.closer.serverUp(server);
   }
 
@@ -173,7 +175,7 @@ export class Volume implements VolumeFace {
         if (this.check.onPeeked(server, message)) this.register.read(() => {}, now);
         return;
       case "fenced":
-        return this.recoveries.get(message.stream)?.recovery.onFenced(server, message, now);
+        return this.recoveries.onFenced(server, message, now);
       case "closed":
         return this.closer.onClosed(server, message, now);
       case "copied":
@@ -270,16 +272,28 @@ export class Volume implements VolumeFace {
   // Streams
 
   openStream(now: number, rivals: Rivals = "close"): void {
-    if (this.opener !== undefined || this.own !== undefined) return;
+    this.openerFor(rivals)?.start(now);
+  }
+
+  takeOver(stream: StreamId, now: number): void {
+    const opener = this.openerFor("respect");
+    if (opener === undefined) return this.recover(stream, now);
+    const goOn = (at: number): void => opener.resume(this.current, at);
+    this.recoveries.start(stream, goOn, now, (closed) => opener.opened(closed) ?? closed);
+  }
+
+  /** Undefined: a stream is open, or on its way. */
+  private openerFor(rivals: Rivals): StreamOpener | undefined {
+    if (this.opener !== undefined || this.own !== undefined) return undefined;
     this.opener = new StreamOpener({
       node: this.options.node,
       rivals,
       register: this.register,
       planted: this.planted,
-      recover: (stream, done, at) => this.startRecovery(stream, done, at),
+      recover: (stream, done, at) => this.recoveries.start(stream, done, at),
       done: (result, at) => this.streamOpened(result, at),
     });
-    this.opener.start(now);
+    return this.opener;
   }
 
   private streamOpened(result: OpenResult, now: number): void {
@@ -317,38 +331,7 @@ export class Volume implements VolumeFace {
   }
 
   recover(stream: StreamId, now: number): void {
-    this.startRecovery(stream, () => {}, now);
-  }
-
-  private startRecovery(stream: StreamId, done: (now: number) => void, now: number): void {
-    const running = this.recoveries.get(stream);
-    if (running !== undefined) {
-      running.waiters.push(done);
-      return;
-    }
-    const { out, settings, register, planted } = this;
-    out.log("info", "recovery begins", { stream });
-    const recovery = new Recovery({
-      out,
-      settings,
-      register,
-      stream,
-      planted,
-      done: (final, at) => this.recoveryDone(stream, final, at),
-    });
-    this.recoveries.set(stream, { recovery, waiters: [done] });
-    recovery.start(now);
-  }
-
-  private recoveryDone(stream: StreamId, final: Lsn | undefined, now: number): void {
-    const { waiters } = this.recoveries.get(stream)!;
-    this.recoveries.delete(stream);
-    if (final !== undefined) {
-      this.closer.adopt(stream, now);
-      this.out.effects.push({ kind: "closed", stream, final });
-      this.out.log("info", "stream closed", { stream, final });
-    }
-    for (const done of waiters) done(now);
+    this.recoveries.start(stream, () => {}, now);
   }
 
   closeOwn(now: number): void {
@@ -457,7 +440,7 @@ export class Volume implements VolumeFace {
     this.register.tick(now);
     const check = this.check.tick(now);
     if (check !== undefined) this.register.read(({ manifest }) => this.check.onRead(check, manifest), now);
-    for (const { recovery } of this.recoveries.values()) recovery.tick(now);
+    this.recoveries.tick(now);
     this.reader.tick(this.own?.writer, now);
     this.finder.tick(now);
     this.own?.tick(now);
@@ -487,7 +470,7 @@ export class Volume implements VolumeFace {
       own: this.own?.writer.status(),
       manifestCommits: this.own?.manifestCommit.commits ?? 0,
       manifestRounds: this.register.rounds,
-      recoveries: [...this.recoveries.keys()],
+      recoveries: this.recoveries.streams,
       closing: this.closer.open,
       reads: this.reader.reads,
       readsWaiting: this.reader.waiting,
