@@ -37,7 +37,6 @@ describe.each(["single", "multi"] as const)("%s", (mode) => {
     await cluster.start();
     // The next extents are claimed ahead, and with them PGs, a moment after the rows are there.
     await cluster.world.run(() => standing(cluster, "segment-a1").segments > 1);
-    const pgs = standing(cluster, "segment-a1").segments;
     for (const name of ["segment-a1", "segment-b2"]) cluster.world.crash(name);
     await cluster.progress(SOME);
     await cluster.quiet();
