@@ -126,7 +126,8 @@ describe("a writer that joins and leaves", () => {
 describe("joins and leaves among other faults", () => {
   const crowd = ["join", "leave", "kill", "crash", "minority", "isolate", "pause", "zombie"];
   test.each([
-    [["join", "leave"], 5],
+    [["join", "leave"], 8],
+    [["join", "leave"], 10],
     [["join", "leave"], 12],
     [crowd, 100],
     [crowd, 101],
