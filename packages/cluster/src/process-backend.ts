@@ -15,8 +15,8 @@ import { nodeArguments, segmentArguments } from "./process-arguments.ts";
 import { Processes } from "./processes.ts";
 import type { Topology } from "./topology.ts";
 
-/** How long a process may take to become ready before starting it has failed. */
-const READY_LIMIT_MS = 60_000;
+/** How long a process may take to become ready before starting it has failed: two dozen that start at once on two busy cores take a minute. */
+const READY_LIMIT_MS = 120_000;
 const POLL_MS = 25;
 const ANSWER_WITHIN_MS = 2000;
 
