@@ -5,9 +5,10 @@
  *     npx tsx --conditions=source packages/cluster/bench/replace.ts                  1 GiB: some minutes, most of them to fill it
  *     npx tsx --conditions=source packages/cluster/bench/replace.ts --mib 128        a quick look
  *
- * A local cluster of real processes: one writer, six segment servers, a spare one. It is filled until each server stores --mib of pages. Then,
- * --rounds times: the server's files copied plainly; commits at a fixed rate, undisturbed; the same while the server is replaced. The server that
- * was relieved is emptied and is the spare one of the next round. Options, with their defaults:
+ * A local cluster of real processes: one writer, six segment servers, a spare one. It is filled until each server stores --mib of pages; what of
+ * that was placed on the spare one is brought together by a replacement that is not measured. Then, --rounds times, commits going on at a fixed
+ * rate all the time: the server's stored pages copied plainly; latencies undisturbed; latencies while the server is replaced. The server that was
+ * relieved is emptied and is the spare one of the next round. Options, with their defaults:
  *
  *     --mib 1024            pages that a server stores, at 8 KiB each
  *     --segment-mib 16      size of a protection group
@@ -15,7 +16,7 @@
  *     --killed              the server is killed before it is replaced
  *     --rate 200            commits a second
  *     --quiet-s 20          how long commits are measured undisturbed
- *     --warm                the sources may be in the system's cache (else it is emptied before each copy, and each replacement)
+ *     --warm                the sources are in the system's cache (else it is emptied before each copy, and each replacement)
  *     --dir                 where the data is; filled already if a run with --keep made it (default: a temporary directory, removed)
  *     --keep                the data stays
  *
@@ -172,6 +173,14 @@ class Measurement {
     this.load = load;
   }
 
+  /** The spare server may have got segments when the volume grew: all of the two's go to one of them. */
+  async bringTogether(): Promise<void> {
+    const { servers } = await volumeOf(this.cluster);
+    if (!PAIR.every((name) => servers[name].segments > 0)) return;
+    await this.replace(PAIR[0]);
+    await this.becomesSpare(PAIR[0], PAIR[1]);
+  }
+
   async round(): Promise<void> {
     const { servers } = await volumeOf(this.cluster);
     const leaving = PAIR.find((name) => servers[name].segments > 0)!;
@@ -303,6 +312,7 @@ async function measure(dir: string): Promise<void> {
     load.start();
     const measurement = new Measurement(cluster, dir, load);
     try {
+      await measurement.bringTogether();
       for (let n = 0; n < Number(values.rounds); n++) await measurement.round();
     } finally {
       await load.stop();

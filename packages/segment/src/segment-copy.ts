@@ -219,9 +219,9 @@ export class SegmentCopy {
 
 const NO_MORE = pageId(-1);
 
-/** Of a page that nothing is known of here. */
+/** Of a page that nothing is known of here. Its checksum was looked at when the peer read it, and the frame's when it came. */
 function fresh(state: PgState, page: PageId, stored: Uint8Array): CopiedPage | "damaged" {
-  return isSound(page, stored) ? { state, page, stored, chain: undefined } : "damaged";
+  return isSound(page, stored, true) ? { state, page, stored, chain: undefined } : "damaged";
 }
 
 function compared(

@@ -191,8 +191,7 @@ export class Upkeep {
     for (const state of this.quiet.round(this.o.pgs)) {
       const message = this.gossip.round(state);
       const lags = !state.isWhole || this.o.keeping.isChanging(state.pg) || this.gossip.lags(state);
-      // Newcomers wait for a word of each, new or not.
-      if (this.quiet.isNews(state, message, lags) || this.o.keeping.isChanging(state.pg))
+      if (this.quiet.isNews(state, message, lags))
         // After the sync: a peer may drop what it believes that all others have.
         for (const [peer, link] of this.links)
           if (this.o.keeping.isPeer(state.pg, peer)) turn.after({ kind: "send", to: link, message });
