@@ -19,10 +19,10 @@
 import type { Lsn, NodeName, ReadPoint, StreamId } from "@sixfold/model";
 import type { Durable } from "@sixfold/wire";
 
-/** Often enough for people, rarely enough to cost nothing: an echo is two short frames. */
-const SAMPLE_EVERY_MS = 100;
+/** Often enough for people, rarely enough to cost nothing: an echo is two short frames, for each writer and each replica. */
+const SAMPLE_EVERY_MS = 250;
 /** A minute of samples. */
-const SAMPLES_KEPT = 600;
+const SAMPLES_KEPT = 240;
 
 /** What is followed, and how far its writer is known to have decided. */
 export interface Followed {
@@ -68,7 +68,7 @@ interface Sample {
 }
 
 /** Echoes that tell how the clocks stand to each other: of some seconds, in which they drift by a fraction of a millisecond. */
-const ECHOES_KEPT = 64;
+const ECHOES_KEPT = 32;
 /** Moments at which more was shown, that an answer under way may ask for. */
 const ADVANCES_KEPT = 64;
 
