@@ -57,6 +57,8 @@ export class FactStore implements Facts {
   private readonly pages: PageFacts;
   private readonly attempts: Generations<TransactionId, EntryRecord[]>;
   private readonly calledAborted: Generations<TransactionId, true>;
+  /** Versions given away, by page and version: to whom. */
+  private readonly gifts: Generations<string, StreamId>;
   /** What a segment knows by now, while a step before that is judged. */
   private hidden: StreamAtSegment | undefined;
   /** Processes whose last words may be missing; none where events come in true order. */
@@ -67,6 +69,7 @@ export class FactStore implements Facts {
     this.pages = new PageFacts(limits.pagesMax);
     this.attempts = new Generations(limits.entriesMax * 4);
     this.calledAborted = new Generations(limits.entriesMax * 4);
+    this.gifts = new Generations(limits.entriesMax);
     this.silenced = silenced;
   }
 
@@ -99,7 +102,7 @@ export class FactStore implements Facts {
         return;
       }
       case "gave":
-        return this.pages.gave(step.page, { stream: step.stream, lsn: step.lsn }, step.to);
+        return this.gifts.set(giftKey(step.page, step), step.to);
       case "durable": {
         const s = this.streams.get(step.stream);
         if (s !== undefined && step.through > s.durable) s.durable = step.through;
@@ -362,8 +365,12 @@ export class FactStore implements Facts {
     return (e === undefined || isCommitted(e)) && this.pages.isOlder(page, base);
   }
 
+  mayBeGift(page: PageId, version: PageVersion, to: StreamId): boolean {
+    return this.givenTo(page, version) === to || this.isCutShort(this.streams.get(version.stream));
+  }
+
   givenTo(page: PageId, version: PageVersion): StreamId | undefined {
-    return this.pages.givenTo(page, version);
+    return this.gifts.get(giftKey(page, version));
   }
 
   checkersOf(page: PageId, base: PageVersion): readonly PageVersion[] {
@@ -471,3 +478,5 @@ export class FactStore implements Facts {
     return n;
   }
 }
+
+const giftKey = (page: PageId, { stream, lsn: at }: PageVersion): string => `${page}:${stream}:${at}`;

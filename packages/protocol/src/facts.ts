@@ -87,6 +87,8 @@ export interface Facts {
 
   /** The stream to which the version's writer gave it. */
   givenTo(page: PageId, version: PageVersion): StreamId | undefined;
+  /** It was given to this stream, or its writer has died and may have done so. */
+  mayBeGift(page: PageId, version: PageVersion, to: StreamId): boolean;
 
   // Segments of a PG, counted
   /** How many accept the slice, durably, and have not taken it back. A slice of an exclusive stream counts when it is stored. */

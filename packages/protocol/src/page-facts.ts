@@ -6,7 +6,7 @@
  *
  * Bounded: some links a page, and pages that nothing has touched for long are forgotten (`generations.ts`).
  */
-import { sameVersion, type PageId, type PageVersion, type StreamId } from "@sixfold/model";
+import { sameVersion, type PageId, type PageVersion } from "@sixfold/model";
 import { Generations } from "./generations.ts";
 
 interface Link {
@@ -19,8 +19,6 @@ interface PageRecord {
   /** Older links were forgotten. */
   isTrimmed: boolean;
   readonly checks: Link[];
-  /** The last version that its owner gave away, and to whom. */
-  gift: { readonly version: PageVersion; readonly to: StreamId } | undefined;
 }
 
 /** Links kept of a page: readers and rivals look back a few versions, not hundreds. */
@@ -65,15 +63,6 @@ export class PageFacts {
     );
   }
 
-  gave(page: PageId, version: PageVersion, to: StreamId): void {
-    this.record(page).gift = { version, to };
-  }
-
-  givenTo(page: PageId, version: PageVersion): StreamId | undefined {
-    const gift = this.pages.get(page)?.gift;
-    return gift !== undefined && sameVersion(gift.version, version) ? gift.to : undefined;
-  }
-
   checkersOf(page: PageId, base: PageVersion): readonly PageVersion[] {
     const checks = this.pages.get(page)?.checks;
     if (checks === undefined || checks.length === 0) return NOBODY;
@@ -83,7 +72,7 @@ export class PageFacts {
   private record(page: PageId): PageRecord {
     let record = this.pages.get(page);
     if (record === undefined) {
-      record = { links: [], isTrimmed: false, checks: [], gift: undefined };
+      record = { links: [], isTrimmed: false, checks: [] };
       this.pages.set(page, record);
     }
     return record;

@@ -23,7 +23,13 @@ const opened = (stream: number): TraceEvent => ({
   stream: streamId(stream),
   exclusive: false,
 });
-const sent = (stream: number, at: number, base: PageVersion, checks: readonly number[] = []): TraceEvent => ({
+const sent = (
+  stream: number,
+  at: number,
+  base: PageVersion,
+  checks: readonly number[] = [],
+  owned = false,
+): TraceEvent => ({
   kind: "sent",
   stream: streamId(stream),
   lsn: lsn(at),
@@ -31,7 +37,7 @@ const sent = (stream: number, at: number, base: PageVersion, checks: readonly nu
     {
       pg,
       epoch: epoch(1),
-      owned: false,
+      owned,
       supersedes: lsn(0),
       ownBases: [],
       transaction: transactionId(""),
@@ -114,6 +120,34 @@ describe("events that come roughly in order", () => {
       });
     expect(late(SEGMENTS)).toEqual([]);
     expect(late(SEGMENTS.slice(1))).toEqual(["votes-decide"]);
+  });
+
+  test("so it is with pages that were given, again and again; what a giver that died may have said is not asked for", () => {
+    const gave = (stream: number, at: number, to: number): TraceEvent => ({
+      ...{ kind: "gave", stream: streamId(stream), page, lsn: lsn(at), to: streamId(to) },
+    });
+    const v = (stream: number, at: number): PageVersion => ({ stream: streamId(stream), lsn: lsn(at) });
+    const conditions = (tell: Parameters<typeof found>[0]): string[] =>
+      found(tell).filter((name) => name.includes("owned") || name.includes("gi"));
+    const lives = (...last: readonly [string, TraceEvent][]): string[] =>
+      conditions((say) => {
+        say("writer-1", opened(1), sent(1, 1, NONE, [], true));
+        say("writer-2", opened(2), sent(2, 1, v(1, 1), [], true));
+        for (const [process, event] of last) say(process, event);
+      });
+    expect(lives()).toEqual(["owned-is-owned"]);
+    expect(lives(["writer-1", gave(1, 1, 2)])).toEqual([]);
+    const again: [string, TraceEvent][] = [
+      ["writer-1", gave(1, 1, 2)],
+      ["writer-1", sent(1, 2, v(2, 1))],
+      ["writer-1", gave(1, 2, 2)],
+    ];
+    expect(lives(...again)).toEqual([]);
+    expect(lives(["writer-1", { kind: "died" }])).toEqual([]);
+    // Its own word stands, at once: given is given, and not while it is changed.
+    const kept = lives(["writer-1", gave(1, 1, 2)], ["writer-1", sent(1, 2, v(1, 1), [], true)]);
+    expect(kept).toEqual(["given-is-given"]);
+    expect(lives(["writer-1", sent(1, 2, v(1, 1))], ["writer-1", gave(1, 1, 2)])).toEqual(["gift-unclaimed"]);
   });
 
   test("so it is with the durable point, and with what the manifest commits", () => {

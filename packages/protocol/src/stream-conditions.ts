@@ -57,7 +57,7 @@ function badOwnBase(
 function notOwned(facts: Facts, stream: StreamId, slice: SentSliceFacts): string | undefined {
   if (!slice.owned || facts.isExclusive(stream)) return undefined;
   for (const { page, base } of usesOf(slice))
-    if (!isNone(base) && base.stream !== stream && facts.givenTo(page, base) !== stream)
+    if (!isNone(base) && base.stream !== stream && !facts.mayBeGift(page, base, stream))
       return `page ${page} is ${showVersion(base)}'s, and is called owned`;
   return undefined;
 }

@@ -13,7 +13,7 @@ import {
 } from "@sixfold/model";
 import { writerName, type ModelFacts } from "./model-facts.ts";
 import type { Source } from "./segment-rules.ts";
-import { COMMIT, NO_DECISION } from "./world.ts";
+import { COMMIT, NO_DECISION } from "./marks.ts";
 
 const NOTHING_SHOWN = new ReadPoint(streamId(0));
 const GEOMETRY: Geometry = { pageBytes: 8192, segmentBytes: 1024 * 1024 };

@@ -29,16 +29,8 @@ import {
 import type { Claim, EntryFacts, Facts } from "../facts.ts";
 import { ownBasesOf } from "./segment-rules.ts";
 import { ACCEPT, HERE_AFTER_ACCEPT } from "./vote.ts";
-import {
-  ABORTED,
-  COMMIT,
-  COMMITTED,
-  NO_DECISION,
-  UNSENT,
-  type EntryLayout,
-  type Use,
-  type World,
-} from "./world.ts";
+import { ABORTED, COMMIT, COMMITTED, NO_DECISION, UNSENT } from "./marks.ts";
+import type { EntryLayout, Use, World } from "./world.ts";
 
 const NO_TRANSACTION = transactionId("");
 const SEGMENT_NAMES = Array.from({ length: 6 }, (_, i) => nodeName(`segment-${i + 1}`));
@@ -216,6 +208,10 @@ export class ModelFacts implements Facts {
   /** Only pages that were never written are given away in the model, and of these the conditions know no owner. */
   givenTo(): undefined {
     return undefined;
+  }
+
+  mayBeGift(): boolean {
+    return false;
   }
 
   checkersOf(page: PageId, base: PageVersion): readonly PageVersion[] {

@@ -19,9 +19,8 @@ import {
   UNDER_WAY,
   UNSEEN,
   UNSENT,
-  type EntryLayout,
-  type Use,
-} from "./world.ts";
+} from "./marks.ts";
+import type { EntryLayout, Use } from "./world.ts";
 import { conflictsListed, isDurable } from "./writer-actions.ts";
 
 export function recoveryActions(stage: Stage): void {

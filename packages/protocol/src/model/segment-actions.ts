@@ -4,7 +4,8 @@
  */
 import type { Stage } from "./stage.ts";
 import { HERE } from "./vote.ts";
-import { ABORT, ABORTED, COMMIT, COMMITTED, NO_DECISION, UNSENT, type EntryLayout } from "./world.ts";
+import { ABORT, ABORTED, COMMIT, COMMITTED, NO_DECISION, UNSENT } from "./marks.ts";
+import type { EntryLayout } from "./world.ts";
 
 export function segmentActions(stage: Stage): void {
   const { w } = stage;

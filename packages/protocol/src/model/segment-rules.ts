@@ -23,7 +23,8 @@ import {
   VOTE_NAMES,
   WAIT,
 } from "./vote.ts";
-import { ABORT, COMMIT, NO_DECISION, SENT, UNSENT, type EntryLayout, type Use, type World } from "./world.ts";
+import { ABORT, COMMIT, NO_DECISION, SENT, UNSENT } from "./marks.ts";
+import type { EntryLayout, Use, World } from "./world.ts";
 
 /** Who told a segment of a decision. */
 export type Source = "writer" | "peer" | "manifest" | "close" | "base";

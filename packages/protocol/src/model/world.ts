@@ -12,34 +12,11 @@
  * Symmetry: no rule tells segments of a PG apart, so states that differ only in who is who are one. Each PG's blocks are kept sorted
  * (`canonical`).
  */
+import { ABORT, ABORTED, ANSWERED, COMMIT, COMMITTED, DONE, NO_DECISION, UNDER_WAY } from "./marks.ts";
 import type { ModelBreak, Scenario } from "./scenario.ts";
 import { ABSENT, ACCEPT, HERE, isRefusal, OVERTAKEN, REJECT } from "./vote.ts";
 
 const SINGLE = [1, 1, 1, 1, 1, 1];
-
-/** A decision, where it stands in two bits. */
-export const NO_DECISION = 0;
-export const COMMIT = 1;
-export const ABORT = 2;
-
-/** What a segment answered a recovery, per entry. */
-export const UNSEEN = 0;
-export const NOT_ACCEPTED = 1;
-export const ACCEPTED = 2;
-export const KNOWN_COMMIT = 3;
-export const KNOWN_ABORT = 4;
-const ANSWERED = 0x80;
-
-/** How far a writer is with an entry. */
-export const UNSENT = 0;
-export const SENT = 1;
-export const COMMITTED = 2;
-export const ABORTED = 3;
-
-/** A recovery's or a manifest commit's progress. */
-export const IDLE = 0;
-export const UNDER_WAY = 1;
-export const DONE = 2;
 
 /** A page that an entry uses. */
 export interface Use {

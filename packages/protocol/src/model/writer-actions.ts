@@ -20,7 +20,8 @@ import {
   VOID,
   WAIT,
 } from "./vote.ts";
-import { ABORT, ABORTED, COMMIT, COMMITTED, NO_DECISION, SENT, UNSENT, type EntryLayout } from "./world.ts";
+import { ABORT, ABORTED, COMMIT, COMMITTED, NO_DECISION, SENT, UNSENT } from "./marks.ts";
+import type { EntryLayout } from "./world.ts";
 
 export function writerActions(stage: Stage): void {
   const { w } = stage;
