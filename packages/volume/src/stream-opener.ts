@@ -22,6 +22,7 @@ import {
   type StreamId,
 } from "@sixfold/model";
 import type { ManifestRegister } from "./manifest-register.ts";
+import type { RefusedOpening, Rivals } from "./volume-api.ts";
 
 export type OpenResult =
   | {
@@ -31,12 +32,6 @@ export type OpenResult =
       readonly manifest: Manifest;
     }
   | { readonly kind: "refused"; readonly reason: RefusedOpening };
-
-/** `occupied`: another node writes an exclusive volume. `switching`: its mode is on the way to another. */
-export type RefusedOpening = "too-many-writers" | "no-volume" | "occupied" | "switching";
-
-/** What an opening does to another node's stream in an exclusive volume. */
-export type Rivals = "close" | "respect";
 
 export class StreamOpener {
   private readonly node: NodeName;

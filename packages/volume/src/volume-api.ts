@@ -37,7 +37,6 @@ import type {
 } from "@sixfold/model";
 import type { Append, AskPages, PageAnswer, PagesGiven, StorageMessage } from "@sixfold/wire";
 import type { VolumeSettings } from "./settings.ts";
-import type { RefusedOpening, Rivals } from "./stream-opener.ts";
 
 export interface VolumeOptions {
   /** This database node. Unique in the cluster: it is the proposer's name in ballots. */
@@ -137,6 +136,12 @@ export type VolumeEffect =
 export type ReplaceAnswer = { readonly pgs: readonly PgId[] } | { readonly refused: string };
 
 /** The whole face, for owners who want to name it. `Volume` implements it. */
+/** `occupied`: another node writes an exclusive volume. `switching`: its mode is on the way to another. */
+export type RefusedOpening = "too-many-writers" | "no-volume" | "occupied" | "switching";
+
+/** What an opening does to another node's stream in an exclusive volume. */
+export type Rivals = "close" | "respect";
+
 /** Page versions that change hands between writers (docs/notes/page-gifts.md). */
 export interface PageGifts {
   /** Another node's question: the pages of these that its stream owns from now on. */

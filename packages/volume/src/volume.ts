@@ -47,7 +47,7 @@ import { PageReader } from "./page-reader.ts";
 import { ReadersReport } from "./readers-report.ts";
 import { Recoveries } from "./recoveries.ts";
 import { DEFAULT_VOLUME_SETTINGS, type VolumeSettings } from "./settings.ts";
-import { StreamOpener, type OpenResult, type Rivals } from "./stream-opener.ts";
+import { StreamOpener, type OpenResult } from "./stream-opener.ts";
 import { StreamWriter } from "./stream-writer.ts";
 import { TailHistory } from "./tails.ts";
 import type {
@@ -56,6 +56,7 @@ import type {
   VolumeEffect,
   VolumeFace,
   VolumeOptions,
+  Rivals,
 } from "./volume-api.ts";
 
 export class Volume implements VolumeFace {
