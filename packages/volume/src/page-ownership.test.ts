@@ -71,6 +71,20 @@ describe("a page that another master wrote, with five segments out of reach", ()
     expect(ownedOnTheWay(c, "w1")).toEqual([false]);
   });
 
+  test("is not taken for given at the version that has come since it was asked for", () => {
+    const c = withoutZone();
+    submit(c, "w1", 2, [delta(PAGE + 1)]);
+    c.run(2);
+    submit(c, "w2", 1, [delta(PAGE, at(1, 1))]);
+    expect(c.deliver("w2>w1")).toBe(true);
+    // The answer is on its way; the attempt is given up, and built anew on a version that w1 makes meanwhile.
+    c.nodes.get("w2")!.volume.giveUp(lsn(1), at(1, 3), c.now);
+    submit(c, "w1", 3, [delta(PAGE, at(1, 1))]);
+    submit(c, "w2", 2, [delta(PAGE, at(1, 3))]);
+    expect(c.deliver("w1>w2")).toBe(true);
+    expect(ownedOnTheWay(c, "w2")).toEqual([]);
+  });
+
   test("goes on without it if no answer comes", () => {
     const c = withoutZone();
     submit(c, "w2", 1, [delta(PAGE, at(1, 1))]);

@@ -44,6 +44,7 @@ const ANSWER_MS = 50;
 const DEAF_MS = 1000;
 
 interface Wanted {
+  readonly page: PageId;
   readonly base: PageVersion;
   readonly askedAt: number;
   state: "asked" | "refused" | "given";
@@ -61,7 +62,8 @@ export class PageOwnership {
   private older = new Map<PageId, Lsn>();
   private readonly gifts = new Map<PageId, { readonly at: Lsn; readonly to: StreamId }>();
   private readonly wanted = new Map<PageId, Wanted>();
-  private readonly requests = new Map<number, readonly PageId[]>();
+  /** What was asked, by the question's number. */
+  private readonly requests = new Map<number, readonly Wanted[]>();
   private readonly deafUntil = new Map<StreamId, number>();
   private given = 0;
   private received = 0;
@@ -146,15 +148,17 @@ export class PageOwnership {
       const asked = pages.get(id);
       if (asked === undefined) continue;
       if (this.wanted.size > WANTED_MAX) this.wanted.clear();
-      for (const { page, at } of asked)
-        this.wanted.set(page, { base: { stream: id, lsn: at }, askedAt: now, state: "asked" });
+      const wanted = asked.map(({ page, at }): Wanted => ({
+        page,
+        base: { stream: id, lsn: at },
+        askedAt: now,
+        state: "asked",
+      }));
+      for (const one of wanted) this.wanted.set(one.page, one);
       // Those of before were asked of nodes that are gone.
       if (this.requests.size > REQUESTS_MAX) this.requests.clear();
       const request = this.out.nextRequest();
-      this.requests.set(
-        request,
-        asked.map(({ page }) => page),
-      );
+      this.requests.set(request, wanted);
       const message: AskPages = { type: "askPages", request, owner: id, stream: this.stream, pages: asked };
       this.out.effects.push({ kind: "ask", to: node, message });
     }
@@ -180,15 +184,11 @@ export class PageOwnership {
     const asked = this.requests.get(request);
     if (asked === undefined) return;
     this.requests.delete(request);
-    for (const page of asked) {
-      const wanted = this.wanted.get(page);
-      if (wanted?.state === "asked") wanted.state = "refused";
-    }
-    for (const page of pages) {
-      const wanted = this.wanted.get(page);
-      if (wanted === undefined || !asked.includes(page)) continue;
-      wanted.state = "given";
-      this.received++;
+    // Of a page that was asked for anew meanwhile, at another version, it says nothing: that is another `Wanted`.
+    for (const wanted of asked) {
+      const isGiven = pages.includes(wanted.page);
+      wanted.state = isGiven ? "given" : "refused";
+      if (isGiven) this.received++;
     }
   }
 
