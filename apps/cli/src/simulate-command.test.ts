@@ -28,19 +28,32 @@ describe("simulate", () => {
     const platform = new TestPlatform();
     expect(await platform.run("simulate", "--seed", "3", "--verbose", ...QUIET)).toBe(0);
     expect(platform.stdout).toMatch(
-      /^seeds 3\n {2}single, 1 writer, machines \w+, \d+ ms with faults\n {2}workload cycle/,
+      /^seeds 3\n {2}single, \d writers?, machines \w+, \d+ ms with faults\n {2}workload cycle/,
     );
     expect(platform.stdout).toMatch(/\n1 runs, 0 failed; \d+ commits in/);
-    expect(platform.stderr).toMatch(/3: [\d.]+ writer-1 info stream-opened/);
+    expect(platform.stderr).toMatch(/3: [\d.]+ writer-\d info stream-opened/);
   }, 60_000);
 
   test("a planted bug is found, said with the line that repeats it, and exits 1", async () => {
     const platform = new TestPlatform();
     const bug = "outcome-guesses-aborted";
-    const words = ["--workload", "outcomes", "--mode", "multi", "--plant", bug, "--runs", "12"];
+    // Named, so that no kind that is added draws others.
+    const faults = "kill,crash,kill-writers,crash-at";
+    const words = [
+      "--faults",
+      faults,
+      "--workload",
+      "outcomes",
+      "--mode",
+      "multi",
+      "--plant",
+      bug,
+      "--runs",
+      "12",
+    ];
     expect(await platform.run("simulate", ...words)).toBe(1);
     expect(platform.stdout).toMatch(
-      /again: sixfold simulate --seed \d+ --workload outcomes --mode multi --plant outcome-guesses-aborted\n/,
+      /again: sixfold simulate --seed \d+ --faults kill,crash,kill-writers,crash-at --workload outcomes --mode multi --plant outcome-guesses-aborted\n/,
     );
     expect(platform.stderr).toMatch(/^sixfold simulate: \d+ of 12 runs failed\n$/);
   }, 120_000);
