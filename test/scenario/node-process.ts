@@ -110,6 +110,10 @@ export class NodeProcess {
         return this.io.say(`${this.name} says ${effect.event}${showFields(effect.fields)}`);
       case "stopped":
         return this.io.say(`${this.name} has stopped`);
+      case "peers":
+      case "servers":
+        // Everybody is linked from the beginning.
+        return;
     }
   }
 }
