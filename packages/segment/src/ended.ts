@@ -33,7 +33,7 @@ export const CAPACITY = 1 << 20;
 /** Of these, in a checkpoint: some 700 kB once a log file of 40 MiB. */
 export const CHECKPOINTED = 1 << 16;
 /** Settled streams of which nothing is left in the ring stay known so far back: that they had nothing is an answer, too. */
-const SETTLED_KEPT = 32;
+export const SETTLED_KEPT = 32;
 const FIRST_SIZE = 1024;
 
 /** One stream of one PG. */
@@ -71,9 +71,9 @@ export class EndedTransactions {
     return this.size;
   }
 
-  /** A log of the stream begins here; of one that had settled before nothing is known. */
-  begin(pg: PgId, stream: StreamId, hasSettled: boolean): void {
-    if (this.place(pg, stream) === undefined) this.newPlace(pg, stream, hasSettled ? EVERYTHING : ZERO_LSN);
+  /** A log of the stream begins here. `isLost`: it may have had something here before. */
+  begin(pg: PgId, stream: StreamId, isLost: boolean): void {
+    if (this.place(pg, stream) === undefined) this.newPlace(pg, stream, isLost ? EVERYTHING : ZERO_LSN);
   }
 
   /** A committed slice leaves memory. In LSN order for each stream of a PG. */
@@ -113,8 +113,8 @@ export class EndedTransactions {
   }
 
   /** Up to where it cannot be said what the stream committed here. */
-  forgottenThrough(pg: PgId, stream: StreamId, hasSettled: boolean): Lsn {
-    return this.place(pg, stream)?.forgottenThrough ?? (hasSettled ? EVERYTHING : ZERO_LSN);
+  forgottenThrough(pg: PgId, stream: StreamId, isLost: boolean): Lsn {
+    return this.place(pg, stream)?.forgottenThrough ?? (isLost ? EVERYTHING : ZERO_LSN);
   }
 
   /** The LSN at which the transaction was committed, if that is beyond `after` and remembered. O(ring), newest first. */

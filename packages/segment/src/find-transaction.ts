@@ -30,7 +30,7 @@ export function findTransaction(state: PgState, m: FindTransaction, from: Link, 
     pg,
     stream,
     attempts: attempts.reverse(),
-    forgottenThrough: ended.forgottenThrough(pg, stream, stream <= state.settledThrough),
+    forgottenThrough: ended.forgottenThrough(pg, stream, state.mayForget(stream)),
     scl: log.scl,
   } as const;
   turn.after({ kind: "send", to: from, message });

@@ -1,5 +1,5 @@
 /** What a segment can tell of transactions whose slices have left it. */
-import { lsn, NONE, pgId, streamId, transactionId } from "@sixfold/model";
+import { lsn, NONE, pgId, ReadPoint, streamId, transactionId } from "@sixfold/model";
 import type { StorageMessage } from "@sixfold/wire";
 import { describe, expect, test } from "vitest";
 import { BenchSegment, decided, point, slice, v } from "./testing/bench-segment.ts";
@@ -24,11 +24,11 @@ function merged(settings: object = {}, n = 40): BenchSegment {
   return s;
 }
 
-const found = (s: BenchSegment, id: string): Extract<StorageMessage, { type: "transactionFound" }> =>
+const found = (s: BenchSegment, id: string, pg = 0): Extract<StorageMessage, { type: "transactionFound" }> =>
   s.say(9, {
     type: "findTransaction",
     request: 1,
-    pg: pgId(0),
+    pg: pgId(pg),
     stream: streamId(1),
     transaction: transactionId(id),
   })[0] as Extract<StorageMessage, { type: "transactionFound" }>;
@@ -77,5 +77,19 @@ describe("a transaction whose slice has left", () => {
     s.append([], { lowWater: point([2, 0]) });
     expect(found(s, "1.b-t12")).toMatchObject({ attempts: [{ lsn: 12, decision: "commit" }] });
     expect(found(s, "1.b-never")).toMatchObject({ attempts: [], forgottenThrough: lsn(0) });
+  });
+
+  test("was not in a group that was made after its stream had settled, also after a restart", () => {
+    const s = merged();
+    s.fence(1);
+    s.close(1, 40, 39, decided(40, 40));
+    s.append([], { lowWater: new ReadPoint(streamId(1), [[streamId(2), lsn(0)]]), of: 2 });
+    s.append([slice({ stream: 2, lsn: 1, pg: 1, writes: [[300, NONE]] })], {
+      pg: pgId(1),
+      lowWater: new ReadPoint(streamId(1), [[streamId(2), lsn(0)]]),
+    });
+    expect(found(s, "1.b-never", 1)).toMatchObject({ attempts: [], forgottenThrough: 0 });
+    s.crash();
+    expect(found(s, "1.b-never", 1)).toMatchObject({ attempts: [], forgottenThrough: 0 });
   });
 });

@@ -18,6 +18,7 @@ import {
   type PlantedBugs,
   type StreamId,
 } from "@sixfold/model";
+import { SETTLED_KEPT } from "./ended.ts";
 import type { Kept } from "./kept.ts";
 import { PageTable, type ChainCount, type PageChain } from "./page-chain.ts";
 import type { MergedPages, SegmentEffect } from "./segment-api.ts";
@@ -109,10 +110,18 @@ export class PgState implements Ballots {
       log.takesGaps = this.planted?.has("back-link-unchecked") === true;
       // Settled and forgotten: its fence holds for ever, and a writer that slept through all of it may still come (I6).
       log.isFenced = stream <= this.settledThrough;
-      this.kept.ended.begin(this.pg, stream, log.isFenced);
+      this.kept.ended.begin(this.pg, stream, this.mayForget(stream));
       this.streams.set(stream, log);
     }
     return log;
+  }
+
+  /**
+   * It has settled, and had something here that nobody remembers; perhaps. Not where this server has kept the PG from its beginning: a stream that
+   * settled before a PG was made had nothing in it.
+   */
+  mayForget(stream: StreamId): boolean {
+    return stream <= this.settledThrough && (this.since > 0 || stream <= this.settledThrough - SETTLED_KEPT);
   }
 
   /** It is another's affair now: what it has taken in memory is free. */
