@@ -18,6 +18,7 @@ import {
   endChanges,
   endMove,
   isPast,
+  membersOf,
   moveSeats,
   openStreams,
   pgId,
@@ -111,14 +112,20 @@ export class MemberChanges {
     now: number,
   ): void {
     let answer: ReplaceAnswer = { refused: "the volume does not exist" };
+    let proposed: Begun | undefined;
     this.register.change(
       (m) => {
         if (m === undefined) return undefined;
         const begun = begin(m, leaving, candidates ?? this.upServers(m));
         answer = begun.answer;
+        if (begun.next !== undefined) proposed = begun;
         return begun.next;
       },
-      () => done(answer),
+      ({ manifest }) => {
+        // A round that was thought lost may have been chosen: then a later one finds its own work in the way.
+        const stands = manifest !== undefined && proposed?.steps.every((step) => isTaken(manifest, step));
+        done(stands === true ? proposed!.answer : answer);
+      },
       now,
     );
   }
@@ -273,15 +280,15 @@ function newcomersOf(m: Manifest, pg: PgId): readonly NodeName[] {
   return to.filter((name) => m.pgs[pg]?.includes(name) !== true);
 }
 
-function begin(
-  m: Manifest,
-  leaving: NodeName,
-  candidates: readonly NodeName[],
-): { readonly next: Manifest | undefined; readonly answer: ReplaceAnswer } {
-  const refused = (why: string): { next: undefined; answer: ReplaceAnswer } => ({
-    next: undefined,
-    answer: { refused: why },
-  });
+interface Begun {
+  /** Undefined: refused. */
+  readonly next: Manifest | undefined;
+  readonly steps: readonly { readonly pg: PgId; readonly joining: NodeName }[];
+  readonly answer: ReplaceAnswer;
+}
+
+function begin(m: Manifest, leaving: NodeName, candidates: readonly NodeName[]): Begun {
+  const refused = (why: string): Begun => ({ next: undefined, steps: [], answer: { refused: why } });
   const zone = m.servers.find((s) => s.name === leaving)?.az;
   if (zone === undefined) return refused(`there is no segment server ${leaving}`);
   const kept = m.pgs.flatMap((members, pg) => (members.includes(leaving) ? [pgId(pg)] : []));
@@ -294,5 +301,9 @@ function begin(
     const pg = kept.find((one) => steps.every((step) => step.pg !== one))!;
     return refused(`zone ${zone} has no server without a segment of PG ${pg} to take it: start a spare one`);
   }
-  return { next: beginChanges(m, steps), answer: { pgs: steps.map((step) => step.pg) } };
+  return { next: beginChanges(m, steps), steps, answer: { pgs: steps.map((step) => step.pg) } };
 }
+
+/** The newcomer is on its way into the PG, or in it. */
+const isTaken = (m: Manifest, { pg, joining }: Begun["steps"][number]): boolean =>
+  membersOf(m, pg).includes(joining);
