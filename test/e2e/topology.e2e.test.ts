@@ -93,8 +93,8 @@ test(
         ...{ ...TRANSFERS, as: "procedure", writers: 2, clients: 4 },
       });
       const writer = await connect(cluster.endpoints);
-      await writer.createTable("notes");
       const session = writer.session();
+      await session.createTable("notes");
       await session.put("notes", "key", "written before it came");
       const { token } = session;
       const replica = await cluster.addNode("replica", "b");
