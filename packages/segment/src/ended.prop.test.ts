@@ -33,7 +33,7 @@ describe("transactions that have ended", () => {
       arbitrary: fc.record({
         kind: fc.constant("add" as const),
         stream: fc.integer({ min: 1, max: 4 }),
-        skip: fc.integer({ min: 0, max: 70 }),
+        gap: fc.integer({ min: 0, max: 70 }),
       }),
     },
     {
@@ -53,7 +53,7 @@ describe("transactions that have ended", () => {
         for (let s = 1; s <= 4; s++) ended.begin(PG, streamId(s), false);
         for (const it of steps) {
           if (it.kind === "add") {
-            const at = (last.get(it.stream) ?? 0) + 1 + it.skip * it.skip * it.skip;
+            const at = (last.get(it.stream) ?? 0) + 1 + it.gap * it.gap * it.gap;
             last.set(it.stream, at);
             dumb.keepNewest(capacity - 1);
             dumb.order.push({ stream: it.stream, at });
