@@ -70,7 +70,7 @@ export function showMessage(m: Message): string {
     case "votes":
       return `votes pg${m.pg} s${m.stream} ${showVotes(m.votes)}`;
     case "fence":
-      return `fence pg${m.pg} s${m.stream}${m.pages.length === 0 ? "" : ` pages ${m.pages.join(" ")}`}`;
+      return `fence pg${m.pg} s${m.stream}${m.uses.map(({ page, base }) => ` p${page}<${showVersion(base)}`).join("")}`;
     case "fenced":
       return showFenced(m);
     case "close":

@@ -5,10 +5,11 @@
  * The answer lists what recovery judges by: undecided slices with their votes, and facts. Close brings the
  * manifest's word, which overrides what this segment believed, and says whether anything is still missing.
  */
-import { NONE, type PageId, type PageVersion } from "@sixfold/model";
-import type { Close, Fence, Fenced, FencedSlice } from "@sixfold/wire";
+import { sameVersion, type PageId, type PageUse, type PageVersion } from "@sixfold/model";
+import type { Close, CommittedVersion, Fence, Fenced, FencedSlice } from "@sixfold/wire";
 import type { Decider } from "./decide.ts";
-import { pagesOf, type PgState, type Turn } from "./pg-state.ts";
+import type { Change } from "./detached.ts";
+import type { PgState, Turn } from "./pg-state.ts";
 import type { Link } from "./segment-api.ts";
 import { statedVote, type ClosedAt, type StreamLog } from "./stream-log.ts";
 
@@ -23,17 +24,15 @@ export function fence(state: PgState, m: Fence, from: Link, turn: Turn): void {
   turn.after({ kind: "send", to: from, message: fencedAnswer(state, log, m) });
 }
 
-function fencedAnswer(state: PgState, log: StreamLog, { request, pages: asked }: Fence): Fenced {
+function fencedAnswer(state: PgState, log: StreamLog, { request, uses: asked }: Fence): Fenced {
   const { pg, stream, scl, decided } = log;
   const slices: FencedSlice[] = [];
-  const pages = new Set<PageId>(asked);
+  const uses: PageUse[] = [...asked];
   for (let i = log.indexAfter(decided.through); i < log.slices.length; i++) {
     const taken = log.slices[i]!;
     slices.push({ slice: taken.slice, vote: statedVote(taken), decision: decided.of(taken.slice.lsn) });
-    for (const page of pagesOf(taken)) pages.add(page);
+    uses.push(...taken.slice.deltas, ...taken.slice.checks);
   }
-  const committed: { page: PageId; base: PageVersion; version: PageVersion }[] = [];
-  for (const page of [...pages].sort((a, b) => a - b)) committed.push(...committedVersions(state, page));
   return {
     type: "fenced",
     request,
@@ -47,25 +46,52 @@ function fencedAnswer(state: PgState, log: StreamLog, { request, pages: asked }:
       : decided.abortsIn(decided.floor, decided.through),
     earlyAborts: decided.earlyAborts(),
     slices,
-    committed,
+    committed: [...whatFollows(state, uses), ...news(state, log, new Set(uses.map(({ page }) => page)))],
   };
 }
 
-/** Newest first, down to the stored version. */
-function committedVersions(
-  state: PgState,
-  page: PageId,
-): { page: PageId; base: PageVersion; version: PageVersion }[] {
-  const chain = state.pages.at(page);
-  const found = [...chain.changes, ...chain.detached].reverse().map(({ taken, delta }) => ({
-    page,
-    base: delta.base,
-    version: { stream: taken.slice.stream, lsn: taken.slice.lsn },
-  }));
-  if (chain.stored !== NONE && chain.stored.stream !== 0)
-    found.push({ page, base: chain.storedBase, version: chain.stored });
+/** Committed versions that follow a base in use: rivals of what builds on it. A page that every transaction changes has thousands of others. */
+function whatFollows(state: PgState, uses: readonly PageUse[]): CommittedVersion[] {
+  const found = new Map<Change | PageVersion, CommittedVersion>();
+  for (const { page, base } of uses) {
+    const chain = state.pages.at(page);
+    const at = chain.indexOf(base);
+    const next = at === undefined ? undefined : chain.changes[at + 1];
+    const isMerged = at === undefined && sameVersion(chain.storedBase, base) && chain.stored.stream !== 0;
+    if (next !== undefined) found.set(next, asCommitted(page, next));
+    else if (isMerged) found.set(chain.stored, { page, base, version: chain.stored });
+    for (const change of chain.detached)
+      if (sameVersion(change.delta.base, base)) found.set(change, asCommitted(page, change));
+  }
+  return [...found.values()];
+}
+
+/** Committed versions on these pages of which a commit of the stream is learnt beyond the decisions known. */
+function news(state: PgState, log: StreamLog, pages: ReadonlySet<PageId>): CommittedVersion[] {
+  const isNews = ({ stream, lsn }: PageVersion): boolean =>
+    stream === log.stream && lsn > log.decided.through;
+  const found: CommittedVersion[] = [];
+  for (const page of pages) {
+    const { changes, detached, stored, storedBase } = state.pages.at(page);
+    if (isNews(stored)) found.push({ page, base: storedBase, version: stored });
+    for (let i = changes.length - 1; i >= 0; i--) {
+      const change = changes[i]!;
+      const { slice } = change.taken;
+      if (isNews(slice) || isNews(change.delta.base)) found.push(asCommitted(page, change));
+      // LSNs of a stream ascend along a chain; and below an exclusive stream's there is none of it.
+      else if (slice.stream === log.stream || log.exclusive) break;
+    }
+    for (const change of detached)
+      if (isNews(change.taken.slice) || isNews(change.delta.base)) found.push(asCommitted(page, change));
+  }
   return found;
 }
+
+const asCommitted = (page: PageId, { taken, delta }: Change): CommittedVersion => ({
+  page,
+  base: delta.base,
+  version: { stream: taken.slice.stream, lsn: taken.slice.lsn },
+});
 
 export function close(state: PgState, decider: Decider, m: Close, from: Link, turn: Turn): void {
   // Settled, whole, and forgotten: a log made anew would be empty.

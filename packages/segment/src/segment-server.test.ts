@@ -176,6 +176,17 @@ describe("fence and close", () => {
     });
   });
 
+  test("of a page's many versions those are told that follow a base in use, here or where it was asked for", () => {
+    const s = new BenchSegment({ settings: KEEP });
+    s.append(chainOf(1, 50), { decisions: decided(0, 50) });
+    s.append([slice({ stream: 2, lsn: 1, writes: [[1, v(1, 30)]] })]);
+    const after30 = { page: 1, base: v(1, 30), version: v(1, 31) };
+    expect(s.fence(2).committed).toEqual([after30]);
+    expect(s.fence(3).committed).toEqual([]);
+    const uses = [40, 50].map((at) => ({ page: pageId(1), base: v(1, at) }));
+    expect(s.fence(3, uses).committed).toEqual([{ page: 1, base: v(1, 40), version: v(1, 41) }]);
+  });
+
   test("close overrides an abort that a writer could not make known, and says what is missing", () => {
     const s = new BenchSegment({ settings: KEEP });
     s.append(chainOf(1, 1), { decisions: decided(0, 0, [], [1]) });

@@ -1,13 +1,13 @@
 /**
  * What the fenced segments of one PG have answered, and whose answer is whole.
  *
- *     answer: slices undecided here ──> pages ──> what is committed on them, at every segment that is to count (I3)
+ *     answer: slices undecided here ──> their bases ──> what is committed on them, at every segment that is to count (I3)
  *
- * A segment tells what is committed on the pages of its own undecided slices, and on those that it was asked for. An answer is whole if
- * that covers the pages of all undecided slices that anybody of the PG has told of. Fences hold, so there are no more of
+ * A segment tells what is committed on the bases of its own undecided slices, and on those that it was asked for. An answer is whole if
+ * that covers all undecided slices that anybody of the PG has told of. Fences hold, so there are no more of
  * them after a while.
  */
-import type { NodeName, PageId, PgId } from "@sixfold/model";
+import type { NodeName, PageUse, PgId } from "@sixfold/model";
 import type { Fenced } from "@sixfold/wire";
 
 export class FencedGroup {
@@ -17,11 +17,11 @@ export class FencedGroup {
   private readonly members: readonly NodeName[];
   private readonly asksForRivals: boolean;
   private readonly answers = new Map<NodeName, Fenced>();
-  /** Of all undecided slices told of, ascending. */
-  pages: readonly PageId[] = [];
+  /** Of all undecided slices told of, by their keys. */
+  private readonly usesTold = new Map<string, PageUse>();
   /** What each request asked for. */
-  private readonly pagesAsked = new Map<number, ReadonlySet<PageId>>();
-  /** How many of `pages` each member was last asked for: they only grow. */
+  private readonly keysAsked = new Map<number, ReadonlySet<string>>();
+  /** How many of them each member was last asked for: they only grow. */
   private readonly askedFor = new Map<NodeName, number>();
 
   constructor(pg: PgId, sets: readonly (readonly NodeName[])[], asksForRivals: boolean) {
@@ -31,16 +31,19 @@ export class FencedGroup {
     this.asksForRivals = asksForRivals;
   }
 
+  /** What to ask for. */
+  get uses(): readonly PageUse[] {
+    return [...this.usesTold.values()];
+  }
+
   asked(member: NodeName, request: number): void {
-    this.pagesAsked.set(request, new Set(this.pages));
-    this.askedFor.set(member, this.pages.length);
+    this.keysAsked.set(request, new Set(this.usesTold.keys()));
+    this.askedFor.set(member, this.usesTold.size);
   }
 
   heard(from: NodeName, answer: Fenced): void {
     this.answers.set(from, answer);
-    if (!this.asksForRivals) return;
-    const pages = new Set([...this.pages, ...pagesOf(answer)]);
-    if (pages.size > this.pages.length) this.pages = [...pages].sort((a, b) => a - b);
+    if (this.asksForRivals) for (const [key, use] of usesOf(answer)) this.usesTold.set(key, use);
   }
 
   isMember(server: NodeName): boolean {
@@ -72,19 +75,23 @@ export class FencedGroup {
 
   /** Of those, who was last asked for less than is to be known by now. */
   outdated(): NodeName[] {
-    return this.missing().filter((member) => (this.askedFor.get(member) ?? 0) < this.pages.length);
+    return this.missing().filter((member) => (this.askedFor.get(member) ?? 0) < this.usesTold.size);
   }
 
   private isWhole(answer: Fenced): boolean {
-    if (this.pages.length === 0) return true;
-    const asked = this.pagesAsked.get(answer.request);
-    const own = pagesOf(answer);
-    return this.pages.every((page) => asked?.has(page) === true || own.has(page));
+    if (this.usesTold.size === 0) return true;
+    const asked = this.keysAsked.get(answer.request);
+    const own = usesOf(answer);
+    for (const key of this.usesTold.keys()) if (asked?.has(key) !== true && !own.has(key)) return false;
+    return true;
   }
 }
 
-function pagesOf({ slices }: Fenced): Set<PageId> {
-  const pages = new Set<PageId>();
-  for (const { slice } of slices) for (const { page } of [...slice.deltas, ...slice.checks]) pages.add(page);
-  return pages;
+/** By keys that are equal for equal uses. */
+function usesOf({ slices }: Fenced): Map<string, PageUse> {
+  const uses = new Map<string, PageUse>();
+  for (const { slice } of slices)
+    for (const { page, base } of [...slice.deltas, ...slice.checks])
+      uses.set(`${page}/${base.stream}/${base.lsn}`, { page, base });
+  return uses;
 }

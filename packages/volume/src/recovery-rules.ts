@@ -33,13 +33,14 @@ import {
   type NodeName,
   type Outcome,
   type PageId,
+  type PageUse,
   type PageVersion,
   type PgId,
   type PlantedBugs,
   type Slice,
   type StreamId,
 } from "@sixfold/model";
-import type { Fenced } from "@sixfold/wire";
+import type { CommittedVersion, Fenced } from "@sixfold/wire";
 
 /** Answers of the fenced segments, per PG; at least four of each. */
 export type FencedSegments = ReadonlyMap<PgId, ReadonlyMap<NodeName, Fenced>>;
@@ -59,15 +60,6 @@ interface Suspect {
   readonly accepts: Map<PgId, Set<NodeName>>;
   told: Decision | undefined;
   superseded: boolean;
-}
-
-interface PageUse {
-  readonly page: PageId;
-  readonly base: PageVersion;
-}
-
-interface CommittedVersion extends PageUse {
-  readonly version: PageVersion;
 }
 
 export function judge(

@@ -149,8 +149,8 @@ export class Recovery {
     for (const member of members) {
       const request = this.out.nextRequest();
       group.asked(member, request);
-      const { pg, pages } = group;
-      this.out.send(member, { type: "fence", request, pg, stream: this.stream, pages });
+      const { pg, uses } = group;
+      this.out.send(member, { type: "fence", request, pg, stream: this.stream, uses });
     }
   }
 

@@ -45,7 +45,8 @@ export const MESSAGES: {
   ack: [17, ack],
   askVotes: [18, storage.askVotes],
   votes: [19, storage.votes],
-  fence: [20, storage.fence],
+  // 20 was a fence that named pages without their bases.
+  fence: [38, storage.fence],
   fenced: [21, storage.fenced],
   close: [22, storage.close],
   closed: [23, storage.closed],

@@ -3,7 +3,7 @@
  * they are written; how each kind of field is written stands in `codec` and `noun-codecs`.
  */
 import { MAX_PAGE_BYTES } from "@sixfold/model";
-import type { Decision, EntryId, Lsn, PageId, PageVersion, PgId, StreamId } from "@sixfold/model";
+import type { Decision, EntryId, Lsn, PgId, StreamId } from "@sixfold/model";
 import type { ByteReader } from "./byte-reader.ts";
 import {
   ascending,
@@ -29,6 +29,7 @@ import {
   lsns,
   nodeName,
   page,
+  pagesAndBases,
   pg,
   position,
   readSlices,
@@ -58,6 +59,7 @@ import type {
   AskVotes,
   Close,
   Closed,
+  CommittedVersion,
   Copied,
   Fence,
   Fenced,
@@ -105,18 +107,10 @@ const ofStream = { request, pg, stream };
 
 export const askVotes = message<AskVotes>("askVotes", { ...ofStream, lsns });
 export const votes = message<Votes>("votes", { ...ofStream, votes: sliceVotes });
-export const fence = message<Fence>("fence", { ...ofStream, pages: list(page, 1) });
+export const fence = message<Fence>("fence", { ...ofStream, uses: pagesAndBases });
 
 const fencedSlice = struct<FencedSlice>({ slice, vote, decision: maybe(decision) });
-const committedVersion = struct<{
-  readonly page: PageId;
-  readonly base: PageVersion;
-  readonly version: PageVersion;
-}>({
-  page,
-  base: version,
-  version,
-});
+const committedVersion = struct<CommittedVersion>({ page, base: version, version });
 export const fenced = message<Fenced>("fenced", {
   ...ofStream,
   scl: position,

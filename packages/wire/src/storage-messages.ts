@@ -22,6 +22,7 @@ import type {
   Lsn,
   Manifest,
   PageId,
+  PageUse,
   PageVersion,
   PgId,
   ReadPoint,
@@ -135,8 +136,8 @@ export interface Fence {
   readonly request: number;
   readonly pg: PgId;
   readonly stream: StreamId;
-  /** Pages of entries that other segments have undecided: what is committed on them counts, whether their slices are here or not. Ascending. */
-  readonly pages: readonly PageId[];
+  /** Of entries that other segments have undecided: what is committed on these bases counts, whether their slices are here or not. */
+  readonly uses: readonly PageUse[];
 }
 
 /** An undecided or decided slice as a fenced segment knows it. */
@@ -165,12 +166,15 @@ export interface Fenced {
   readonly earlyAborts: readonly Lsn[];
   /** Every slice here beyond `decidedThrough`, in LSN order. */
   readonly slices: readonly FencedSlice[];
-  /** Committed versions of the pages that `slices` change or check, newest first, as far as they can conflict with them. */
-  readonly committed: readonly {
-    readonly page: PageId;
-    readonly base: PageVersion;
-    readonly version: PageVersion;
-  }[];
+  /**
+   * Committed versions of pages, in no order: at least those that follow a base of `slices` or of the fence's `uses`, and those that are, or follow,
+   * one of this stream beyond `decidedThrough`.
+   */
+  readonly committed: readonly CommittedVersion[];
+}
+
+export interface CommittedVersion extends PageUse {
+  readonly version: PageVersion;
 }
 
 /** The manifest's word on a stream, told to a segment: it is closed at `final`. Fences, and overrides decisions. */

@@ -18,6 +18,7 @@ import {
   type Decisions,
   type Manifest,
   type PageId,
+  type PageUse,
   type PageVersion,
   type Slice,
   type PlantedBug,
@@ -234,8 +235,8 @@ export class BenchSegment {
     return answer.answer;
   }
 
-  fence(stream: number, pages: readonly number[] = []): Extract<StorageMessage, { type: "fenced" }> {
-    const asked = { pg: PG, stream: streamId(stream), pages: pages.map(pageId) };
+  fence(stream: number, uses: readonly PageUse[] = []): Extract<StorageMessage, { type: "fenced" }> {
+    const asked = { pg: PG, stream: streamId(stream), uses };
     const [answer] = this.say(9, { type: "fence", request: 1, ...asked });
     if (answer?.type !== "fenced") throw new Error("not fenced");
     return answer;

@@ -199,7 +199,7 @@ export class FakeSegment {
     };
   }
 
-  private fencedAnswer({ pg, stream, request, pages: asked }: Fence): Fenced {
+  private fencedAnswer({ pg, stream, request, uses: asked }: Fence): Fenced {
     const here = this.stream(pg, stream);
     const slices = [...here.slices.values()]
       .filter((t) => t.slice.lsn > here.decidedThrough)
@@ -213,7 +213,7 @@ export class FakeSegment {
       ),
     );
     const used = slices.flatMap((t) => [...t.slice.deltas, ...t.slice.checks].map((d) => d.page));
-    const pages = new Set([...asked, ...used]);
+    const pages = new Set([...asked.map(({ page }) => page), ...used]);
     const committed = [...pages].flatMap((page) =>
       this.newestFirst(pg, page).map((version) => ({
         page,

@@ -155,7 +155,14 @@ export const messages: readonly Message[] = [
   },
   { type: "askVotes", ...ofStream, lsns: [lsn(300), lsn(304)] },
   { type: "votes", ...ofStream, votes },
-  { type: "fence", ...ofStream, pages: [pageId(69), pageId(70)] },
+  {
+    type: "fence",
+    ...ofStream,
+    uses: [
+      { page: pageId(69), base: version(two, lsn(3)) },
+      { page: pageId(70), base: NONE },
+    ],
+  },
   {
     type: "fenced",
     ...ofStream,
