@@ -241,6 +241,7 @@ export class Decider implements VoteListener {
     for (const pg of e.pgs) {
       pg.lastDecided = e.lsn;
       if (isCommitted) pg.lastCommitted = e.lsn;
+      pg.rivals.decided(e.entry, now);
       this.markDirty(pg, now);
     }
     this.inFlight.shift();

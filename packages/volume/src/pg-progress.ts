@@ -22,6 +22,7 @@ import {
   type Slice,
 } from "@sixfold/model";
 import { RetainedSlices } from "./retained.ts";
+import { RivalWaits } from "./rival-waits.ts";
 import type { SentOn } from "./sent.ts";
 
 /** While the members change there are those of both sets. */
@@ -71,8 +72,7 @@ export class PgProgress {
   lastCommitted = 0 as Lsn;
   /** Decisions sent to this PG's segments reach to here. */
   decidedSent = 0 as Lsn;
-  /** Until then foreign slices count as waiting here for what this writer claims. */
-  rivalsUntil = 0;
+  readonly rivals = new RivalWaits();
   /** Aborts beyond the durable point that this PG's segments have not been sent. */
   hasNewAborts = false;
   /** Since when decisions wait to be sent; undefined while none do. */
@@ -120,6 +120,11 @@ export class PgProgress {
 
   hasSets(sets: readonly (readonly NodeName[])[]): boolean {
     return sets.length === this.sets.length && sets.every((set, i) => this.maskOf(set) === this.sets[i]);
+  }
+
+  /** Rivals wait for a decision that its segments have not been sent. */
+  get isUrgent(): boolean {
+    return this.hasNewAborts || this.rivals.isOwed;
   }
 
   /** Everybody. */

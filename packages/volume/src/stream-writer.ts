@@ -295,18 +295,21 @@ export class StreamWriter {
     pg.decisionsSentAt = now;
     pg.decidedSent = this.decider.log.through;
     pg.hasNewAborts = false;
+    pg.rivals.sent();
   }
 
-  /** Decisions alone, where no batch is due that would carry them. */
+  /** Decisions alone, where no batch comes soon that would carry them: every frame of their own costs each segment a sync. Rivals are not kept waiting. */
   private sendDecisions(now: number): void {
     const { dirty, log } = this.decider;
+    const { decisionDelayMs } = this.settings;
     const batchDue = this.isDue(now);
     const mustFeed = this.care.resends.length > 0 && log.through > this.fedThrough;
     let left = 0;
     for (const pg of dirty) {
       if (pg.dirtySince === undefined) continue;
       if (pg.lastDecided <= pg.decidedSent && !pg.hasNewAborts) pg.dirtySince = undefined;
-      else if (now - pg.dirtySince < this.patienceFor(pg, batchDue, now) && !mustFeed) dirty[left++] = pg;
+      else if (now - pg.dirtySince < (pg.isUrgent && !batchDue ? 0 : decisionDelayMs) && !mustFeed)
+        dirty[left++] = pg;
       else {
         pg.dirtySince = undefined;
         this.append(pg, pg.live, [], now);
@@ -314,12 +317,6 @@ export class StreamWriter {
       }
     }
     dirty.length = left;
-  }
-
-  /** How long decisions may wait for a batch to ride on: every frame of their own costs each segment a sync. Rivals are not kept waiting. */
-  private patienceFor(pg: PgProgress, batchDue: boolean, now: number): number {
-    const urgent = pg.hasNewAborts || now < pg.rivalsUntil;
-    return urgent && !batchDue ? 0 : this.settings.decisionDelayMs;
   }
 
   private sendResends(now: number): void {
@@ -352,7 +349,8 @@ export class StreamWriter {
       this.fencedSince ??= now;
       if (!this.planted.has("fenced-acks-count")) return;
     }
-    if (ack.waiting.length > 0) pg.rivalsUntil = now + this.settings.courtesyMs;
+    if (ack.waiting.length > 0)
+      pg.rivals.heard(ack.waiting, now + this.settings.courtesyMs, pg.dirtySince !== undefined);
     const sclBefore = pg.scl[member]!;
     const moved = pg.acked(member, ack.scl, ack.decidedThrough, now);
     if (!this.exclusive) countAck(pg, member, ack, this.decider, now, this.planted);
