@@ -17,8 +17,7 @@ import { type BenchOutcome, type Figures, median, summarise } from "./result.ts"
 
 export interface BenchOptions extends Omit<LoadOptions, "signal"> {
   readonly rounds: number;
-  readonly warmUpSeconds: number;
-  /** For the first point on fresh processes, whose code is not compiled yet. */
+  /** How long fresh processes, whose code is not compiled yet, run the busiest of their points before the first is measured. */
   readonly freshWarmUpSeconds: number;
   /** An existing directory; what is put there is removed again. */
   readonly dir: string;
@@ -94,10 +93,12 @@ export class Bench {
         platform.signal.throwIfAborted();
         this.on.begin(clients);
         try {
-          const warmUpSeconds = stage === undefined ? options.freshWarmUpSeconds : options.warmUpSeconds;
+          const isFresh = stage === undefined;
           stage ??= await this.startRaw();
           const signal = AbortSignal.any([platform.signal, stage.death]);
-          const figures = await measureRaw(stage.actor, clients, { ...options, warmUpSeconds, signal });
+          const warmUp = { warmUpSeconds: options.freshWarmUpSeconds, seconds: 0, signal };
+          if (isFresh) await measureRaw(stage.actor, Math.max(...plan.raw), warmUp);
+          const figures = await measureRaw(stage.actor, clients, { ...options, signal });
           this.keep(this.raw, clients, { ...figures, invariant: "ok" });
         } catch (error) {
           this.keep(this.raw, clients, error);
@@ -125,7 +126,6 @@ export class Bench {
         platform.signal.throwIfAborted();
         try {
           const isFresh = stage === undefined || loaded === undefined;
-          const warmUpSeconds = isFresh ? options.freshWarmUpSeconds : options.warmUpSeconds;
           if (stage === undefined || loaded === undefined) {
             this.on.loading(plan, 0);
             stage = await startDatabase(platform, options.dir, `${plan.mode}-${++this.serial}`, {
@@ -135,7 +135,8 @@ export class Bench {
             loaded = await this.load(plan, stage);
           }
           this.on.begin(point);
-          this.keep(this.points, point, await loaded.measure(point, warmUpSeconds));
+          if (isFresh) await loaded.warmUp(busiest(plan), options.freshWarmUpSeconds);
+          this.keep(this.points, point, await loaded.measure(point));
         } catch (error) {
           this.keep(this.points, point, error);
           await stage?.stop();
@@ -184,3 +185,6 @@ export class Bench {
     return { ratioToRaw: ratio((one) => one.committedPerSecond), p50ToRaw: ratio((one) => one.p50Ms) };
   }
 }
+
+const busiest = ({ points }: BenchClusterPlan): BenchPoint =>
+  points.reduce((most, point) => (point.clients > most.clients ? point : most));

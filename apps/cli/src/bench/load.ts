@@ -11,7 +11,7 @@ import { CLIENTS_PER_CONNECTION, verdictOfAll } from "../measured-clients.ts";
 import type { ConnectedDatabase, Platform } from "../platform.ts";
 import { KeyDraw, type KeyOptions } from "./keys.ts";
 import { Ledger, tallyTable } from "./ledger.ts";
-import { type Meter, measureWindow } from "./measure.ts";
+import { type Meter, measureWindow, type WindowFigures } from "./measure.ts";
 import type { BenchPoint } from "./points.ts";
 import type { BenchKey } from "./procedures.ts";
 import type { Figures } from "./result.ts";
@@ -26,6 +26,7 @@ import {
 
 export interface LoadOptions {
   readonly keys: Omit<KeyOptions, "writers">;
+  readonly warmUpSeconds: number;
   readonly seconds: number;
   readonly seed: number;
   /** Aborted when there is nothing more to measure, be it that a process died. */
@@ -81,13 +82,34 @@ export class LoadedCluster {
     return cluster;
   }
 
-  /** `warmUpSeconds` instead of the usual time. */
-  async measure(point: BenchPoint, warmUpSeconds: number): Promise<Figures> {
+  async measure(point: BenchPoint): Promise<Figures> {
+    return this.withPools(point, async (pools) => {
+      const figures = await this.runWindow(point, pools, {});
+      return { ...figures, invariant: await verdictOfAll(pools, (db) => this.verdictOf(point, db)) };
+    });
+  }
+
+  /** Runs the point's clients for so long, and measures nothing. */
+  async warmUp(point: BenchPoint, warmUpSeconds: number): Promise<void> {
+    await this.withPools(point, (pools) => this.runWindow(point, pools, { warmUpSeconds, seconds: 0 }));
+  }
+
+  private runWindow(
+    point: BenchPoint,
+    pools: readonly (readonly ConnectedDatabase[])[],
+    times: { readonly warmUpSeconds?: number; readonly seconds?: number },
+  ): Promise<WindowFigures> {
+    const window = { ...this.options, ...times, nodes: this.nodes };
+    return measureWindow(window, (meter) => this.runClients(point, pools, meter));
+  }
+
+  private async withPools<T>(
+    point: BenchPoint,
+    use: (pools: readonly (readonly ConnectedDatabase[])[]) => Promise<T>,
+  ): Promise<T> {
     const pools = await this.connect(point);
     try {
-      const window = { ...this.options, warmUpSeconds, nodes: this.nodes };
-      const figures = await measureWindow(window, (meter) => this.runClients(point, pools, meter));
-      return { ...figures, invariant: await verdictOfAll(pools, (db) => this.verdictOf(point, db)) };
+      return await use(pools);
     } finally {
       await Promise.all(pools.flat().map((db) => db.close()));
     }
