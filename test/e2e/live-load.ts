@@ -23,8 +23,8 @@ export interface LoadOptions extends Promises {
   readonly records: number;
   readonly table?: string;
   readonly seed?: number;
-  /** Where transactions run that only read; else with the others. */
-  readonly readFrom?: "replica";
+  /** Replicas where transactions run that only read; else with the others. */
+  readonly readers?: readonly string[];
 }
 
 type Database = Awaited<ReturnType<typeof connect>>;
@@ -64,12 +64,13 @@ export class LiveLoad {
       endpoints.map((_, i) =>
         connect([...endpoints.slice(i), ...endpoints.slice(0, i)], {
           ...{ affinity: () => i, retryCalls: false },
-          ...(options.readFrom === undefined ? {} : { readFrom: options.readFrom }),
+          ...(options.readers === undefined ? {} : { readFrom: "replica" }),
         }),
       ),
     );
     await workload.setup(databases[0]!);
     await Promise.all(databases.map((db) => catchUp(db, table)));
+    await Promise.all((options.readers ?? []).map((url) => catchUpAt(url, table)));
     const load = new LiveLoad(databases, workload);
     for (let client = 0; client < options.clients; client++) load.loops.push(load.loop(client));
     return load;
@@ -114,6 +115,13 @@ export class LiveLoad {
       this.failure ??= error instanceof Error ? error : new Error(String(error));
     }
   }
+}
+
+/** A replica may not have heard of a new table either. */
+async function catchUpAt(replica: string, table: string): Promise<void> {
+  const db = await connect([replica], { discover: false });
+  await db.transaction((tx) => tx.get(table, ["catch-up"]), { consistency: "cluster", readOnly: true });
+  await db.close();
 }
 
 /** Several loads at once, each on tables of its own. */

@@ -24,17 +24,18 @@ test(
       const patience = WRITERS + REPLICAS > 8 ? {} : IMPATIENT;
       const { cluster } = await start({ writers: WRITERS, replicas: REPLICAS, ...patience });
       const seed = drawSeed();
-      const writers = cluster.nodes.filter(({ role }) => role === "writer").map(({ url }) => url);
+      const urlsOf = (wanted: string): string[] =>
+        cluster.nodes.filter(({ role }) => role === wanted).map(({ url }) => url);
       const options = (
         [
           ["append", "session"],
           ["register", "cluster"],
         ] as const
       ).map(([workload, consistency]): LoadOptions => ({
-        ...{ workload, consistency, seed, readFrom: "replica", as: "interactive" },
+        ...{ workload, consistency, seed, readers: urlsOf("replica"), as: "interactive" },
         ...{ writers: WRITERS, clients: 2 * WRITERS, sharedPct: 50, records: 18 * WRITERS },
       }));
-      const load = await LiveLoads.start(writers, options);
+      const load = await LiveLoads.start(urlsOf("writer"), options);
       await load.progress(SOME);
       cluster.kill("replica-1", "SIGSTOP");
       await load.progress(SOME);
