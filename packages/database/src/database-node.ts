@@ -406,7 +406,10 @@ export class DatabaseNode {
       applyForeign: (stream, entry) => node.applyForeign(stream, entry),
       advance: (stream, to) => node.show(stream, to, node.now),
       dropCleanPages: () => node.engine.dropCleanPages(node.now),
-      noteForeign: (frame) => node.volume.noteForeign(frame),
+      noteForeign: (frame) => {
+        node.volume.noteForeign(frame);
+        node.engine.foreignClaims(frame.stream, frame.slices, node.now);
+      },
       noteTails: (start) => node.volume.noteTails(start.stream, start.tails),
       checkManifest: () => node.volume.checkManifest(node.now),
       readManifest: () => node.readManifest(node.now),

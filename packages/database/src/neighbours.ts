@@ -28,7 +28,7 @@ export interface NeighbourIo {
   readonly applyForeign: (stream: StreamId, entry: ForeignEntry) => void;
   readonly advance: (stream: StreamId, to: Lsn) => void;
   readonly dropCleanPages: () => void;
-  /** Frames and tails that feeds bring: what page reads need to know. */
+  /** Frames and tails that feeds bring: what page reads need to know, and what others are about to change. */
   readonly noteForeign: (frame: Append) => void;
   readonly noteTails: (start: FeedStart) => void;
   /** Returns the check's number. */

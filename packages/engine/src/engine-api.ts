@@ -28,6 +28,7 @@ import type {
   PlantedBugs,
   ReadPoint,
   SixfoldError,
+  Slice,
   StreamId,
   TransactionId,
 } from "@sixfold/model";
@@ -216,6 +217,9 @@ export interface Pressure {
   readonly refused: number;
 }
 
+/** What an undecided entry, or a slice of it, is about to change. */
+export type Claim = Pick<Slice, "lsn" | "deltas">;
+
 /** The whole face, for owners who want to name it. `Engine` implements it. */
 export interface EngineFace {
   readonly effects: EngineEffect[];
@@ -263,6 +267,8 @@ export interface EngineFace {
   /** Nothing runs until `resume`: the applied vector is not causally closed (I5). */
   pause(): void;
   resume(now: number): void;
+  /** Undecided entries of another stream, on their way through storage: nothing is built beside them for a moment. */
+  foreignClaims(stream: StreamId, claims: readonly Claim[], now: number): void;
   /** Courtesy: start nothing new on these pages until released. */
   holdPages(pages: readonly PageId[], now: number): void;
   releasePages(pages: readonly PageId[], now: number): void;

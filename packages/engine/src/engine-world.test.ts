@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { pageId, transactionId, type PageId } from "@sixfold/model";
+import { pageId, streamId, transactionId, type PageId } from "@sixfold/model";
 import { extentCount, readExtentHeader } from "./extents.ts";
 import { checkVolume } from "./volume-check.ts";
 import { bytes, errorOf, get, handle, put, worldWithTable } from "./testing/one-engine.fixture.ts";
@@ -219,6 +219,41 @@ describe("the world around", () => {
     expect(checkVolume((page) => world.chains.get(page)?.at(-1)?.image)).toMatchObject({
       problems: [],
       rows: 61,
+    });
+  });
+
+  describe("an undecided entry of another writer on the way through storage", () => {
+    const race = () => {
+      const world = worldWithTable({ engines: 2 });
+      for (const i of [0, 1]) {
+        put(world, i, "a", "1");
+        world.settle();
+      }
+      const [mine, theirs] = [world.members[0]!, world.members[1]!];
+      const write = (i: number, value: string): number =>
+        world.ask(i, (e, r, now) =>
+          e.commit(r, { tx: handle(), writes: [{ table: "t", key: bytes("a"), value: bytes(value) }] }, now),
+        );
+      write(1, "2");
+      mine.engine.foreignClaims(streamId(theirs.stream), theirs.queue, world.now);
+      return { world, mine, request: write(0, "3") };
+    };
+
+    test("is built upon, not raced", () => {
+      const { world, mine, request } = race();
+      expect(mine.queue).toEqual([]);
+      expect(world.answer(0, request)).toMatchObject({ kind: "committed", attempts: 1 });
+      expect(get(world, 0, "a")).toBe("3");
+    });
+
+    test("is not waited for any longer than a while", () => {
+      const { world, mine } = race();
+      mine.engine.tick(world.now + 29);
+      world.drain(mine);
+      expect(mine.queue).toEqual([]);
+      mine.engine.tick(world.now + 30);
+      world.drain(mine);
+      expect(mine.queue.length).toBe(1);
     });
   });
 

@@ -2,7 +2,7 @@
  * Engines over one storage that votes by base check: random transfers keep the total (I3, I4, I5, I9).
  * Each property has a planted break that must be noticed.
  */
-import type { PlantedBug } from "@sixfold/model";
+import { streamId, type PlantedBug } from "@sixfold/model";
 import { describe, expect, test } from "vitest";
 import type { CommitRequest, ForeignEntry } from "./engine-api.ts";
 import { Engine } from "./engine.ts";
@@ -20,7 +20,7 @@ const base = (seed: number): BankOptions => ({
   yields: 0.03,
 });
 
-/** Nodes miss parts of streams; pages are held and released. */
+/** Nodes miss parts of streams; pages are held and released; what others have sent is heard of, or not. */
 function gaps(world: StorageWorld, random: Random): void {
   const member = random.pick(world.members);
   const held = (): PageId[] => [...world.chains.keys()].filter(() => random.chance(0.3));
@@ -28,6 +28,10 @@ function gaps(world: StorageWorld, random: Random): void {
   if (choice < 1) world.skip(member);
   else if (choice < 6) member.engine.holdPages(held(), world.now);
   else if (choice < 11) member.engine.releasePages([...world.chains.keys()], world.now);
+  else if (choice < 40) {
+    const { stream, queue } = random.pick(world.members);
+    if (stream !== member.stream) member.engine.foreignClaims(streamId(stream), queue, world.now);
+  }
   world.drain(member);
 }
 

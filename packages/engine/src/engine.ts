@@ -19,6 +19,7 @@ import { endAged } from "./ageing.ts";
 import type {
   AbortCause,
   CallRequest,
+  Claim,
   CommitRequest,
   EngineEffect,
   EngineFace,
@@ -32,7 +33,7 @@ import type {
   ScanRequest,
 } from "./engine-api.ts";
 import { EngineState } from "./engine-state.ts";
-import { applyForeign, dropCleanPages, loadFailed, pagesLoaded } from "./foreign.ts";
+import { applyForeign, dropCleanPages, loadFailed, noteClaims, pagesLoaded } from "./foreign.ts";
 import { aborted, committed, takeBackAll } from "./in-flight.ts";
 import { Job, type Work } from "./job.ts";
 import { checkAdmission, pressureOf } from "./pressure.ts";
@@ -303,6 +304,10 @@ export class Engine implements EngineFace {
 
   streamClosed(stream: StreamId): void {
     this.state.extents.streamClosed(stream);
+  }
+
+  foreignClaims(stream: StreamId, claims: readonly Claim[], now: number): void {
+    noteClaims(this.state, stream, claims, now);
   }
 
   holdPages(pages: readonly PageId[], now: number): void {

@@ -13,8 +13,9 @@ import {
   type PageId,
   type PageVersion,
   type ReadPoint,
+  type StreamId,
 } from "@sixfold/model";
-import type { ForeignEntry, LoadedPage } from "./engine-api.ts";
+import type { Claim, ForeignEntry, LoadedPage } from "./engine-api.ts";
 import type { EngineState } from "./engine-state.ts";
 import { giveWay } from "./in-flight.ts";
 import type { Job } from "./job.ts";
@@ -42,6 +43,21 @@ function applyDelta(state: EngineState, version: PageVersion, delta: Delta, hori
     frame.trim(horizon, state.inFlight.size);
   } else if (state.isUndecided(frame.version)) frame.suspect = true;
   else state.pool.drop(frame);
+}
+
+/** What another writer has sent and nobody has decided yet. */
+export function noteClaims(
+  state: EngineState,
+  stream: StreamId,
+  claims: readonly Claim[],
+  now: number,
+): void {
+  if (state.stream === 0 || state.exclusive) return;
+  for (const { lsn, deltas } of claims) {
+    const version: PageVersion = { stream, lsn };
+    if (state.newest.includes(version)) continue;
+    for (const { page } of deltas) state.held.claimed(page, version, now);
+  }
 }
 
 /** Forgets every page it can; pages with own undecided versions follow once these are decided. */

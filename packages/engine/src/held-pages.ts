@@ -4,6 +4,8 @@
  *  - courtesy: another writer waits for its turn on the page; the owner says when it is over
  *  - a winner: an own entry lost the page to a foreign one whose delta is not here yet; building before it
  *    arrives would only lose again
+ *  - a claim: a foreign entry on the page is on its way through storage; what is built beside it races it, and one of the two is built
+ *    twice. Claims that come while one is waited for do not make the wait longer, so that nobody is kept from a hot page
  *
  * Both end by themselves after a while, should nobody say so (I10).
  */
@@ -15,6 +17,10 @@ const COURTESY_MS = 250;
 /** How long to wait for a winner that is undecided (it may abort), and for one that is committed (its delta must come). */
 const YIELD_MS = 50;
 const COMMITTED_MS = 500;
+/** How long to wait for a claim's decision: a few round trips to storage. */
+const CLAIM_MS = 30;
+/** Pages held at once; no claims are noted beyond it (I10). */
+const HELD_MAX = 1024;
 
 interface Hold {
   courtesyUntil: number;
@@ -43,6 +49,15 @@ export class HeldPages {
     const hold = this.of(page);
     hold.winner = winner;
     hold.winnerUntil = now + (committed ? COMMITTED_MS : YIELD_MS);
+  }
+
+  /** Holds a page until this undecided foreign version of it is decided. */
+  claimed(page: PageId, claim: PageVersion, now: number): void {
+    if (this.holds.size >= HELD_MAX) return;
+    const hold = this.of(page);
+    if (hold.winner !== undefined) return;
+    hold.winner = claim;
+    hold.winnerUntil = now + CLAIM_MS;
   }
 
   /**
