@@ -1,5 +1,5 @@
 /** One invocation of the command line, from its words to its exit code. */
-import { CommanderError } from "commander";
+import { type Command, CommanderError } from "commander";
 import { SixfoldError } from "@sixfold/model";
 import type { Platform } from "./platform.ts";
 import { makeProgram } from "./program.ts";
@@ -12,9 +12,8 @@ export const EXIT_USAGE = 2;
 /** `words`: what follows the program's name. Never throws. */
 export async function run(platform: Platform, words: readonly string[], version: string): Promise<number> {
   const program = makeProgram(platform, version);
-  const name = program.commands
-    .find((command) => command.name() === words.find((word) => !word.startsWith("-")))
-    ?.name();
+  const command = program.commands.find((one) => one.name() === words.find((word) => !word.startsWith("-")));
+  const name = command?.name();
   const say = (text: string): void =>
     platform.stderr.write(`sixfold${name === undefined ? "" : ` ${name}`}: ${text}\n`);
   try {
@@ -25,7 +24,7 @@ export async function run(platform: Platform, words: readonly string[], version:
     await program.parseAsync(words, { from: "user" });
     return EXIT_OK;
   } catch (error) {
-    if (error instanceof CommanderError) return endOfParsing(error, name, say);
+    if (error instanceof CommanderError) return endOfParsing(error, command, say);
     if (error instanceof UsageError) {
       say(error.message);
       return EXIT_USAGE;
@@ -39,13 +38,21 @@ export async function run(platform: Platform, words: readonly string[], version:
   }
 }
 
-function endOfParsing(error: CommanderError, name: string | undefined, say: (text: string) => void): number {
+function endOfParsing(
+  error: CommanderError,
+  command: Command | undefined,
+  say: (text: string) => void,
+): number {
   // Help or version was asked for, and given.
   if (error.exitCode === 0) return EXIT_OK;
-  // commander puts its suggestions on lines of their own.
-  const what = error.message.replace(/^error: /, "").replaceAll(/\s*\n\s*/g, " ");
-  const help = name === undefined ? "sixfold --help" : `sixfold ${name} --help`;
-  say(`${what.replace(/[.\s]*$/, "")}. Right form: sixfold ${name ?? "<command>"} [options]; see ${help}`);
+  const what = error.message
+    .replace(/^error: /, "")
+    .replace(/^command-argument value ('.*') is invalid for argument '(.*)'\./, "$1 is not a $2.")
+    // commander puts its suggestions on lines of their own.
+    .replaceAll(/\s*\n\s*/g, " ");
+  const form = command === undefined ? "<command> [options]" : `${command.name()} ${command.usage()}`;
+  const help = command === undefined ? "--help" : `${command.name()} --help`;
+  say(`${what.replace(/[.\s]*$/, "")}. Right form: sixfold ${form}; see sixfold ${help}`);
   return EXIT_USAGE;
 }
 

@@ -15,6 +15,7 @@ describe("bad usage is one line with the right form, and exit code 2", () => {
     [["up", "--inject-conflicts", "2"], /--inject-conflicts.*from 0 to 1/],
     [["up", "here"], /too many arguments/],
     [["compair"], /unknown command 'compair'.*compare/],
+    [["mode", "both"], /'both' is not a mode. .*single, multi. Right form: sixfold mode \[options\] <mode>/],
     [["status", "--data"], /--data.*argument missing/],
   ])("%j", async (words, complaint) => {
     const platform = new TestPlatform();
