@@ -81,7 +81,6 @@ export class EngineState {
   pendingWrites = 0;
   readonly waitingForPages: Job[] = [];
   readonly waitingForFormat: Job[] = [];
-  readonly waitingToBeShown: Job[] = [];
   /** Pages that jobs lack in own extents; a claim is due if above 0. */
   pagesToClaim = 0;
   /** Failures that wait for aborts to be durable. */
@@ -161,10 +160,6 @@ export class EngineState {
     }
     if (wants.format) {
       this.waitingForFormat.push(job);
-      job.waits++;
-    }
-    if (wants.shown) {
-      this.waitingToBeShown.push(job);
       job.waits++;
     }
     if (wants.lock !== undefined) this.queueForLock(job, wants.lock);
@@ -304,7 +299,6 @@ export class EngineState {
     this.applied.advance(stream, to);
     this.newest.advance(stream, to);
     this.views.appliedMoved();
-    if (stream === this.stream) this.wakeList(this.waitingToBeShown);
   }
 
   /** The version the next entry gets. */

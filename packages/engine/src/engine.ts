@@ -122,7 +122,7 @@ export class Engine implements EngineFace {
     }
     state.aborting.clear();
     state.held.clear();
-    state.waitingForFormat.length = state.waitingForPages.length = state.waitingToBeShown.length = 0;
+    state.waitingForFormat.length = state.waitingForPages.length = 0;
     state.pagesToClaim = 0;
     this.upkeep.close();
     this.turn();

@@ -29,8 +29,6 @@ export class Wants {
   format = false;
   /** A row lock that another holds. */
   lock: string | undefined = undefined;
-  /** The own durable point must pass first. */
-  shown = false;
 
   clear(): void {
     // Setting a length is slow, and mostly needless here.
@@ -41,7 +39,6 @@ export class Wants {
     this.freePages = 0;
     this.format = false;
     this.lock = undefined;
-    this.shown = false;
   }
 
   get any(): boolean {
@@ -51,12 +48,7 @@ export class Wants {
   /** True if nothing but pages is missing, so that it pays to look what else will be. */
   get onlyPages(): boolean {
     return (
-      this.entry === 0 &&
-      this.held < 0 &&
-      this.freePages === 0 &&
-      !this.format &&
-      this.lock === undefined &&
-      !this.shown
+      this.entry === 0 && this.held < 0 && this.freePages === 0 && !this.format && this.lock === undefined
     );
   }
 }
