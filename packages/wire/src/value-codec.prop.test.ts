@@ -174,6 +174,13 @@ describe("values", () => {
     expectSame(decodeValue(encodeValue(value)), { a: "before", b: 109, c: "after" });
   });
 
+  test("a map's key that cannot be made a text does no harm", () => {
+    const key = Object.create(null) as object;
+    const copy = decodeValue(encodeValue(new Map([[key, 1]]))) as Map<unknown, unknown>;
+    expect([...copy.values()]).toEqual([1]);
+    expect(() => encodeValue(new Map([[key, () => 1]]))).toThrow("<object>");
+  });
+
   test("any bytes are a value or refused, at no cost beyond their length", () => {
     const mutated = fc.tuple(plain, fc.nat(), fc.nat(255)).map(([value, at, to]) => {
       const bytes = encodeValue(value).slice();

@@ -186,7 +186,7 @@ function writeMap(w: ByteWriter, value: ReadonlyMap<unknown, unknown>, depth: nu
   writeExt(w, EXT.map, (x) => {
     for (const [k, v] of value) {
       writeStep(x, k, depth, "<key>");
-      writeStep(x, v, depth, String(k));
+      writeStep(x, v, depth, k !== null && typeof k === "object" ? "<object>" : String(k));
     }
   });
 }
