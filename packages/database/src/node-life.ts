@@ -140,6 +140,11 @@ export class NodeLife {
 
   /** A recovery closed our stream: what was in flight is answered. A writer of a shared volume opens another at once. */
   fenced(stream: StreamId, now: number): void {
+    // Nobody has asked for its close yet, and so nobody will say that it is closed.
+    if (this.isClosingDue && this.io.neighbours.stream === stream) {
+      this.isClosingDue = false;
+      return this.closed(stream, now);
+    }
     if (this.current.state !== "writing" || this.current.stream !== stream) return;
     const { options, volume } = this.io;
     this.io.say("warn", "stream-fenced", { stream });

@@ -169,4 +169,10 @@ export const CORPUS: readonly OnceFailed[] = [
     wrong:
       "segments that had copied pages over a closed stream's end could say of no transaction that it never came",
   },
+  {
+    seed: 89,
+    choices: { workloads: ["register", "append"], mode: "multi", consistency: "cluster" },
+    wrong:
+      "a node whose stream was lost in the turn in which a switch of modes began to close it submitted to it, and waited for its close for ever",
+  },
 ];
