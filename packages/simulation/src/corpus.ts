@@ -175,4 +175,9 @@ export const CORPUS: readonly OnceFailed[] = [
     wrong:
       "a node whose stream was lost in the turn in which a switch of modes began to close it submitted to it, and waited for its close for ever",
   },
+  {
+    seed: 4013,
+    choices: { faults: ["failover", "mode-switch", "join", "leave", "pause", "kill", "zombie"] },
+    wrong: "a strike-off whose first round had seemed lost struck off the next node of that name, too",
+  },
 ];

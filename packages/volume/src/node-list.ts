@@ -39,10 +39,15 @@ export class NodeList {
     );
   }
 
-  /** Strikes a node off, whether or not it was listed. */
+  /** Strikes a node off, whether or not it was listed. Once: one that joins under its name while rounds of this go on stays. */
   leave(name: NodeName, done: (now: number) => void, now: number): void {
+    let isGone = false;
     this.register.change(
-      (m) => (m === undefined ? undefined : withoutNode(m, name)),
+      (m) => {
+        if (m === undefined) return undefined;
+        isGone ||= nodeInfo(m, name) === undefined;
+        return isGone ? undefined : withoutNode(m, name);
+      },
       (_, at) => done(at),
       now,
     );
