@@ -130,8 +130,8 @@ export class TestCluster {
       .map((name) => path.join(folder, name));
   }
 
-  pageStore(server: string): string {
-    return path.join(this.dataDir, server, "pages.pages", "data.mdb");
+  pageStore(server: string, file: "data" | "index"): string {
+    return path.join(this.dataDir, server, "pages.pages", file);
   }
 }
 

@@ -2,8 +2,7 @@
  * The Disk port on files: a directory, one file each.
  *
  * Where the system has it, files are opened with `O_DSYNC`: a write is then durable when it returns, which
- * saves the second trip through the thread pool that a separate `fdatasync` takes. A write in many
- * small chunks is gathered into one buffer first: one system call, one sync, and no limit of 1,024 vectors.
+ * saves the second trip through the thread pool that a separate `fdatasync` takes.
  *
  * Creation goes through a hidden name and a rename, so that a crash leaves all of the file or none.
  */
@@ -12,6 +11,7 @@ import * as fsp from "node:fs/promises";
 import * as path from "node:path";
 import type { Disk, DiskFile, Done } from "@sixfold/ports";
 import { DiskFaultError, DiskFullError, fileNamePattern } from "@sixfold/ports";
+import { writeChunks } from "./write-chunks.ts";
 
 export interface FileDiskOptions {
   /**
@@ -23,12 +23,6 @@ export interface FileDiskOptions {
 
 /** Zeros are written and synced in steps of this size, so that the syncs of others do not wait for a whole file. */
 const zeroBytes = 1 << 20;
-
-/** Up to here the chunks of a write are copied together: 1 MiB takes some 0.1 ms, less than a system call more. */
-const gatherBytesMax = 1 << 20;
-
-/** `writev` takes no more vectors (IOV_MAX of Linux). */
-const vectorsMax = 1024;
 
 interface OpenFile {
   readonly handle: fsp.FileHandle;
@@ -79,7 +73,7 @@ export class FileDisk implements Disk {
     try {
       await writeZeros(hidden, bytes);
       await fsp.rename(hidden, path.join(this.#directory, name));
-      await this.#syncDirectory();
+      await syncDirectory(this.#directory);
     } catch (error) {
       await fsp.unlink(hidden).catch(nothing);
       throw asDiskError(error);
@@ -126,12 +120,10 @@ export class FileDisk implements Disk {
       fs.fdatasync(fd, finish);
       return;
     }
-    const written = (error: NodeJS.ErrnoException | null): void => {
+    writeChunks(fd, chunks, offset, (error) => {
       if (error !== null || this.#syncOnWrite) finish(error);
       else fs.fdatasync(fd, finish);
-    };
-    if (bytes <= gatherBytesMax) writeAll(fd, gather(chunks, bytes), 0, offset, written);
-    else writeGroups(fd, groups(chunks), 0, offset, written);
+    });
   }
 
   async remove(name: string): Promise<void> {
@@ -140,7 +132,7 @@ export class FileDisk implements Disk {
     this.#files.delete(name);
     await file.handle.close();
     await fsp.unlink(path.join(this.#directory, name));
-    await this.#syncDirectory();
+    await syncDirectory(this.#directory);
   }
 
   async freeBytes(): Promise<number> {
@@ -153,16 +145,16 @@ export class FileDisk implements Disk {
     for (const { handle } of this.#files.values()) await handle.close();
     this.#files.clear();
   }
+}
 
-  /** Makes names durable. Windows cannot open a directory, and needs not. */
-  async #syncDirectory(): Promise<void> {
-    if (process.platform === "win32") return;
-    const handle = await fsp.open(this.#directory, "r");
-    try {
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
+/** Makes names durable. Windows cannot open a directory, and needs not. */
+export async function syncDirectory(directory: string): Promise<void> {
+  if (process.platform === "win32") return;
+  const handle = await fsp.open(directory, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
   }
 }
 
@@ -178,66 +170,6 @@ async function writeZeros(file: string, bytes: number): Promise<void> {
   } finally {
     await handle.close();
   }
-}
-
-function gather(chunks: readonly Uint8Array[], bytes: number): Uint8Array {
-  if (chunks.length === 1) return chunks[0]!;
-  const whole = Buffer.allocUnsafe(bytes);
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  return whole;
-}
-
-/** Runs of small chunks copied together, large ones as they are, at most `vectorsMax` a group. */
-function groups(chunks: readonly Uint8Array[]): Uint8Array[][] {
-  const vectors: Uint8Array[] = [];
-  let run: Uint8Array[] = [];
-  let runBytes = 0;
-  const endRun = (): void => {
-    if (run.length > 0) vectors.push(gather(run, runBytes));
-    run = [];
-    runBytes = 0;
-  };
-  for (const chunk of chunks) {
-    if (runBytes + chunk.byteLength > gatherBytesMax) endRun();
-    run.push(chunk);
-    runBytes += chunk.byteLength;
-  }
-  endRun();
-  const out: Uint8Array[][] = [];
-  for (let i = 0; i < vectors.length; i += vectorsMax) out.push(vectors.slice(i, i + vectorsMax));
-  return out;
-}
-
-type Written = (error: NodeJS.ErrnoException | null) => void;
-
-/** A write may end short (a signal, nearly full); go on with the rest until there is none, or an error. */
-function writeAll(fd: number, bytes: Uint8Array, from: number, offset: number, done: Written): void {
-  fs.write(fd, bytes, from, bytes.byteLength - from, offset, (error, written) => {
-    if (error !== null) done(error);
-    else if (from + written === bytes.byteLength) done(null);
-    else writeAll(fd, bytes, from + written, offset + written, done);
-  });
-}
-
-function writeGroups(fd: number, all: Uint8Array[][], index: number, offset: number, done: Written): void {
-  const group = all[index];
-  if (group === undefined) {
-    done(null);
-    return;
-  }
-  const bytes = group.reduce((sum, vector) => sum + vector.byteLength, 0);
-  const next = (error: NodeJS.ErrnoException | null): void => {
-    if (error !== null) done(error);
-    else writeGroups(fd, all, index + 1, offset + bytes, done);
-  };
-  fs.writev(fd, group, offset, (error, written) => {
-    if (error !== null || written === bytes) next(error);
-    else writeAll(fd, gather(group, bytes), written, offset + written, next);
-  });
 }
 
 /** Errors of the system as those of the port. Others pass through. */

@@ -2,8 +2,8 @@ import { webcrypto } from "node:crypto";
 import * as path from "node:path";
 import type { Clock, Disk, Host, Network, PageStore } from "@sixfold/ports";
 import { FileDisk } from "./file-disk.ts";
-import { LmdbPageStore } from "./lmdb-page-store.ts";
 import { NodeClock } from "./node-clock.ts";
+import { FilePageStore } from "./pages/file-page-store.ts";
 import { WebSocketNetwork } from "./web-socket-network.ts";
 
 /** All ports of one node on Node.js. Disks and page stores are directories below `directory`; two names never meet in one. */
@@ -23,7 +23,7 @@ export class NodeHost implements Host {
   }
 
   async openPageStore(name: string): Promise<PageStore> {
-    return LmdbPageStore.open(pageStoreDirectory(this.#directory, name));
+    return FilePageStore.open(pageStoreDirectory(this.#directory, name));
   }
 
   entropy(): number {

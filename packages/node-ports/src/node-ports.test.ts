@@ -12,8 +12,8 @@ import {
 } from "@sixfold/ports/contract";
 import { logBlockCodec } from "@sixfold/wire";
 import { FileDisk } from "./file-disk.ts";
-import { LmdbPageStore } from "./lmdb-page-store.ts";
 import { NodeClock } from "./node-clock.ts";
+import { FilePageStore } from "./pages/file-page-store.ts";
 import { WebSocketNetwork } from "./web-socket-network.ts";
 
 /** The real world goes on by itself; the test's own time limit ends a wait in vain. */
@@ -69,15 +69,15 @@ diskContract("files, fdatasync", () => fileDisk(false));
 if (process.platform === "linux") diskContract("files, O_DSYNC", () => fileDisk(true));
 logContract("files", logBlockCodec, () => fileDisk(process.platform === "linux"));
 
-pageStoreContract("LMDB", async () => {
+pageStoreContract("files", async () => {
   const { directory, remove } = await temporary();
-  let store = LmdbPageStore.open(directory);
+  let store = await FilePageStore.open(directory);
   return {
     ...harness,
     store,
     reopen: async () => {
       await store.close();
-      return (store = LmdbPageStore.open(directory));
+      return (store = await FilePageStore.open(directory));
     },
     close: async () => {
       await store.close();

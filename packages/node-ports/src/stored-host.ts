@@ -1,21 +1,15 @@
 /**
  * What a stopped host has left on its disk, opened for reading only: nothing in its directories is created, changed
  * or locked, so that a look at damaged data cannot make it worse, and data on a read-only medium can be looked at.
- *
- * A damaged page store can end the process that reads it: LMDB follows page numbers inside its file, and one that is wrong leads
- * anywhere. So a process of its own reads every page first (`page-store-survey`), and only what it came through is opened here.
  */
-import { spawn } from "node:child_process";
 import * as fs from "node:fs";
 import * as fsp from "node:fs/promises";
-import * as os from "node:os";
 import * as path from "node:path";
-import { fileURLToPath } from "node:url";
 import type { Disk, DiskFile, PageStore } from "@sixfold/ports";
 import { DiskFaultError, fileNamePattern } from "@sixfold/ports";
 import { asDiskError } from "./file-disk.ts";
-import { LmdbPageStore } from "./lmdb-page-store.ts";
 import { diskDirectory, pageStoreDirectory } from "./node-host.ts";
+import { FilePageStore } from "./pages/file-page-store.ts";
 
 /** A disk that is only read. */
 export type ReadDisk = Pick<Disk, "list" | "read">;
@@ -28,9 +22,6 @@ export interface DiskUse {
   readonly log: number;
   readonly pages: number;
 }
-
-/** Beside the source as well as beside what it is compiled to. */
-const SURVEY = fileURLToPath(new URL("../dist/page-store-survey.js", import.meta.url));
 
 /** Names of the hosts below `directory` that have a disk `disk`, in code unit order; none if there is no such directory. */
 export async function storedHosts(directory: string, disk: string): Promise<string[]> {
@@ -52,15 +43,10 @@ export class StoredHost {
     return (await isDirectory(directory)) ? StoredDisk.open(directory) : undefined;
   }
 
-  /** Undefined if there is none. Only after a survey that found nothing. */
+  /** Undefined if there is none. Throws `DiskFaultError` if it cannot be believed. */
   async openPageStore(name: string): Promise<StoredPages | undefined> {
     const directory = pageStoreDirectory(this.#directory, name);
-    return (await isDirectory(directory)) ? openStoredPages(directory) : undefined;
-  }
-
-  /** Has every page of the store read by a process of its own; what is wrong with it, if anything is. */
-  async surveyPageStore(name: string): Promise<string | undefined> {
-    return survey(pageStoreDirectory(this.#directory, name));
+    return (await isDirectory(directory)) ? FilePageStore.openReadOnly(directory) : undefined;
   }
 
   async diskUse(disk: string, pageStore: string): Promise<DiskUse> {
@@ -107,68 +93,6 @@ class StoredDisk implements ReadDisk {
       await handle.close();
     }
   }
-}
-
-async function openStoredPages(directory: string): Promise<StoredPages> {
-  const { readFrom, forget } = await linkTo(directory);
-  let store: LmdbPageStore;
-  try {
-    store = LmdbPageStore.openReadOnly(readFrom);
-  } catch (error) {
-    await forget();
-    throw asDiskError(error);
-  }
-  return {
-    get: (page) => store.get(page),
-    pages: (from, limit) => store.pages(from, limit),
-    count: () => store.count(),
-    close: async () => {
-      await store.close();
-      await forget();
-    },
-  };
-}
-
-async function survey(directory: string): Promise<string | undefined> {
-  const { readFrom, forget } = await linkTo(directory);
-  try {
-    return await surveyApart(readFrom);
-  } finally {
-    await forget();
-  }
-}
-
-/**
- * LMDB locks by a file beside the data, and makes it if need be, read-only or not. So the data is opened by a link to it from a
- * folder of its own; where links are forbidden (Windows may), in place.
- */
-async function linkTo(
-  directory: string,
-): Promise<{ readonly readFrom: string; readonly forget: () => Promise<void> }> {
-  const folder = await fsp.mkdtemp(path.join(os.tmpdir(), "sixfold-read-"));
-  const forget = (): Promise<void> => fsp.rm(folder, { recursive: true, force: true });
-  const readFrom = await fsp
-    .symlink(path.resolve(directory, "data.mdb"), path.join(folder, "data.mdb"))
-    .then(() => folder)
-    .catch(() => directory);
-  return { readFrom, forget };
-}
-
-function surveyApart(directory: string): Promise<string | undefined> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [SURVEY, directory], { stdio: ["ignore", "ignore", "pipe"] });
-    let said = "";
-    child.stderr.on("data", (chunk: Buffer) => {
-      said = (said + chunk.toString()).slice(-2_000);
-    });
-    child.on("error", reject);
-    child.on("close", (code, signal) => {
-      const words = said.trim().split("\n")[0] ?? "";
-      if (code === 0) resolve(undefined);
-      else
-        resolve(signal === null ? words || `reading it ended with ${code}` : `reading it ended by ${signal}`);
-    });
-  });
 }
 
 async function isDirectory(directory: string): Promise<boolean> {

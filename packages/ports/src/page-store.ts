@@ -12,6 +12,9 @@ import type { Done } from "./disk.ts";
  */
 export type StoredPage = readonly [page: number, bytes: Uint8Array];
 
+/** An error of the medium, or the pages. */
+export type PagesRead = (pages: readonly StoredPage[] | Error) => void;
+
 export interface PageStore {
   /** The caller owns the bytes (a copy). `undefined` if never put, or removed. */
   get(page: number): Uint8Array | undefined;
@@ -24,6 +27,12 @@ export interface PageStore {
 
   /** At most `limit` page ids from `from` on, ascending. */
   pages(from: number, limit: number): number[];
+
+  /**
+   * At most `limit` pages from `from` on, ascending, as they stand now: `pages` and `get` in one, but the reading is done beside the
+   * caller's turn. The caller owns the bytes; pages may be views of one buffer. `done` is never called within this call.
+   */
+  read(from: number, limit: number, done: PagesRead): void;
 
   /** Number of pages stored. O(1). */
   count(): number;

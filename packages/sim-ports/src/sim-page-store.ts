@@ -5,7 +5,7 @@
  * each whole: that is what a copy-on-write store leaves, and all that the port promises. A batch that is misdirected or
  * spoiled (`Device`) is so in one of its pages.
  */
-import type { Done, PageStore, StoredPage } from "@sixfold/ports";
+import type { Done, PagesRead, PageStore, StoredPage } from "@sixfold/ports";
 import { DiskFullError } from "@sixfold/ports";
 import { Device } from "./device.ts";
 import type { Incarnation, Timeline } from "./timeline.ts";
@@ -111,6 +111,17 @@ export class SimPageStore implements PageStore {
 
   get(page: number): Uint8Array | undefined {
     return this.#image.pages.get(page)?.slice();
+  }
+
+  read(from: number, limit: number, done: PagesRead): void {
+    const owner = this.#owner;
+    if (!owner.alive) {
+      this.#world.unwind(owner);
+      return;
+    }
+    const pages = this.pages(from, limit).map((page) => [page, this.get(page)!] as const);
+    const run = (): void => done(pages);
+    this.#image.serve({ owner, kind: "pages", detail: 0, run }, 0);
   }
 
   put(pages: readonly StoredPage[], done: Done): void {

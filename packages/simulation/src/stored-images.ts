@@ -9,7 +9,6 @@ export function storedImages(server: SimNode): StoredData {
   return {
     openDisk: async (name) => readDisk(server.disk(name)),
     openPageStore: async (name) => readPages(server.pageStore(name)),
-    surveyPageStore: async () => undefined,
     diskUse: async (disk, pages) => ({
       log: server.disk(disk).usedBytes,
       pages: server.pageStore(pages).usedBytes,

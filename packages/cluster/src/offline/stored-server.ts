@@ -2,7 +2,7 @@
  * A stopped segment server's data as the server itself would serve it, without a server:
  *
  *     log, block by block ──> facts ──┐
- *     page store, surveyed ───────────┴──> SegmentServer, in memory ──ask(message)──> its answers
+ *     page store ─────────────────────┴──> SegmentServer, in memory ──ask(message)──> its answers
  *
  * The machine is the one that runs in production, so what it answers is what a started server would answer. What it wants persisted
  * stays in memory and is forgotten: a look changes nothing. It is never given the time, so it does no upkeep: it pulls nothing from
@@ -24,9 +24,8 @@ export interface StoredPages {
 /** What a segment server left. */
 export interface StoredData {
   openDisk(name: string): Promise<Pick<Disk, "list" | "read"> | undefined>;
+  /** Undefined if there is none. Rejects with the reason if it cannot be read. */
   openPageStore(name: string): Promise<StoredPages | undefined>;
-  /** What keeps the page store from being read, if anything does. */
-  surveyPageStore(name: string): Promise<string | undefined>;
   /** Bytes that they take on their medium. */
   diskUse(disk: string, pageStore: string): Promise<{ readonly log: number; readonly pages: number }>;
 }
@@ -71,10 +70,9 @@ export class StoredServer {
   static async open(name: NodeName, data: StoredData): Promise<StoredServer | LostServer> {
     const disk = await data.openDisk(LOG_DISK);
     if (disk === undefined) return { name, kind: "server-lost", reason: "its data is gone" };
-    const fault = await data.surveyPageStore(PAGE_STORE);
-    const pages = fault === undefined ? await data.openPageStore(PAGE_STORE) : undefined;
-    if (pages === undefined) {
-      const reason = `its page store cannot be read: ${fault ?? "it is gone"}`;
+    const pages = await data.openPageStore(PAGE_STORE).catch(wordsOf);
+    if (pages === undefined || typeof pages === "string") {
+      const reason = `its page store cannot be read: ${pages ?? "it is gone"}`;
       return { name, kind: "page-store-damaged", reason };
     }
     const booted = await boot(name, disk, pages);

@@ -81,6 +81,27 @@ export function pageStoreContract(name: string, make: () => Promise<PageStoreHar
       expect(store.pages(0, 0)).toEqual([]);
     });
 
+    test("pages are read as they stood when it was asked for", async () => {
+      const ids = [3, 4, 5, 900, 70_000];
+      await put(ids.map((id) => [id, pattern(5000 + id, id)] as const));
+      let read: readonly StoredPage[] | Error | undefined;
+      const changed = new Outcome();
+      store.read(4, 3, (pages) => (read = pages));
+      expect(read).toBeUndefined();
+      store.put(
+        ids.map((id) => [id, pattern(7000, id + 1)] as const),
+        changed.done,
+      );
+      await harness.until(() => read !== undefined && changed.isCalled());
+      const pages = read as readonly StoredPage[];
+      expect(pages.map(([id]) => id)).toEqual([4, 5, 900]);
+      for (const [id, bytes] of pages) expect(Buffer.compare(bytes, pattern(5000 + id, id))).toBe(0);
+      read = undefined;
+      store.read(pageIdMax, 3, (none) => (read = none));
+      await harness.until(() => read !== undefined);
+      expect(read).toEqual([]);
+    });
+
     test("removed pages are gone, absent ones passed over", async () => {
       await put([1, 2, 3].map((id) => [id, pattern(8, id)] as const));
       await remove([1, 3, 99]);
