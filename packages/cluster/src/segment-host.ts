@@ -380,6 +380,9 @@ class SegmentHost implements RunningSegment {
         case "storePages":
           this.storePages(effect);
           break;
+        case "readPages":
+          this.readPages(effect);
+          break;
         case "trimLog":
           this.log?.removeBefore(effect.beforeFile);
           break;
@@ -420,6 +423,16 @@ class SegmentHost implements RunningSegment {
     this.pages.put(effect.pages, (error) => {
       if (error !== undefined) return this.failed(error);
       this.machine.pagesStored(effect.token, this.clock.nowMs());
+      this.turn();
+    });
+  }
+
+  private readPages({ token, from, limit }: Extract<SegmentEffect, { kind: "readPages" }>): void {
+    this.pages.read(from, limit, (pages) => {
+      if (this.stopped) return;
+      if (pages instanceof Error) return this.failed(pages);
+      const read = pages.map(([page, stored]) => [pageId(page), stored] as const);
+      this.machine.pagesRead(token, read, this.clock.nowMs());
       this.turn();
     });
   }

@@ -1,4 +1,9 @@
-/** What a segment answers to a peer that copies from it: pages as they are stored, or one page with all that is committed on it. */
+/**
+ * What a segment answers to a peer that copies from it: one page with all that is committed on it, or pages as they are stored. Those are read
+ * beside the server's turn, and what stands there already is told as of before: stored pages only move forward.
+ *
+ *     pullPages -> [ what is merged here ] -> readPages ... pagesRead -> pulledPages
+ */
 import { pageId, ZERO_LSN, type PageId } from "@sixfold/model";
 import type { MergedHere, PulledPages, PullPages } from "@sixfold/wire";
 import { imageOf } from "./merge.ts";
@@ -9,36 +14,44 @@ import type { MergedPages } from "./segment-api.ts";
 export const pagesIn = (bytes: number, pageBytes: number): number =>
   Math.max(1, Math.floor(bytes / pageBytes));
 
-/** Answers from what is stored here, or names a page that is damaged: a copy without it would pass for whole. */
-export function answerPullPages(
+type Damaged = { readonly type: "damaged"; readonly damaged: PageId };
+
+/** All of an answer but its pages. */
+export type AnswerHead = Omit<PulledPages, "pages">;
+
+/** How many pages are to be read for an answer, and what is known before they are. */
+export function planAnswer(
   state: PgState,
   store: MergedPages,
   m: PullPages,
   endPage: number,
   limit: number,
-): PulledPages | { readonly type: "damaged"; readonly damaged: PageId } {
+): { readonly head: AnswerHead; readonly pages: number } {
   const ids = store.pages(m.from, Math.min(m.limit, limit)).filter((page) => page < endPage);
-  const pages: { page: PageId; stored: Uint8Array }[] = [];
-  for (const page of ids) {
-    const stored = store.get(page);
-    if (stored === undefined || !isSound(page, stored)) return { type: "damaged", damaged: page };
-    pages.push({ page, stored });
-  }
   const last = ids.at(-1) as number | undefined;
   const merged = [...state.streams.values()].map((log) => ({
     stream: log.stream,
     through: log.mergedThrough,
     tail: log.droppedTail,
   }));
-  return {
+  const head = {
     type: "pulledPages",
     request: m.request,
     pg: m.pg,
-    pages,
     next: last === undefined || last + 1 >= endPage ? undefined : pageId(last + 1),
     merged,
     settledThrough: state.settledThrough,
-  };
+  } as const;
+  return { head, pages: ids.length };
+}
+
+/** The answer, or a page of it that is damaged: a copy without it would pass for whole. */
+export function answerRead(
+  head: AnswerHead,
+  read: readonly (readonly [page: PageId, stored: Uint8Array])[],
+): PulledPages | Damaged {
+  for (const [page, stored] of read) if (!isSound(page, stored)) return { type: "damaged", damaged: page };
+  return { ...head, pages: read.map(([page, stored]) => ({ page, stored })) };
 }
 
 /** Whatever has been put on its pages: it may be merged, dropped already or not. */
@@ -60,7 +73,7 @@ export function answerMend(
   request: number,
   lost: MergedHere,
   pageBytes: number,
-): PulledPages | { readonly type: "damaged"; readonly damaged: PageId } | undefined {
+): PulledPages | Damaged | undefined {
   if (!holds(state, lost)) return undefined;
   const chain = state.pages.at(page);
   const stored = chain.detached.size > 0 ? undefined : imageOf(state, chain, chain.changes.length, pageBytes);

@@ -33,5 +33,5 @@ export function findTransaction(state: PgState, m: FindTransaction, from: Link, 
     forgottenThrough: ended.forgottenThrough(pg, stream, state.mayForget(stream)),
     scl: log.scl,
   } as const;
-  turn.after({ kind: "send", to: from, message });
+  turn.tell(from, message);
 }

@@ -4,7 +4,7 @@
  * A turn is one input. What it changes in memory is collected here as log records and as news for
  * writers, and leaves as one persist effect when the turn ends: nothing is said before it is durable.
  */
-import type { Ack, ForeignWait, LogRecord, SliceVote } from "@sixfold/wire";
+import type { Ack, ForeignWait, LogRecord, SliceVote, StorageMessage } from "@sixfold/wire";
 import {
   epoch,
   streamId,
@@ -21,7 +21,7 @@ import {
 import { SETTLED_KEPT } from "./ended.ts";
 import type { Kept } from "./kept.ts";
 import { PageTable, type ChainCount, type PageChain } from "./page-chain.ts";
-import type { MergedPages, SegmentEffect } from "./segment-api.ts";
+import type { Link, MergedPages, SegmentEffect } from "./segment-api.ts";
 import { statedVote, StreamLog, type Taken } from "./stream-log.ts";
 import type { TurnSteps } from "./turn-steps.ts";
 import type { Ballots } from "./votes.ts";
@@ -170,6 +170,11 @@ export class Turn {
   /** To be said once everything of this turn, and of the turns before, is durable. */
   after(effect: SegmentEffect): void {
     this.then.push(effect);
+  }
+
+  /** An answer that may be given only then. */
+  tell(to: Link, message: StorageMessage): undefined {
+    this.then.push({ kind: "send", to, message });
   }
 
   /** A fact learned, not stated by the stream's writer: recorded by itself. */

@@ -41,16 +41,12 @@ export class Seat {
       this.promised = m.ballot;
       if (!this.forgetsPromises) turn.record(this.record());
     }
-    turn.after({
-      kind: "send",
-      to: from,
-      message: {
-        type: "manifestPromise",
-        request: m.request,
-        granted,
-        promised: this.promised,
-        accepted: this.accepted,
-      },
+    turn.tell(from, {
+      type: "manifestPromise",
+      request: m.request,
+      granted,
+      promised: this.promised,
+      accepted: this.accepted,
     });
   }
 
@@ -61,21 +57,13 @@ export class Seat {
       this.accepted = { ballot: m.ballot, value: m.value };
       turn.record(this.record());
     }
-    turn.after({
-      kind: "send",
-      to: from,
-      message: { type: "manifestAccepted", request: m.request, granted, promised: this.promised },
-    });
+    turn.tell(from, { type: "manifestAccepted", request: m.request, granted, promised: this.promised });
   }
 
   /** Waits for the sync of what it tells, like all answers. */
   peek(m: ManifestPeek, from: Link, turn: Turn): void {
     const promised = this.promised === NO_BALLOT ? undefined : this.promised;
-    turn.after({
-      kind: "send",
-      to: from,
-      message: { type: "manifestPeeked", request: m.request, promised, value: this.accepted?.value },
-    });
+    turn.tell(from, { type: "manifestPeeked", request: m.request, promised, value: this.accepted?.value });
   }
 
   record(): LogRecord {

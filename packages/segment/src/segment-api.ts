@@ -4,9 +4,9 @@
  * The server is a machine with no I/O of its own. Inputs are calls with the time as a value; outputs are
  * effects in an array that the driver drains after each turn, in order:
  *
- *     link frame --receive--> [ SegmentServer ] --effects--> send | persist | storePages | trimLog | log | disconnect
- *                                  ^                              |
- *                                  `---- pagesStored, checkpoint -'
+ *     link frame --receive--> [ SegmentServer ] --effects--> send | persist | storePages | readPages | trimLog | log | disconnect
+ *                                  ^                              |            |
+ *                                  `---- pagesStored, checkpoint, pagesRead ---'
  *
  * Durability is in the data: whatever may be said only after a sync is the `then` of a persist effect.
  * The driver may merge all persists that wait for a running sync into one log block (group commit), keeping
@@ -48,6 +48,13 @@ export type SegmentEffect =
       readonly kind: "storePages";
       readonly token: number;
       readonly pages: readonly (readonly [page: PageId, stored: Uint8Array])[];
+    }
+  /** Read so many from there on, as they stand when this effect is taken, and call `pagesRead(token, pages)`. Where much is read that nobody waits for. */
+  | {
+      readonly kind: "readPages";
+      readonly token: number;
+      readonly from: PageId;
+      readonly limit: number;
     }
   /** Nothing in log files before this one is needed any more. */
   | { readonly kind: "trimLog"; readonly beforeFile: number }

@@ -9,7 +9,7 @@
  * This file only dispatches: who may say what, which PG it concerns, and the end of the turn. Every rule lives in
  * the file of its own name. Durable answers ride on the turn's persist effect; page reads leave at once.
  */
-import { assert, NO_BUGS, type NodeName, type PgId, type PlantedBugs } from "@sixfold/model";
+import { assert, NO_BUGS, type NodeName, type PageId, type PgId, type PlantedBugs } from "@sixfold/model";
 import type {
   Append,
   AskVotes,
@@ -194,6 +194,13 @@ export class SegmentServer {
     turn.end();
   }
 
+  /** What a `readPages` effect asked for. */
+  pagesRead(token: number, pages: readonly (readonly [PageId, Uint8Array])[], now: number): void {
+    const turn = this.begin();
+    this.upkeep.pagesRead(token, pages, now, turn);
+    turn.end();
+  }
+
   /** The disk takes no more (or does again): appends are refused as `full`, everything else goes on. */
   diskFull(isFull: boolean): void {
     this.isFull = isFull;
@@ -287,11 +294,7 @@ export class SegmentServer {
       case "askCopied": {
         const { request, pg } = m;
         const isWhole = this.pgs.get(pg)?.isWhole === true;
-        return turn.after({
-          kind: "send",
-          to: from,
-          message: { type: "copied", request, pg, isWhole },
-        }) as undefined;
+        return turn.tell(from, { type: "copied", request, pg, isWhole });
       }
       case "manifestPeek":
         return this.seat.peek(m, from, turn) as undefined;
@@ -332,12 +335,12 @@ export class SegmentServer {
     const state = this.pg(m.pg);
     const log = state.log(m.stream);
     if (log.isFenced) {
-      turn.after({ kind: "send", to: from, message: ackOf(log, log.scl, [], [], "fenced") });
+      turn.tell(from, ackOf(log, log.scl, [], [], "fenced"));
       return undefined;
     }
     if (this.isFull || (this.isCrowded && m.slices.length > 0)) {
       this.counters.refused += 1;
-      turn.after({ kind: "send", to: from, message: ackOf(log, log.scl, [], [], "full") });
+      turn.tell(from, ackOf(log, log.scl, [], [], "full"));
       return undefined;
     }
     const { pageBytes, pagesPerPg } = this.geometry.bounds();
@@ -378,11 +381,7 @@ export class SegmentServer {
       const taken = log?.find(at);
       if (taken !== undefined) votes.push({ lsn: at, vote: statedVote(taken) });
     }
-    turn.after({
-      kind: "send",
-      to: from,
-      message: { type: "votes", request: m.request, pg: m.pg, stream: m.stream, votes },
-    });
+    turn.tell(from, { type: "votes", request: m.request, pg: m.pg, stream: m.stream, votes });
     return undefined;
   }
 
@@ -395,7 +394,7 @@ export class SegmentServer {
       )
         turn.fact(m.pg, { stream, lsn }, decision);
     decider.revote(turn);
-    turn.after({ kind: "send", to: from, message: { type: "outcomesKnown", request: m.request, pg: m.pg } });
+    turn.tell(from, { type: "outcomesKnown", request: m.request, pg: m.pg });
     return undefined;
   }
 

@@ -15,7 +15,7 @@ import type {
 } from "@sixfold/wire";
 import type { Decider } from "./decide.ts";
 import { CopiedPages } from "./copied-pages.ts";
-import { answerMend, answerPullPages, pagesIn } from "./copy-answers.ts";
+import { answerMend, answerRead, pagesIn, planAnswer, type AnswerHead } from "./copy-answers.ts";
 import { Gossip, positionsOf } from "./gossip.ts";
 import type { Keeping } from "./keeping.ts";
 import type { KnownGeometry } from "./known-geometry.ts";
@@ -68,6 +68,12 @@ export class Upkeep {
   /** Pages to scrub, and a part of the next. */
   private scrubDue = 0;
   private mendings = 0;
+  /** Answers whose pages are being read. */
+  private readonly reads = new Map<
+    number,
+    { readonly state: PgState; readonly to: Link; readonly head: AnswerHead }
+  >();
+  private readings = 0;
 
   constructor(o: UpkeepOptions) {
     this.o = o;
@@ -194,7 +200,7 @@ export class Upkeep {
       if (this.quiet.isNews(state, message, lags))
         // After the sync: a peer may drop what it believes that all others have.
         for (const [peer, link] of this.links)
-          if (this.o.keeping.isPeer(state.pg, peer)) turn.after({ kind: "send", to: link, message });
+          if (this.o.keeping.isPeer(state.pg, peer)) turn.tell(link, message);
       this.pull(state, now);
     }
     if (this.o.geometry.known !== undefined) return;
@@ -225,7 +231,7 @@ export class Upkeep {
     turn.record({ kind: "newcomer", pg, since, isWhole: true });
     turn.say("info", "segment-joined", { pg, from });
     const message = { type: "copied", request: 0, pg, isWhole: true } as const;
-    for (const to of this.o.nodes()) turn.after({ kind: "send", to, message });
+    for (const to of this.o.nodes()) turn.tell(to, message);
   }
 
   private answerSlices(peer: Peer, m: PullSlices): undefined {
@@ -255,17 +261,34 @@ export class Upkeep {
     const state = this.o.pg(m.pg);
     if (!state.isWhole) return;
     const { pagesPerPg: pages, pageBytes } = this.o.geometry.bounds();
+    if (m.mends !== undefined) {
+      const answer = answerMend(state, m.from, m.request, m.mends, pageBytes);
+      if (answer !== undefined) this.answer(state, peer.link, answer, now);
+      return;
+    }
     const end = this.o.geometry.firstPage(m.pg) + pages;
-    const answer =
-      m.mends === undefined
-        ? answerPullPages(state, this.o.pages, m, end, pagesIn(this.o.settings.copyStepBytes, pageBytes))
-        : answerMend(state, m.from, m.request, m.mends, pageBytes);
-    if (answer === undefined) return;
-    if (answer.type === "damaged") return this.mendFound(state, answer.damaged, now) as undefined;
-    this.o.effects.push({ kind: "send", to: peer.link, message: answer });
+    const limit = pagesIn(this.o.settings.copyStepBytes, pageBytes);
+    const plan = planAnswer(state, this.o.pages, m, end, limit);
+    const token = ++this.readings;
+    this.reads.set(token, { state, to: peer.link, head: plan.head });
+    if (plan.pages === 0) return this.pagesRead(token, [], now, turn) as undefined;
+    this.o.effects.push({ kind: "readPages", token, from: m.from, limit: plan.pages });
+  }
+
+  /** What an answer waited for. The PG may have left this server meanwhile. */
+  pagesRead(token: number, pages: readonly (readonly [PageId, Uint8Array])[], now: number, turn: Turn): void {
+    const { state, to, head } = this.reads.get(token)!;
+    this.reads.delete(token);
+    if (this.o.pgs.get(state.pg) !== state) return;
+    const isGiven = this.answer(state, to, answerRead(head, pages), now);
     // What is here beyond the pages: a newcomer waits for this word.
-    if (m.mends === undefined && answer.next === undefined)
-      turn.after({ kind: "send", to: peer.link, message: positionsOf(state) });
+    if (isGiven && head.next === undefined) turn.tell(to, positionsOf(state));
+  }
+
+  private answer(state: PgState, to: Link, answer: ReturnType<typeof answerRead>, now: number): boolean {
+    if (answer.type === "damaged") this.mendFound(state, answer.damaged, now);
+    else this.o.effects.push({ kind: "send", to, message: answer });
+    return answer.type !== "damaged";
   }
 
   private takePages(m: PulledPages, now: number, turn: Turn): void {

@@ -286,6 +286,12 @@ export class BenchSegment {
         for (const [page, stored] of effect.pages) this.pages.set(page, stored.slice());
         this.server.pagesStored(effect.token, this.now);
         return;
+      case "readPages": {
+        const ids = this.storedFrom(effect.from).slice(0, effect.limit);
+        const pages = ids.map((page) => [page, this.pages.get(page)!.slice()] as const);
+        this.server.pagesRead(effect.token, pages, this.now);
+        return;
+      }
       case "trimLog":
         this.trims.push(effect.beforeFile);
         while (this.blocks.length > 0 && this.blocks[0]!.file < effect.beforeFile) this.blocks.shift();
@@ -310,16 +316,16 @@ export class BenchSegment {
     if (this.autoSync) this.sync();
   }
 
+  private storedFrom(from: PageId): PageId[] {
+    return [...this.pages.keys()].filter((page) => page >= from).sort((a, b) => a - b);
+  }
+
   private boot(): SegmentServer {
     const server = new SegmentServer({
       name: nodeName(this.name),
       pages: {
         get: (page) => this.pages.get(page)?.slice(),
-        pages: (from, limit) =>
-          [...this.pages.keys()]
-            .filter((p) => p >= from)
-            .sort((a, b) => a - b)
-            .slice(0, limit),
+        pages: (from, limit) => this.storedFrom(from).slice(0, limit),
         count: () => this.pages.size,
       },
       settings: this.settings,
