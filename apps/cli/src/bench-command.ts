@@ -30,6 +30,8 @@ export interface BenchFlags {
   readonly clients?: readonly number[];
   readonly rows?: number;
   readonly shared: number;
+  readonly updateRows: number;
+  readonly poolPages?: number;
   readonly hot?: number;
   readonly hotLayout: "spread" | "dense";
   readonly keyOrder: "drawn" | "sorted";
@@ -79,7 +81,7 @@ export async function bench(platform: Platform, output: ConsoleOutput, flags: Be
     zipf: flags.zipf,
     order: flags.keyOrder,
   };
-  const fault = rowsFault(plan, keys);
+  const fault = rowsFault(plan, { ...keys, updateRows: flags.updateRows });
   if (fault !== undefined) throw new UsageError(fault);
   const { seconds, rounds } = choice;
   const total = measurements(plan, rounds);
@@ -90,6 +92,8 @@ export async function bench(platform: Platform, output: ConsoleOutput, flags: Be
   const dir = await mkdtemp(join(parent, ".sixfold-bench-"));
   const options = {
     keys,
+    updateRows: flags.updateRows,
+    poolPages: flags.poolPages,
     seconds,
     rounds,
     warmUpSeconds: Math.min(WARM_UP_SECONDS, seconds),

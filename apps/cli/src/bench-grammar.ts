@@ -9,13 +9,16 @@ import { numberIn, numbersIn, oneOf, someOf } from "./usage.ts";
 
 const MOST_CLIENTS = 4_096;
 const MOST_ROWS = 50_000_000;
+const MOST_UPDATE_ROWS = 10_000;
+const MOST_POOL_PAGES = 8_000_000;
 
 const HELP = `
 Transactions:
   raw      append a record to the log: six syncing segment servers as always, but no database
-  update   read a row, update it             rmw    read two rows, update both
-  insert   a new row at a random key         read   one row
-  scan     ${SCAN_ROWS} rows
+  update   read a row, update it (or several, with --update-rows)
+  rmw      read two rows, update both
+  insert   a new row at a random key
+  read     one row                           scan   ${SCAN_ROWS} rows
 
 As procedure, a transaction is one message and runs whole at the writer. Interactively, the client reads, computes and commits.
 Clients are closed loops in this process; each belongs to one writer, in turn, and draws its rows from that writer's part of the
@@ -86,6 +89,17 @@ function addRows(command: Command): void {
       ),
     )
     .addOption(
+      new Option("--update-rows <n>", "rows that an update reads and changes")
+        .argParser(numberIn({ min: 1, max: MOST_UPDATE_ROWS }))
+        .default(1),
+    )
+    .addOption(
+      new Option(
+        "--pool-pages <n>",
+        "pages of a writer's buffer pool: fewer than the rows take are read from storage",
+      ).argParser(numberIn({ min: 16, max: MOST_POOL_PAGES })),
+    )
+    .addOption(
       new Option("--shared <pct>", "percentage of accesses to rows common to all writers")
         .argParser(numberIn({ min: 0, max: 100 }))
         .default(0),
@@ -101,7 +115,7 @@ function addRows(command: Command): void {
         .default("spread"),
     )
     .addOption(
-      new Option("--key-order <order>", "the two keys of rmw as drawn, or sorted")
+      new Option("--key-order <order>", "the keys of a transaction as drawn, or sorted")
         .argParser(oneOf(["drawn", "sorted"] as const))
         .default("drawn"),
     )

@@ -54,7 +54,7 @@ export class Stage<T extends Stoppable> {
 /** What clusters to be measured differ in. */
 export type MeasuredCluster = Pick<
   ClusterOptions,
-  "mode" | "conflicts" | "writers" | "azLatencyMs" | "procedures"
+  "mode" | "conflicts" | "writers" | "azLatencyMs" | "procedures" | "poolPages"
 >;
 
 export function startDatabase(

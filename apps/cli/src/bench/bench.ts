@@ -16,6 +16,8 @@ import { measureRaw, RAW_PAGES, RAW_RECORD_BYTES } from "./raw.ts";
 import { type BenchOutcome, type Figures, median, summarise } from "./result.ts";
 
 export interface BenchOptions extends Omit<LoadOptions, "signal"> {
+  /** Of each node's buffer pool; undefined: as ever. */
+  readonly poolPages: number | undefined;
   readonly rounds: number;
   /** How long fresh processes, whose code is not compiled yet, run the busiest of their points before the first is measured. */
   readonly freshWarmUpSeconds: number;
@@ -66,7 +68,13 @@ export class Bench {
   /** In the order of the plan, raw first; points without a measurement are left out. */
   outcomes(): BenchOutcome[] {
     const { rows, sharedPct, hot } = this.options.keys;
-    const about = { rows, sharedPct, ...(hot === undefined ? {} : { hot }) };
+    const { updateRows, poolPages } = this.options;
+    const about = {
+      ...{ rows, sharedPct },
+      ...(hot === undefined ? {} : { hot }),
+      ...(updateRows === 1 ? {} : { updateRows }),
+      ...(poolPages === undefined ? {} : { poolPages }),
+    };
     const outcomes: BenchOutcome[] = [];
     const add = (point: Pick<BenchOutcome, "tx" | "as" | "mode" | "clients">, samples: Samples): void => {
       const { tx, as, mode, clients } = point;
@@ -131,6 +139,7 @@ export class Bench {
             stage = await startDatabase(platform, options.dir, `${plan.mode}-${++this.serial}`, {
               ...{ mode: plan.mode, conflicts: "row", writers: plan.writers, azLatencyMs: 0 },
               procedures: fileURLToPath(BENCH_PROCEDURES_URL),
+              poolPages: options.poolPages,
             });
             loaded = await this.load(plan, stage);
           }

@@ -21,7 +21,7 @@ export interface KeyOptions {
   readonly sharedPct: number;
   /** Zipfian as in the YCSB instead of uniform. */
   readonly zipf: boolean;
-  /** Two keys of one transaction ascending, or as drawn. */
+  /** The keys of one transaction ascending, or as drawn. */
   readonly order: "drawn" | "sorted";
 }
 
@@ -56,12 +56,12 @@ export class KeyDraw {
     return this.options.layout === "dense" ? index : Math.floor((index * this.options.rows) / this.used);
   }
 
-  /** Two different ones. */
-  two(writer: number, random: Random): [number, number] {
-    const a = this.one(writer, random);
-    let b = this.one(writer, random);
-    while (b === a) b = this.one(writer, random);
-    return this.options.order === "sorted" && b < a ? [b, a] : [a, b];
+  /** So many different ones. */
+  some(count: number, writer: number, random: Random): number[] {
+    const drawn = new Set<number>();
+    while (drawn.size < count) drawn.add(this.one(writer, random));
+    const keys = [...drawn];
+    return this.options.order === "sorted" ? keys.sort((a, b) => a - b) : keys;
   }
 
   private span(from: number, to: number): Span {

@@ -16,7 +16,7 @@ import type { BenchPoint } from "./points.ts";
 import type { BenchKey } from "./procedures.ts";
 import type { Figures } from "./result.ts";
 import {
-  CHANGES,
+  changesOf,
   type ClientContext,
   INSERTED_TABLE,
   ROWS_TABLE,
@@ -26,6 +26,8 @@ import {
 
 export interface LoadOptions {
   readonly keys: Omit<KeyOptions, "writers">;
+  /** How many rows an update changes. */
+  readonly updateRows: number;
   readonly warmUpSeconds: number;
   readonly seconds: number;
   readonly seed: number;
@@ -148,6 +150,7 @@ export class LoadedCluster {
         random: new Random(this.options.seed + (this.serial + i + 1) * 2 ** 32),
         keys: this.keys,
         rows: this.options.keys.rows,
+        updateRows: this.options.updateRows,
         ledger: this.ledgerOf(point),
         meter,
         options,
@@ -182,7 +185,7 @@ export class LoadedCluster {
 /** A closed loop until `meter.stopped`. Throws what no client can expect. */
 async function runClient(point: BenchPoint, client: ClientContext): Promise<void> {
   const transact = transactOf(point);
-  const changes = CHANGES[point.tx];
+  const changes = changesOf(point.tx, client.updateRows);
   const { meter } = client;
   while (!meter.stopped) {
     const beganMs = performance.now();

@@ -8,7 +8,7 @@ const CHOICE = {
   clients: [1, 32],
   writers: 2,
 } as const;
-const ROWS = { rows: 1_000, hot: undefined, sharedPct: 0 };
+const ROWS = { rows: 1_000, updateRows: 1, hot: undefined, sharedPct: 0 };
 
 describe("the plan of points", () => {
   test("raw has its clients, each mode a cluster with every transaction, style and number of clients", () => {
@@ -61,7 +61,8 @@ describe("rows must suffice", () => {
 
   test("one hot row is enough for updates that all share it", () => {
     const plan = planBench({ ...CHOICE, tx: ["update"] });
-    expect(rowsFault(plan, { rows: 1_000, hot: 1, sharedPct: 100 })).toBeUndefined();
+    expect(rowsFault(plan, { ...ROWS, hot: 1, sharedPct: 100 })).toBeUndefined();
+    expect(rowsFault(plan, { ...ROWS, updateRows: 300, hot: 500 })).toMatch(/take --hot 600/);
   });
 
   test("a scan needs its rows", () => {

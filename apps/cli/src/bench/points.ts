@@ -84,19 +84,25 @@ export function describeBenchPoint(point: BenchPoint | number): string {
 
 export interface RowChoice {
   readonly rows: number;
+  /** How many rows an update changes. */
+  readonly updateRows: number;
   readonly hot: number | undefined;
   readonly sharedPct: number;
 }
 
 /** Why these rows cannot serve these points, or undefined. */
-export function rowsFault(plan: BenchPlan, { rows, hot, sharedPct }: RowChoice): string | undefined {
+export function rowsFault(
+  plan: BenchPlan,
+  { rows, updateRows, hot, sharedPct }: RowChoice,
+): string | undefined {
   const used = hot ?? rows;
   if (used > rows) return `--hot ${used} is more than --rows ${rows}; take --rows ${used}`;
   const writers = Math.max(1, ...plan.clusters.map((cluster) => cluster.writers));
   // Below 100 % every writer also draws from a part of its own.
   const parts = sharedPct === 100 ? 1 : writers;
   const points = plan.clusters.flatMap((cluster) => cluster.points);
-  const rowsInPart = points.some((point) => point.tx === "rmw") ? 2 : 1;
+  const rowsOf = { update: updateRows, rmw: 2, insert: 1, read: 1, scan: 1 };
+  const rowsInPart = Math.max(1, ...points.map((point) => rowsOf[point.tx]));
   if (used < parts * rowsInPart)
     return `--hot ${used} leaves a writer too few rows; take --hot ${parts * rowsInPart}${parts > 1 ? " or --shared 100" : ""}`;
   if (rows < SCAN_ROWS && points.some((point) => point.tx === "scan"))

@@ -37,8 +37,8 @@ export function load(tx: BenchTx, table: string, from: number, to: number): void
   for (let id = from; id < to; id++) tx.put(table, [id], firstRow(id));
 }
 
-export function update(tx: BenchTx, table: string, key: BenchKey): void {
-  tx.put(table, key, nextRow(tx.get(table, key)));
+export function update(tx: BenchTx, table: string, keys: readonly BenchKey[]): void {
+  for (const key of keys) tx.put(table, key, nextRow(tx.get(table, key)));
 }
 
 export function rmw(tx: BenchTx, table: string, first: BenchKey, second: BenchKey): void {

@@ -40,6 +40,10 @@ export interface BenchResult extends Figures {
   readonly clients: number;
   readonly rows: number;
   readonly sharedPct: number;
+  /** Unless it is 1. */
+  readonly updateRows?: number;
+  /** If it was set. */
+  readonly poolPages?: number;
   /** Median of the rounds' ratios to the raw log at as many clients, measured before and after; null without raw. */
   readonly ratioToRaw: number | null;
   /** The same of the median latency. */

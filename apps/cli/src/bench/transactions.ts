@@ -10,7 +10,7 @@ import type { KeyDraw } from "./keys.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Meter } from "./measure.ts";
 import { type BenchPoint, SCAN_ROWS } from "./points.ts";
-import { type BenchRow, firstRow, nextRow } from "./procedures.ts";
+import { type BenchKey, type BenchRow, firstRow, nextRow } from "./procedures.ts";
 
 export const ROWS_TABLE = "rows";
 export const INSERTED_TABLE = "inserted";
@@ -22,6 +22,8 @@ export interface ClientContext {
   readonly random: Random;
   readonly keys: KeyDraw;
   readonly rows: number;
+  /** How many rows an update changes. */
+  readonly updateRows: number;
   readonly ledger: Ledger;
   readonly meter: Meter;
   readonly options: WorkloadTransactionOptions;
@@ -35,7 +37,9 @@ export interface ClientContext {
 export type Transact = (client: ClientContext) => Promise<void>;
 
 /** Changes that a transaction makes to the ledger's table if it commits. */
-export const CHANGES = { update: 1, rmw: 2, insert: 1, read: 0, scan: 0 } as const;
+export function changesOf(tx: BenchPoint["tx"], updateRows: number): number {
+  return { update: updateRows, rmw: 2, insert: 1, read: 0, scan: 0 }[tx];
+}
 
 export function transactOf(point: Pick<BenchPoint, "tx" | "as">): Transact {
   return TRANSACTIONS[point.tx][point.as];
@@ -44,29 +48,29 @@ export function transactOf(point: Pick<BenchPoint, "tx" | "as">): Transact {
 const TRANSACTIONS: Readonly<Record<BenchPoint["tx"], Readonly<Record<BenchPoint["as"], Transact>>>> = {
   update: {
     procedure: async (client) => {
-      await call(client, "update", ROWS_TABLE, [drawOne(client)]);
+      await call(client, "update", ROWS_TABLE, drawSome(client, client.updateRows));
     },
     interactive: async (client) => {
-      const key = [drawOne(client)];
+      const keys = drawSome(client, client.updateRows);
       await client.db.transaction(async (tx) => {
-        tx.put(ROWS_TABLE, key, nextRow(await tx.get<BenchRow>(ROWS_TABLE, key)));
+        const rows = await Promise.all(keys.map((key) => tx.get<BenchRow>(ROWS_TABLE, key)));
+        for (const [i, key] of keys.entries()) tx.put(ROWS_TABLE, key, nextRow(rows[i]));
       }, client.options);
     },
   },
   rmw: {
     procedure: async (client) => {
-      const [first, second] = client.keys.two(client.writer, client.random);
-      await call(client, "rmw", ROWS_TABLE, [first], [second]);
+      await call(client, "rmw", ROWS_TABLE, ...drawSome(client, 2));
     },
     interactive: async (client) => {
-      const [first, second] = client.keys.two(client.writer, client.random);
+      const [first, second] = drawSome(client, 2) as [BenchKey, BenchKey];
       await client.db.transaction(async (tx) => {
         const [a, b] = await Promise.all([
-          tx.get<BenchRow>(ROWS_TABLE, [first]),
-          tx.get<BenchRow>(ROWS_TABLE, [second]),
+          tx.get<BenchRow>(ROWS_TABLE, first),
+          tx.get<BenchRow>(ROWS_TABLE, second),
         ]);
-        tx.put(ROWS_TABLE, [first], nextRow(a));
-        tx.put(ROWS_TABLE, [second], nextRow(b));
+        tx.put(ROWS_TABLE, first, nextRow(a));
+        tx.put(ROWS_TABLE, second, nextRow(b));
       }, client.options);
     },
   },
@@ -134,6 +138,10 @@ async function call(client: ClientContext, procedure: string, ...args: unknown[]
 
 function drawOne(client: ClientContext): number {
   return client.keys.one(client.writer, client.random);
+}
+
+function drawSome(client: ClientContext, count: number): BenchKey[] {
+  return client.keys.some(count, client.writer, client.random).map((id) => [id]);
 }
 
 /** The first row of a scan that ends within the table. */
