@@ -58,7 +58,7 @@ const ROW_BYTES = 1000;
 const ROWS_PER_PAGE = 7;
 const ROWS_PER_TRANSACTION = 500;
 /** A server merges what is more than this. */
-const MERGED_BYTES = 33 * MIB;
+const MERGED_BYTES = 57 * MIB;
 const FILLERS = 4;
 /** Rows that commits change: spread over all the rows, on pages that the writer has in its pool. */
 const LOAD_ROWS = 4000;
