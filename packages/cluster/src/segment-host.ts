@@ -383,6 +383,9 @@ class SegmentHost implements RunningSegment {
         case "readPages":
           this.readPages(effect);
           break;
+        case "removePages":
+          this.pages.remove(effect.pages, (error) => void (error !== undefined && this.failed(error)));
+          break;
         case "trimLog":
           this.log?.removeBefore(effect.beforeFile);
           break;

@@ -147,10 +147,26 @@ describe("a newcomer", () => {
     told(ring, middle);
     const left = ring.servers[1]!;
     expect(left.said).toContain("segment-left");
+    expect(left.pages.size).toBeGreaterThan(0);
+    left.tick();
+    expect(left.pages.size).toBe(0);
     expect(left.append(chainOf(3, 1))).toEqual([]);
     expect(isWhole(left)).toBeUndefined();
     expect(newcomer.read(1, settled(1)).kind).toBe("page");
     left.crash();
     expect(isWhole(left)).toMatchObject({ isWhole: false });
+  });
+
+  test("who has left and stopped before its pages were gone finds them when it scrubs", () => {
+    const { ring } = replaced();
+    ring.run(12);
+    told(ring, finished);
+    const left = ring.servers[1]!;
+    left.crash();
+    left.server.peerUp({ link: 1, role: "node", name: nodeName("writer-1") }, 0);
+    left.say(1, { type: "manifestTold", value: finished });
+    expect(left.pages.size).toBeGreaterThan(0);
+    for (let i = 0; i < 3; i++) left.tick();
+    expect(left.pages.size).toBe(0);
   });
 });

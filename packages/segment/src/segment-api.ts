@@ -4,7 +4,7 @@
  * The server is a machine with no I/O of its own. Inputs are calls with the time as a value; outputs are
  * effects in an array that the driver drains after each turn, in order:
  *
- *     link frame --receive--> [ SegmentServer ] --effects--> send | persist | storePages | readPages | trimLog | log | disconnect
+ *     link frame --receive--> [ SegmentServer ] --effects--> send | persist | storePages | readPages | removePages | trimLog | log | disconnect
  *                                  ^                              |            |
  *                                  `---- pagesStored, checkpoint, pagesRead ---'
  *
@@ -56,6 +56,8 @@ export type SegmentEffect =
       readonly from: PageId;
       readonly limit: number;
     }
+  /** These are another server's affair now. */
+  | { readonly kind: "removePages"; readonly pages: readonly PageId[] }
   /** Nothing in log files before this one is needed any more. */
   | { readonly kind: "trimLog"; readonly beforeFile: number }
   | {
@@ -114,6 +116,7 @@ export interface SegmentSettings {
   /** Work of one tick. */
   readonly mergePagesPerTick: number;
   readonly indexSlicesPerTick: number;
+  readonly removePagesPerTick: number;
   readonly scrubPagesPerTick: number;
   /** All stored pages are scrubbed once in this time. */
   readonly scrubPassMs: number;

@@ -38,6 +38,8 @@ export const DEFAULT_SETTINGS: SegmentSettings = Object.freeze({
   mergePagesPerTick: 256,
   // 20,000 slices each 20 ms are a million a second.
   indexSlicesPerTick: 20_000,
+  // A PG of 10 GiB is gone within a few minutes.
+  removePagesPerTick: 256,
   // 50 ticks a second: at most 1.6 MB/s of 8 KiB pages, and so up to 280 GiB in the two days.
   scrubPagesPerTick: 4,
   scrubPassMs: 2 * 24 * 3_600_000,

@@ -62,6 +62,8 @@ export class Upkeep {
   private readonly waiting: PulledPages[] = [];
   /** Pages that were said to be damaged, and have not been mended since: said once, however often they are met. */
   private readonly damaged = new Set<PageId>();
+  /** PGs that were kept here, and whose pages still are. */
+  private readonly left = new Set<PgId>();
   private lastRound = Number.NEGATIVE_INFINITY;
   private scrubFrom = pageId(0);
   private scrubbedAt = Number.POSITIVE_INFINITY;
@@ -113,7 +115,9 @@ export class Upkeep {
     this.copies.tick(now, this.sendTo);
     for (const state of this.o.pgs.values()) if (this.newcomers.needsPages(state)) this.join(state, now);
     const { known } = this.o.geometry;
-    if (known !== undefined) this.scrub(known, now);
+    if (known === undefined) return;
+    this.removeLeft();
+    this.scrub(known, now);
   }
 
   /** Messages that only segment servers say. Returns what is wrong with one. */
@@ -175,11 +179,24 @@ export class Upkeep {
     this.copies.begin(state, { peer, from, isFresh }, now, this.sendTo);
   }
 
-  /** What this server kept of the PG is another's affair now. */
+  /** What this server kept of the PG is another's affair now: its pages are removed by and by. */
   forget(state: PgState): void {
+    this.left.add(state.pg);
     this.copies.forget(state);
     this.newcomers.forget(state);
     this.quiet.forget(state);
+  }
+
+  /** One that has come back keeps what is there: puts of its pages are given after all removals. */
+  private removeLeft(): void {
+    const { geometry, pages, pgs, settings, effects } = this.o;
+    for (const pg of this.left) {
+      const ids = pages.pages(geometry.firstPage(pg), settings.removePagesPerTick);
+      const end = geometry.firstPage((pg + 1) as PgId);
+      const its = pgs.has(pg) ? [] : ids.filter((page) => page < end);
+      if (its.length > 0) return void effects.push({ kind: "removePages", pages: its });
+      this.left.delete(pg);
+    }
   }
 
   private nextPeer(pg: PgId): NodeName | undefined {
@@ -353,7 +370,10 @@ export class Upkeep {
     counters.pagesScrubbed += ids.length;
     for (const page of ids) {
       const stored = pages.get(page);
-      const state = pgs.get(Math.floor(page / pagesPerPg(geometry)) as PgId);
+      const pg = Math.floor(page / pagesPerPg(geometry)) as PgId;
+      const state = pgs.get(pg);
+      // A stop came between.
+      if (state === undefined && this.o.keeping.roleIn(pg).kind === "stranger") this.left.add(pg);
       if (stored === undefined || state === undefined || isSound(page, stored)) continue;
       this.mendFound(state, page, now);
     }

@@ -292,6 +292,9 @@ export class BenchSegment {
         this.server.pagesRead(effect.token, pages, this.now);
         return;
       }
+      case "removePages":
+        for (const page of effect.pages) this.pages.delete(page);
+        return;
       case "trimLog":
         this.trims.push(effect.beforeFile);
         while (this.blocks.length > 0 && this.blocks[0]!.file < effect.beforeFile) this.blocks.shift();
