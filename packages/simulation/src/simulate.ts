@@ -195,6 +195,9 @@ class Run {
     const rest = names.filter((name) => !core.servers.includes(name) && !core.nodes.includes(name));
     this.say(`alone: ${[...core.servers, ...core.nodes].join(", ")}`);
     this.putAway(core, rest);
+    // A node that was started again while its strike-off was under way has ended for that. Somebody would start it once more.
+    for (const name of core.nodes)
+      if (this.cluster.statusOf(name)["state"] === "stopped") this.field.bounce(name);
     const goal = this.load.counts.committed + CORE_COMMITS;
     await world.run(() => this.load.counts.committed >= goal, LIVENESS_LIMIT_MS);
     this.say("all back");
