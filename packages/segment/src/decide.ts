@@ -326,7 +326,7 @@ export class Decider {
       if (index !== undefined && index < chain.changes.length - 1) this.noteFork(chain, change, turn);
     }
     for (let i = chain.changes.length - joined; i < chain.changes.length; i++) {
-      const rival = chain.detached.on(chain.changes[i]!.delta.base);
+      const [rival] = chain.detached.on(chain.changes[i]!.delta.base);
       if (rival !== undefined) this.noteFork(chain, rival, turn);
     }
   }

@@ -16,6 +16,8 @@ export interface Change {
   readonly delta: Delta;
 }
 
+const NOTHING: readonly Change[] = [];
+
 const keyOf = (v: PageVersion): string => `${v.stream}:${v.lsn}`;
 
 export class Detached {
@@ -40,9 +42,9 @@ export class Detached {
     return this.changes.has(keyOf(version));
   }
 
-  /** The first that came of those built on this version. */
-  on(base: PageVersion): Change | undefined {
-    return this.bases.get(keyOf(base))?.[0];
+  /** Those built on this version, in order of arrival. */
+  on(base: PageVersion): readonly Change[] {
+    return (this.bases.size > 0 ? this.bases.get(keyOf(base)) : undefined) ?? NOTHING;
   }
 
   remove(change: Change): void {

@@ -5,7 +5,7 @@
  * The answer lists what recovery judges by: undecided slices with their votes, and facts. Close brings the
  * manifest's word, which overrides what this segment believed, and says whether anything is still missing.
  */
-import { sameVersion, type PageId, type PageUse, type PageVersion } from "@sixfold/model";
+import { isNone, sameVersion, type PageId, type PageUse, type PageVersion } from "@sixfold/model";
 import type { Close, CommittedVersion, Fence, Fenced, FencedSlice } from "@sixfold/wire";
 import type { Decider } from "./decide.ts";
 import type { Change } from "./detached.ts";
@@ -31,7 +31,9 @@ function fencedAnswer(state: PgState, log: StreamLog, { request, uses: asked }: 
   for (let i = log.indexAfter(decided.through); i < log.slices.length; i++) {
     const taken = log.slices[i]!;
     slices.push({ slice: taken.slice, vote: statedVote(taken), decision: decided.of(taken.slice.lsn) });
-    uses.push(...taken.slice.deltas, ...taken.slice.checks);
+    // One by one: a slice may have more of them than a call takes arguments.
+    for (const use of taken.slice.deltas) uses.push(use);
+    for (const use of taken.slice.checks) uses.push(use);
   }
   return {
     type: "fenced",
@@ -57,11 +59,10 @@ function whatFollows(state: PgState, uses: readonly PageUse[]): CommittedVersion
     const chain = state.pages.at(page);
     const at = chain.indexOf(base);
     const next = at === undefined ? undefined : chain.changes[at + 1];
-    const isMerged = at === undefined && sameVersion(chain.storedBase, base) && chain.stored.stream !== 0;
+    const isMerged = at === undefined && sameVersion(chain.storedBase, base) && !isNone(chain.stored);
     if (next !== undefined) found.set(next, asCommitted(page, next));
     else if (isMerged) found.set(chain.stored, { page, base, version: chain.stored });
-    for (const change of chain.detached)
-      if (sameVersion(change.delta.base, base)) found.set(change, asCommitted(page, change));
+    for (const change of chain.detached.on(base)) found.set(change, asCommitted(page, change));
   }
   return [...found.values()];
 }

@@ -164,7 +164,7 @@ export class PageChain {
     const { aside } = this;
     let joined = 0;
     if (aside === undefined) return joined;
-    for (let next = aside.on(this.head); next !== undefined; next = aside.on(this.head)) {
+    for (let [next] = aside.on(this.head); next !== undefined; [next] = aside.on(this.head)) {
       aside.remove(next);
       this.changes.push(next);
       joined += 1;

@@ -187,6 +187,14 @@ describe("fence and close", () => {
     expect(s.fence(3, uses).committed).toEqual([{ page: 1, base: v(1, 40), version: v(1, 41) }]);
   });
 
+  test("an entry may have more pages than a call takes arguments (I10)", () => {
+    const geometry = { pageBytes: 4096, segmentBytes: 4096 * 200_000 };
+    const s = new BenchSegment({ settings: { ...KEEP, geometry } });
+    const checks = Array.from({ length: 200_000 }, (_, page) => [page, NONE] as const);
+    s.append([slice({ stream: 1, lsn: 1, checks })]);
+    expect(s.fence(1)).toMatchObject({ scl: 1, slices: [{ vote: { kind: "accept" } }] });
+  });
+
   test("close overrides an abort that a writer could not make known, and says what is missing", () => {
     const s = new BenchSegment({ settings: KEEP });
     s.append(chainOf(1, 1), { decisions: decided(0, 0, [], [1]) });

@@ -209,12 +209,9 @@ function conflicts(
   committedHere: readonly CommittedVersion[],
   planted: PlantedBugs,
 ): boolean {
-  const changes: PageUse[] = [];
-  const checks: PageUse[] = [];
-  for (const slice of s.slices.values()) {
-    changes.push(...slice.deltas);
-    checks.push(...slice.checks);
-  }
+  const slices = [...s.slices.values()];
+  const changes: readonly PageUse[] = slices.flatMap((slice) => slice.deltas);
+  const checks: readonly PageUse[] = slices.flatMap((slice) => slice.checks);
   const uses = [...changes, ...checks];
   if (outcomes.some((o) => conflictsWithOutcome(uses, o))) return true;
   for (const use of uses)
