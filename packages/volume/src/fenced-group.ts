@@ -10,13 +10,19 @@
 import type { NodeName, PageUse, PgId } from "@sixfold/model";
 import type { Fenced } from "@sixfold/wire";
 
+interface Heard {
+  readonly answer: Fenced;
+  /** Bases of its undecided slices, by their keys: it tells unasked what is committed on them. Empty where nobody asks for rivals. */
+  readonly uses: ReadonlyMap<string, PageUse>;
+}
+
 export class FencedGroup {
   readonly pg: PgId;
   /** Sets of six, each of which is to be fenced by itself. */
   private readonly sets: readonly (readonly NodeName[])[];
   private readonly members: readonly NodeName[];
   private readonly asksForRivals: boolean;
-  private readonly answers = new Map<NodeName, Fenced>();
+  private readonly answers = new Map<NodeName, Heard>();
   /** Of all undecided slices told of, by their keys. */
   private readonly usesTold = new Map<string, PageUse>();
   /** What each request asked for. */
@@ -42,8 +48,9 @@ export class FencedGroup {
   }
 
   heard(from: NodeName, answer: Fenced): void {
-    this.answers.set(from, answer);
-    if (this.asksForRivals) for (const [key, use] of usesOf(answer)) this.usesTold.set(key, use);
+    const uses = this.asksForRivals ? usesOf(answer) : new Map<string, PageUse>();
+    this.answers.set(from, { answer, uses });
+    for (const [key, use] of uses) this.usesTold.set(key, use);
   }
 
   isMember(server: NodeName): boolean {
@@ -63,13 +70,15 @@ export class FencedGroup {
 
   /** The answers that count. */
   get whole(): ReadonlyMap<NodeName, Fenced> {
-    return new Map([...this.answers].filter(([, answer]) => this.isWhole(answer)));
+    const whole = new Map<NodeName, Fenced>();
+    for (const [name, heard] of this.answers) if (this.isWhole(heard)) whole.set(name, heard.answer);
+    return whole;
   }
 
   missing(): NodeName[] {
     return this.members.filter((member) => {
-      const answer = this.answers.get(member);
-      return answer === undefined || !this.isWhole(answer);
+      const heard = this.answers.get(member);
+      return heard === undefined || !this.isWhole(heard);
     });
   }
 
@@ -78,11 +87,10 @@ export class FencedGroup {
     return this.missing().filter((member) => (this.askedFor.get(member) ?? 0) < this.usesTold.size);
   }
 
-  private isWhole(answer: Fenced): boolean {
+  private isWhole({ answer, uses }: Heard): boolean {
     if (this.usesTold.size === 0) return true;
     const asked = this.keysAsked.get(answer.request);
-    const own = usesOf(answer);
-    for (const key of this.usesTold.keys()) if (asked?.has(key) !== true && !own.has(key)) return false;
+    for (const key of this.usesTold.keys()) if (asked?.has(key) !== true && !uses.has(key)) return false;
     return true;
   }
 }
