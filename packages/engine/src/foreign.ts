@@ -27,7 +27,6 @@ export function applyForeign(state: EngineState, entry: ForeignEntry): void {
   const { horizon } = state;
   for (const delta of entry.deltas) applyDelta(state, version, delta, horizon);
   state.newest.advance(entry.stream, entry.lsn);
-  if (state.held.size > 0) state.wakeAll(state.held.arrived(state.newest));
 }
 
 function applyDelta(state: EngineState, version: PageVersion, delta: Delta, horizon: ReadPoint): void {

@@ -1,5 +1,5 @@
 /**
- * Pages on which nothing new may be started.
+ * Pages on which nothing new may be started, for one of three reasons.
  *
  *  - courtesy: another writer waits for its turn on the page; the owner says when it is over
  *  - a winner: an own entry lost the page to a foreign one whose delta is not here yet; building before it
@@ -7,7 +7,7 @@
  *  - a claim: a foreign entry on the page is on its way through storage; what is built beside it races it, and one of the two is built
  *    twice. Claims that come while one is waited for do not make the wait longer, so that nobody is kept from a hot page
  *
- * Both end by themselves after a while, should nobody say so (I10).
+ * Each ends by itself after a while, should nobody say so (I10).
  */
 import { type PageId, type PageVersion, type ReadPoint } from "@sixfold/model";
 import type { Job } from "./job.ts";
@@ -24,8 +24,9 @@ const HELD_MAX = 1024;
 
 interface Hold {
   courtesyUntil: number;
-  winner: PageVersion | undefined;
-  winnerUntil: number;
+  /** The winner or claim that is to be applied before anything is built. */
+  awaited: PageVersion | undefined;
+  awaitedUntil: number;
   readonly waiters: Job[];
 }
 
@@ -47,17 +48,17 @@ export class HeldPages {
   /** Holds a page until `winner` has been applied. */
   awaitWinner(page: PageId, winner: PageVersion, committed: boolean, now: number): void {
     const hold = this.of(page);
-    hold.winner = winner;
-    hold.winnerUntil = now + (committed ? COMMITTED_MS : YIELD_MS);
+    hold.awaited = winner;
+    hold.awaitedUntil = now + (committed ? COMMITTED_MS : YIELD_MS);
   }
 
   /** Holds a page until this undecided foreign version of it is decided. */
   claimed(page: PageId, claim: PageVersion, now: number): void {
     if (this.holds.size >= HELD_MAX) return;
     const hold = this.of(page);
-    if (hold.winner !== undefined) return;
-    hold.winner = claim;
-    hold.winnerUntil = now + CLAIM_MS;
+    if (hold.awaited !== undefined) return;
+    hold.awaited = claim;
+    hold.awaitedUntil = now + CLAIM_MS;
   }
 
   /**
@@ -84,12 +85,12 @@ export class HeldPages {
     return this.endIfDone(page, hold);
   }
 
-  /** Ends the waits for winners that are here now. */
+  /** Ends the waits for winners and claims that are here now, or never will be: `newest` has passed them. */
   arrived(newest: ReadPoint): Job[] {
     const woken: Job[] = [];
     for (const [page, hold] of this.holds) {
-      if (hold.winner === undefined || !newest.includes(hold.winner)) continue;
-      hold.winner = undefined;
+      if (hold.awaited === undefined || !newest.includes(hold.awaited)) continue;
+      hold.awaited = undefined;
       woken.push(...this.endIfDone(page, hold));
     }
     return woken;
@@ -99,7 +100,7 @@ export class HeldPages {
     const woken: Job[] = [];
     for (const [page, hold] of this.holds) {
       if (hold.courtesyUntil <= now) hold.courtesyUntil = 0;
-      if (hold.winnerUntil <= now) hold.winner = undefined;
+      if (hold.awaitedUntil <= now) hold.awaited = undefined;
       woken.push(...this.endIfDone(page, hold));
     }
     return woken;
@@ -113,12 +114,12 @@ export class HeldPages {
   private of(page: PageId): Hold {
     let hold = this.holds.get(page);
     if (hold === undefined)
-      this.holds.set(page, (hold = { courtesyUntil: 0, winner: undefined, winnerUntil: 0, waiters: [] }));
+      this.holds.set(page, (hold = { courtesyUntil: 0, awaited: undefined, awaitedUntil: 0, waiters: [] }));
     return hold;
   }
 
   private endIfDone(page: PageId, hold: Hold): Job[] {
-    if (hold.courtesyUntil > 0 || hold.winner !== undefined) return [];
+    if (hold.courtesyUntil > 0 || hold.awaited !== undefined) return [];
     this.holds.delete(page);
     return hold.waiters;
   }
