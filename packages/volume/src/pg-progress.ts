@@ -122,7 +122,12 @@ export class PgProgress {
     return sets.length === this.sets.length && sets.every((set, i) => this.maskOf(set) === this.sets[i]);
   }
 
-  /** Rivals wait for a decision that its segments have not been sent. */
+  /** Its segments have been sent every decision on slices here, and every abort. */
+  get isTold(): boolean {
+    return this.lastDecided <= this.decidedSent && !this.hasNewAborts;
+  }
+
+  /** Its segments have not been sent aborts, or decisions that rivals wait for. */
   get isUrgent(): boolean {
     return this.hasNewAborts || this.rivals.isOwed;
   }

@@ -298,18 +298,18 @@ export class StreamWriter {
     pg.rivals.sent();
   }
 
-  /** Decisions alone, where no batch comes soon that would carry them: every frame of their own costs each segment a sync. Rivals are not kept waiting. */
+  /** In frames of their own, which cost each segment a sync: decisions wait a while for a batch, urgent ones only if one is due. */
   private sendDecisions(now: number): void {
     const { dirty, log } = this.decider;
     const { decisionDelayMs } = this.settings;
-    const batchDue = this.isDue(now);
+    const urgentDelayMs = this.isDue(now) ? decisionDelayMs : 0;
     const mustFeed = this.care.resends.length > 0 && log.through > this.fedThrough;
     let left = 0;
     for (const pg of dirty) {
       if (pg.dirtySince === undefined) continue;
-      if (pg.lastDecided <= pg.decidedSent && !pg.hasNewAborts) pg.dirtySince = undefined;
-      else if (now - pg.dirtySince < (pg.isUrgent && !batchDue ? 0 : decisionDelayMs) && !mustFeed)
-        dirty[left++] = pg;
+      const sendAt = pg.dirtySince + (pg.isUrgent ? urgentDelayMs : decisionDelayMs);
+      if (pg.isTold) pg.dirtySince = undefined;
+      else if (now < sendAt && !mustFeed) dirty[left++] = pg;
       else {
         pg.dirtySince = undefined;
         this.append(pg, pg.live, [], now);
