@@ -14,11 +14,14 @@ import type { Delta } from "./delta.ts";
 import type { Epoch, Lsn, PageId, PgId, StreamId, TransactionId } from "./ids.ts";
 import type { PageVersion } from "./version.ts";
 
-/** A page that the transaction read and that must still be at `base` (serializable only). Shares its claim. */
-export interface ReadCheck {
+/** A page that an entry changes or checks, and the version it was built on. */
+export interface PageUse {
   readonly page: PageId;
   readonly base: PageVersion;
 }
+
+/** A page that the transaction read and that must still be at `base` (serializable only). Shares its claim. */
+export type ReadCheck = PageUse;
 
 export interface Entry {
   readonly stream: StreamId;

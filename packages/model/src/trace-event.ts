@@ -20,7 +20,7 @@
  * Cost. Events refer to objects that exist already (slices, decisions, manifests, read points), and are read at once: whoever
  * keeps one copies what may change. Nobody builds events while nobody listens: emitters hold a `Trace | undefined`.
  */
-import type { Slice } from "./entry.ts";
+import type { PageUse, Slice } from "./entry.ts";
 import type { Epoch, Lsn, NodeName, PageId, PgId, StreamId, TransactionId } from "./ids.ts";
 import type { Manifest } from "./manifest.ts";
 import type { ReadPoint } from "./read-point.ts";
@@ -168,10 +168,4 @@ export interface SentSliceFacts {
   readonly transaction: TransactionId;
   readonly deltas: readonly PageUse[];
   readonly checks: readonly PageUse[];
-}
-
-/** A page that an entry changes or checks, and the version it was built on. */
-export interface PageUse {
-  readonly page: PageId;
-  readonly base: PageVersion;
 }
