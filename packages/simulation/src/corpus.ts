@@ -19,6 +19,9 @@ const OF_ALL: Choices = {
   ),
 };
 
+/** Of a time when replicas were drawn already: where nothing is said there are none. */
+const WITH_REPLICAS_DRAWN = { replicas: undefined } satisfies Choices;
+
 export const CORPUS: readonly OnceFailed[] = [
   {
     seed: 37,
@@ -165,19 +168,27 @@ export const CORPUS: readonly OnceFailed[] = [
   },
   {
     seed: 9317,
-    choices: { workloads: ["tables"], writers: 3 },
+    choices: { ...WITH_REPLICAS_DRAWN, workloads: ["tables"], writers: 3 },
     wrong:
       "segments that had copied pages over a closed stream's end could say of no transaction that it never came",
   },
   {
     seed: 89,
-    choices: { workloads: ["register", "append"], mode: "multi", consistency: "cluster" },
+    choices: {
+      ...WITH_REPLICAS_DRAWN,
+      workloads: ["register", "append"],
+      mode: "multi",
+      consistency: "cluster",
+    },
     wrong:
       "a node whose stream was lost in the turn in which a switch of modes began to close it submitted to it, and waited for its close for ever",
   },
   {
     seed: 4013,
-    choices: { faults: ["failover", "mode-switch", "join", "leave", "pause", "kill", "zombie"] },
+    choices: {
+      ...WITH_REPLICAS_DRAWN,
+      faults: ["failover", "mode-switch", "join", "leave", "pause", "kill", "zombie"],
+    },
     wrong: "a strike-off whose first round had seemed lost struck off the next node of that name, too",
   },
 ];

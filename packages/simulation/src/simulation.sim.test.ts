@@ -21,7 +21,7 @@ const verdict = async (seed: number, choices: Parameters<typeof makePlan>[1]): P
 
 describe("runs that failed once", () => {
   for (const { seed, choices, wrong } of CORPUS)
-    // None of them had replicas.
+    // The older ones had no replicas.
     test(wrong, async () => expect(await verdict(seed, { replicas: 0, ...choices })).toBe("ok"));
 });
 
