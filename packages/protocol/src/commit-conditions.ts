@@ -352,8 +352,8 @@ export const commitConditions: readonly Condition[] = [
       if (decision !== "abort" || !byClose) return undefined;
       const e = facts.entry(stream, lsn);
       if (e === undefined || e.slices.length === 0 || e.decision !== undefined) return undefined;
-      if (tooFewAccepts(facts, e, quorumFor, "a commit") !== undefined || isDoomed(facts, e))
-        return undefined;
+      const isAccepted = e.slices.every((s) => facts.toldAcceptsOf(e, s) >= quorumFor(s.owned));
+      if (!isAccepted || isDoomed(facts, e)) return undefined;
       return hasRivalCheck(facts, e) ? undefined : "a write quorum has accepted it";
     },
   }),

@@ -31,6 +31,7 @@ import { Generations } from "./generations.ts";
 import { Memberships } from "./memberships.ts";
 import { PageFacts } from "./page-facts.ts";
 import { SegmentFacts, type StreamAtSegment } from "./segment-facts.ts";
+import type { Silences } from "./silences.ts";
 import { copyVector, recordOf, StreamFacts, type EntryRecord } from "./stream-facts.ts";
 
 export interface FactLimits {
@@ -61,16 +62,18 @@ export class FactStore implements Facts {
   private readonly gifts: Generations<string, StreamId>;
   /** What a segment knows by now, while a step before that is judged. */
   private hidden: StreamAtSegment | undefined;
-  /** Processes whose last words may be missing; none where events come in true order. */
-  private readonly silenced: ReadonlySet<NodeName>;
+  /** Entries sent so far, of all streams. */
+  sentEntries = 0;
+  /** None where events come in true order. */
+  private readonly silences: Silences;
 
-  constructor(limits: FactLimits, silenced: ReadonlySet<NodeName>) {
+  constructor(limits: FactLimits, silences: Silences) {
     this.limits = limits;
     this.pages = new PageFacts(limits.pagesMax);
     this.attempts = new Generations(limits.entriesMax * 4);
     this.calledAborted = new Generations(limits.entriesMax * 4);
     this.gifts = new Generations(limits.entriesMax);
-    this.silenced = silenced;
+    this.silences = silences;
   }
 
   get sizes(): { readonly entries: number; readonly pages: number } {
@@ -126,7 +129,7 @@ export class FactStore implements Facts {
       case "chained":
         return;
       case "died":
-        if (this.silenced.has(process))
+        if (this.silences.has(process))
           for (const s of this.streams.values()) if (s.writer === process) s.isCutShort = true;
         return;
       case "stored":
@@ -186,6 +189,7 @@ export class FactStore implements Facts {
     const first = slices[0];
     if (s === undefined || e === undefined || first === undefined) return;
     e.slices = slices.map(recordOf);
+    e.number = ++this.sentEntries;
     // A zombie sends on: beyond the end of a closed stream nothing is ever committed.
     if (s.final !== undefined && at > s.final) e.ruling ??= "abort";
     e.supersedes = first.supersedes;
@@ -378,12 +382,20 @@ export class FactStore implements Facts {
   }
 
   acceptsOf(e: EntryFacts, slice: SentSliceFacts): number {
-    if (this.isExclusive(e.stream)) return this.storedAt(slice.pg, e.stream, e.lsn);
+    const number = this.streams.get(e.stream)?.entry(e.lsn)?.number ?? 0;
+    return this.countAccepts(e, slice, (process) => this.silences.mayHaveAccepted(process, number));
+  }
+
+  toldAcceptsOf(e: EntryFacts, slice: SentSliceFacts): number {
+    return this.countAccepts(e, slice, () => false);
+  }
+
+  private countAccepts(e: EntryFacts, slice: SentSliceFacts, mayHave: (p: NodeName) => boolean): number {
+    if (this.isExclusive(e.stream)) return this.countAt(slice.pg, e.stream, (s) => s.scl >= e.lsn, mayHave);
     const mask = this.streams.get(e.stream)?.entry(e.lsn)?.slice(slice.pg)?.accepts ?? 0;
     const accepting = new Set<NodeName>();
-    for (const segment of this.groups.get(slice.pg) ?? [])
-      if ((mask & (1 << segment.bit)) !== 0 || this.silenced.has(segment.process))
-        accepting.add(segment.process);
+    for (const { bit, process } of this.groups.get(slice.pg) ?? [])
+      if ((mask & (1 << bit)) !== 0 || mayHave(process)) accepting.add(process);
     return this.memberships.count(slice.pg, slice.epoch, accepting);
   }
 
@@ -463,18 +475,18 @@ export class FactStore implements Facts {
     return s === this.hidden ? undefined : s;
   }
 
-  private countAt(pg: PgId, stream: StreamId, holds: (s: StreamAtSegment) => boolean): number {
-    return this.count(pg, (segment) => {
-      const s = segment.known(stream);
-      return s !== undefined && holds(s);
-    });
-  }
-
-  /** Those of whom it is known, and those whose last words may be missing. */
-  private count(pg: PgId, holds: (s: SegmentFacts) => boolean): number {
+  /** Those of whom it is known, and those of whom it may not have been told. */
+  private countAt(
+    pg: PgId,
+    stream: StreamId,
+    holds: (s: StreamAtSegment) => boolean,
+    mayHold = (process: NodeName) => this.silences.has(process),
+  ): number {
     let n = 0;
-    for (const segment of this.groups.get(pg) ?? [])
-      if (holds(segment) || this.silenced.has(segment.process)) n += 1;
+    for (const segment of this.groups.get(pg) ?? []) {
+      const s = segment.known(stream);
+      if ((s !== undefined && holds(s)) || mayHold(segment.process)) n += 1;
+    }
     return n;
   }
 }

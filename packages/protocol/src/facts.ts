@@ -91,8 +91,13 @@ export interface Facts {
   mayBeGift(page: PageId, version: PageVersion, to: StreamId): boolean;
 
   // Segments of a PG, counted
-  /** How many accept the slice, durably, and have not taken it back. A slice of an exclusive stream counts when it is stored. */
+  /**
+   * How many accept the slice, durably, and have not taken it back. A slice of an exclusive stream counts when it is stored. Here and below
+   * those count, too, who may have died before they told.
+   */
   acceptsOf(e: EntryFacts, slice: SentSliceFacts): number;
+  /** Only those who told. */
+  toldAcceptsOf(e: EntryFacts, slice: SentSliceFacts): number;
   /** How many have every slice of the stream up to `at`. */
   storedAt(pg: PgId, stream: StreamId, at: Lsn): number;
   fencesOf(pg: PgId, stream: StreamId): number;

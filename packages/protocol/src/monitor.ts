@@ -7,7 +7,7 @@
  *
  * In the simulator events come in true order, and every condition is judged at once. From real processes they come only roughly so: a condition
  * that needs support from elsewhere ("a commit has q accepts") is judged again after `graceMs`, and once more at the end; support that a
- * process may have taken with it when it died is not asked for.
+ * process may have taken with it when it died is not asked for (silences.ts).
  *
  * Cost: O(1) amortised an event; bounded memory (`FactLimits`).
  */
@@ -17,6 +17,7 @@ import type { Condition, Step } from "./condition.ts";
 import { DEFAULT_FACT_LIMITS, FactStore, type FactLimits } from "./fact-store.ts";
 import { manifestSteps } from "./manifest-steps.ts";
 import { showStep } from "./show-step.ts";
+import { Silences } from "./silences.ts";
 
 export interface Violation {
   /** The condition's name. */
@@ -63,7 +64,7 @@ export class Monitor {
   events = 0;
   private readonly options: MonitorOptions;
   private readonly graceMs: number;
-  private readonly silenced = new Set<NodeName>();
+  private readonly silences = new Silences();
   private readonly facts: FactStore;
   private pending: Pending[] = [];
   private now = 0;
@@ -71,7 +72,7 @@ export class Monitor {
   constructor(options: MonitorOptions = { order: "true" }) {
     this.options = options;
     this.graceMs = options.graceMs ?? 2_000;
-    this.facts = new FactStore({ ...DEFAULT_FACT_LIMITS, ...options.limits }, this.silenced);
+    this.facts = new FactStore({ ...DEFAULT_FACT_LIMITS, ...options.limits }, this.silences);
   }
 
   /** What is remembered, for tests and metrics. */
@@ -81,7 +82,8 @@ export class Monitor {
 
   observe({ process, event }: Traced): void {
     this.events += 1;
-    if (event.kind === "died" && this.options.order === "rough") this.silenced.add(process);
+    if (event.kind !== "died") this.silences.heard(process, this.now, this.facts.sentEntries);
+    else if (this.options.order === "rough") this.silences.died(process);
     this.step(process, event);
     if (event.kind !== "manifest") return;
     const before = this.facts.manifest;
@@ -97,11 +99,14 @@ export class Monitor {
   /** Time passes: judges again what lacked support. Rough order only; every second will do. */
   tick(now: number): void {
     this.now = now;
-    if (this.pending.length === 0) return;
-    const due = this.pending.findIndex((p) => now - p.since < this.graceMs);
-    const ripe = due < 0 ? this.pending : this.pending.slice(0, due);
-    this.pending = due < 0 ? [] : this.pending.slice(due);
-    for (const p of ripe) this.judgeLate(p);
+    const through = now - this.graceMs;
+    if (this.pending.length > 0) {
+      const due = this.pending.findIndex((p) => p.since > through);
+      const ripe = due < 0 ? this.pending : this.pending.slice(0, due);
+      this.pending = due < 0 ? [] : this.pending.slice(due);
+      for (const p of ripe) this.judgeLate(p);
+    }
+    this.silences.judged(through);
   }
 
   /** The end: nothing more will come. Returns the violations. */

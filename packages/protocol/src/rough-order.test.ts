@@ -102,13 +102,29 @@ const learned = (stream: number, through: number): TraceEvent => ({
   source: "writer",
 });
 
+/** Tells a monitor what happens. */
+class Told {
+  private readonly monitor = new Monitor({ order: "rough" });
+
+  readonly say = (process: string, ...events: TraceEvent[]): void => {
+    for (const event of events) this.monitor.observe({ process: nodeName(process), event });
+  };
+
+  tick(now: number): void {
+    this.monitor.tick(now);
+  }
+
+  /** At the end: the conditions that it found broken. */
+  found(): string[] {
+    return this.monitor.finish().map(({ condition }) => condition);
+  }
+}
+
 /** Tells a monitor these events in this order, and returns the conditions that it found broken. */
-function found(tell: (say: (process: string, ...events: TraceEvent[]) => void) => void): string[] {
-  const monitor = new Monitor({ order: "rough" });
-  tell((process, ...events) => {
-    for (const event of events) monitor.observe({ process: nodeName(process), event });
-  });
-  return monitor.finish().map(({ condition }) => condition);
+function found(tell: (say: Told["say"]) => void): string[] {
+  const told = new Told();
+  tell(told.say);
+  return told.found();
 }
 
 describe("events that come roughly in order", () => {
@@ -211,6 +227,58 @@ describe("events that come roughly in order", () => {
         say("writer-1", opened(3), sent(3, 1, NONE), decided(3, 1));
       }),
     ).toEqual(["votes-decide"]);
+  });
+
+  describe("segments that died and came back", () => {
+    const GRACE_MS = 2_000;
+    const DIED: TraceEvent = { kind: "died" };
+    const stored = (stream: number, scl: number): TraceEvent => ({
+      kind: "stored",
+      pg,
+      stream: streamId(stream),
+      scl: lsn(scl),
+    });
+
+    /** Five segments die, and take with them what they had not told of what was sent `before`; they come back, and some time passes. */
+    const lives = (backMs: number, before: TraceEvent[], after: (c: Told) => void): string[] => {
+      const told = new Told();
+      for (const segment of SEGMENTS) told.say(segment, stored(1, 0));
+      told.say("writer-1", opened(1), ...before);
+      for (const segment of SEGMENTS) told.say(segment, DIED);
+      told.tick(10_000);
+      for (const segment of SEGMENTS) told.say(segment, stored(1, 1));
+      told.tick(10_000 + backMs);
+      after(told);
+      return told.found();
+    };
+
+    test("are judged by their words again, once all that came before has been judged", () => {
+      const next = (c: Told): void => c.say("writer-1", sent(1, 1, NONE), decided(1, 1));
+      expect(lives(GRACE_MS - 1, [], next)).toEqual([]);
+      expect(lives(GRACE_MS, [], next)).toEqual(["votes-decide"]);
+    });
+
+    test("may have accepted what was sent before: of what is decided they do not say it again", () => {
+      expect(lives(GRACE_MS, [sent(1, 1, NONE), decided(1, 1)], () => undefined)).toEqual([]);
+      const byManifest: TraceEvent = { ...decided(1, 1), by: "manifest" } as TraceEvent;
+      const late = (c: Told): void => c.say("writer-1", ruled(2), byManifest);
+      expect(lives(GRACE_MS, [sent(1, 1, NONE)], late)).toEqual([]);
+    });
+
+    test("have not accepted what nobody told of, where that would speak against a recovery", () => {
+      const ended = ruled(3) as Extract<TraceEvent, { kind: "manifest" }>;
+      const node = nodeName("writer-1");
+      const closed = { state: "closed", id: streamId(1), node, exclusive: false, final: lsn(0) } as const;
+      const manifest = { ...ended.manifest, streams: [{ ...closed, tails: new Map() }], outcomes: [] };
+      const recovered = (accepting: readonly string[]): string[] =>
+        lives(0, [sent(1, 1, NONE)], (c) => {
+          for (const segment of accepting) c.say(segment, accepted(1, 1));
+          for (const segment of SEGMENTS) c.say(segment, { kind: "fenced", pg, stream: streamId(1) });
+          c.say("writer-2", { kind: "manifest", manifest });
+        });
+      expect(recovered([])).toEqual([]);
+      expect(recovered(SEGMENTS)).toEqual(["recovery-keeps"]);
+    });
   });
 
   test("of streams opened before anybody listened nothing is demanded", () => {

@@ -31,6 +31,8 @@ export interface SliceRecord extends SentSliceFacts {
 export class EntryRecord implements EntryFacts {
   readonly stream: StreamId;
   readonly lsn: Lsn;
+  /** Among the entries of all streams, in the order in which they were sent, from 1; 0 if nobody told that it was. */
+  number = 0;
   slices: readonly SliceRecord[] = [];
   supersedes: Lsn = ZERO_LSN;
   ownBases: readonly Lsn[] = [];

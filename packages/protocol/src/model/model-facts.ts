@@ -232,6 +232,10 @@ export class ModelFacts implements Facts {
     return this.w.count((i) => accepts(this.w.vote(slice.pg, i, index)));
   }
 
+  toldAcceptsOf(e: EntryFacts, slice: SentSliceFacts): number {
+    return this.acceptsOf(e, slice);
+  }
+
   storedAt(pg: PgId, stream: StreamId, at: Lsn): number {
     const found = this.find(stream, at);
     return found === undefined ? 0 : this.w.count((i) => this.w.isHere(pg, i, found.e.index));
