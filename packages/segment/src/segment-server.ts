@@ -490,7 +490,7 @@ export class SegmentServer {
       decided: this.kept.decided,
       toMerge: this.kept.toMerge,
       file: this.file,
-      copying: this.upkeep.copying,
+      ...this.upkeep.status(),
       promised: this.seat.promised,
       revision: this.seat.accepted?.value.revision,
     });

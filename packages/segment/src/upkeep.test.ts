@@ -69,6 +69,44 @@ describe("gossip", () => {
   });
 });
 
+describe("copied pages that come while the store is busy", () => {
+  test("wait, one answer a PG: the one that was asked for last (I10)", () => {
+    const settings = { mergeAboveBytes: 0, scrubPagesPerTick: 0, pullTimeoutMs: 1000, imageCacheBytes: 0 };
+    const [s, peer] = [wide(1, settings), wide(1, settings)];
+    const page = 0;
+    const low = point([1, 1], [2, 99]);
+    for (const one of [s, peer]) {
+      one.decide(1, decided(0, 1), { lowWater: low });
+      one.tick();
+    }
+    s.pages.get(pageId(page))![60]! ^= 1;
+    // A batch that takes long.
+    s.autoStore = false;
+    for (const one of [s, peer]) {
+      one.append([slice({ stream: 2, lsn: 1, writes: [[1, NONE]] })], { lowWater: low });
+      one.decide(2, decided(0, 1), { lowWater: low });
+      one.tick();
+    }
+    const answersWaiting = (): unknown => s.server.status()["copyAnswersWaiting"];
+    for (let i = 0; i < 20; i++) {
+      s.heard.length = 0;
+      expect(s.read(page, low).kind).toBe("corrupt");
+      const asked = s.heard.find(({ message }) => message.type === "pullPages")!;
+      const [answer] = peer.say(PEER, asked.message);
+      s.say(PEER, answer!);
+      s.say(PEER, answer!);
+      expect(answersWaiting()).toBe(1);
+      // The last is still waited for.
+      if (i < 19) s.tick(1001);
+    }
+    s.store();
+    s.drain();
+    s.store();
+    expect(answersWaiting()).toBe(0);
+    expect(s.read(page, low)).toEqual(peer.read(page, low));
+  });
+});
+
 describe("scrub", () => {
   const PASS_MS = 100_000;
   const counters = (s: BenchSegment): Record<string, number> =>

@@ -58,8 +58,11 @@ export class Upkeep {
   private readonly newcomers = new Newcomers();
   /** The newest link of each segment server. */
   private readonly links = new Map<NodeName, Link>();
-  /** Copied pages of segments that merge, too: they wait until the page store is free. */
-  private readonly waiting: PulledPages[] = [];
+  /**
+   * Copied pages of segments that merge, too: they wait until the page store is free. One answer a PG, the newest: who asks again has given
+   * up what it asked for before, and a store that is busy for long would gather them all (I10).
+   */
+  private readonly waiting = new Map<PgId, PulledPages>();
   /** Pages that were said to be damaged, and have not been mended since: said once, however often they are met. */
   private readonly damaged = new Set<PageId>();
   /** PGs that were kept here, and whose pages still are. */
@@ -84,13 +87,9 @@ export class Upkeep {
     this.copied = new CopiedPages(o.merger, o.effects);
   }
 
-  get copying(): number {
-    return this.copies.underWay;
-  }
-
   /** Copied pages wait until no batch is under way. */
   get wantsStore(): boolean {
-    return this.waiting.length > 0;
+    return this.waiting.size > 0;
   }
 
   peerUp(peer: Peer): void {
@@ -132,7 +131,7 @@ export class Upkeep {
       case "pullPages":
         return this.answerPages(peer, m, now, turn);
       case "pulledPages":
-        if (this.o.merger.isStoring && !this.copies.isOfNewcomer(this.o.pg(m.pg))) this.waiting.push(m);
+        if (this.o.merger.isStoring && !this.copies.isOfNewcomer(this.o.pg(m.pg))) this.putOff(m);
         else this.takePages(m, now, turn);
         return undefined;
       case "manifestPeeked":
@@ -147,9 +146,12 @@ export class Upkeep {
   stored(token: number, now: number, turn: Turn): void {
     this.copyStored(this.copied.stored(token), now, turn);
     // One that nobody waits for any more, or that brings nothing to store, must not keep the next from its turn.
-    while (this.waiting.length > 0 && !this.o.merger.isStoring)
-      this.takePages(this.waiting.shift()!, now, turn);
-    if (this.waiting.length === 0) this.copied.flush();
+    for (const [pg, m] of this.waiting) {
+      if (this.o.merger.isStoring) break;
+      this.waiting.delete(pg);
+      this.takePages(m, now, turn);
+    }
+    if (this.waiting.size === 0) this.copied.flush();
   }
 
   /** Has a damaged page copied from a peer, each time from the next one. */
@@ -308,6 +310,11 @@ export class Upkeep {
     return answer.type !== "damaged";
   }
 
+  private putOff(m: PulledPages): void {
+    const before = this.waiting.get(m.pg);
+    if (before === undefined || before.request < m.request) this.waiting.set(m.pg, m);
+  }
+
   private takePages(m: PulledPages, now: number, turn: Turn): void {
     const state = this.o.pg(m.pg);
     const answer = this.copies.take(state, m, now);
@@ -319,7 +326,7 @@ export class Upkeep {
     if (answer.isLast) this.newcomers.hasAllPages(state, answer.from);
     if (answer.pages.length === 0) return this.copyStored([answer], now, turn);
     this.copied.add(answer);
-    if (this.waiting.length === 0) this.copied.flush();
+    if (this.waiting.size === 0) this.copied.flush();
     this.copies.goOn(now, this.sendTo);
   }
 
@@ -379,6 +386,10 @@ export class Upkeep {
     }
     const last = ids.at(-1) as number | undefined;
     this.scrubFrom = pageId(last === undefined ? 0 : last + 1);
+  }
+
+  status(): Record<string, unknown> {
+    return { copying: this.copies.underWay, copyAnswersWaiting: this.waiting.size };
   }
 
   private readonly sendTo: SendTo = (peer, message) => {

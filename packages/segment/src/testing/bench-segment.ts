@@ -142,10 +142,13 @@ export class BenchSegment {
   readonly blocks: { file: number; bytes: Uint8Array }[] = [];
   file = 1;
   autoSync = true;
+  /** Else pages are stored by `store`. */
+  autoStore = true;
   /** Starts as a driver does; else with every record of the log. */
   skims = true;
   private unsynced: { file: number; bytes: Uint8Array }[] = [];
   private waiting: SegmentEffect[] = [];
+  private storing: Extract<SegmentEffect, { kind: "storePages" }>[] = [];
   private readonly name: string;
   private readonly settings: Partial<SegmentSettings>;
   private readonly planted: readonly PlantedBug[];
@@ -164,6 +167,7 @@ export class BenchSegment {
     this.blocks.length = keep;
     this.unsynced = [];
     this.waiting = [];
+    this.storing = [];
     this.server = this.boot();
   }
 
@@ -270,6 +274,14 @@ export class BenchSegment {
     if (this.server.effects.length > 0) this.drain();
   }
 
+  /** The page store is done with all that it was given. */
+  store(): void {
+    for (const { pages, token } of this.storing.splice(0)) {
+      for (const [page, stored] of pages) this.pages.set(page, stored.slice());
+      this.server.pagesStored(token, this.now);
+    }
+  }
+
   drain(): void {
     while (this.server.effects.length > 0)
       for (const effect of this.server.effects.splice(0)) this.carryOut(effect);
@@ -283,8 +295,8 @@ export class BenchSegment {
         this.heard.push({ to: effect.to, message: effect.message });
         return;
       case "storePages":
-        for (const [page, stored] of effect.pages) this.pages.set(page, stored.slice());
-        this.server.pagesStored(effect.token, this.now);
+        this.storing.push(effect);
+        if (this.autoStore) this.store();
         return;
       case "readPages": {
         const ids = this.storedFrom(effect.from).slice(0, effect.limit);
