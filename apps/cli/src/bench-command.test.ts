@@ -1,3 +1,4 @@
+import { readdirSync } from "node:fs";
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -90,6 +91,20 @@ describe("bench", () => {
     expect([platform.rawStarted, platform.started.length, platform.stopped]).toEqual([1, 1, 2]);
     expect(platform.stdout).toMatch(/raw/);
     expect(await readdir(dir)).toEqual([]);
+  });
+
+  test("a process that ends in the middle of it removes the data; one that is done has nothing to remove", async () => {
+    const platform = new TestPlatform();
+    const seen: string[][] = [];
+    platform.onStart = () => {
+      seen.push(readdirSync(dir));
+      for (const last of platform.atExit) last();
+      seen.push(readdirSync(dir));
+      platform.interruption.abort();
+    };
+    expect(await bench(platform, "--tx", "update", "--modes", "single")).toBe(1);
+    expect(seen).toEqual([[expect.stringMatching(/^\.sixfold-bench-/)], []]);
+    expect(platform.atExit.size).toBe(0);
   });
 
   test("progress is for terminals", async () => {

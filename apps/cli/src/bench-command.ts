@@ -1,9 +1,9 @@
 /** `sixfold bench`: what this machine's log can do, and how close the database comes. */
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Mode } from "@sixfold/model";
 import type { TransactionStyle } from "@sixfold/workload";
-import { Bench } from "./bench/bench.ts";
+import { Bench, type BenchListener } from "./bench/bench.ts";
 import {
   BENCH_MODES,
   BENCH_STYLES,
@@ -18,6 +18,7 @@ import { type BenchOutcome, isMeasured } from "./bench/result.ts";
 import { renderBenchTable } from "./bench/table.ts";
 import type { ConsoleOutput } from "./console-output.ts";
 import type { Platform } from "./platform.ts";
+import { withScratchFolder } from "./scratch-folder.ts";
 import { CommandError, UsageError } from "./usage.ts";
 
 /** As parsed: absent where the user said nothing. */
@@ -88,8 +89,6 @@ export async function bench(platform: Platform, output: ConsoleOutput, flags: Be
   let done = 0;
   const parent = resolve(flags.data);
   await mkdir(parent, { recursive: true });
-  // On the disk that the user chose: syncs to memory would flatter.
-  const dir = await mkdtemp(join(parent, ".sixfold-bench-"));
   const options = {
     keys,
     updateRows: flags.updateRows,
@@ -99,22 +98,25 @@ export async function bench(platform: Platform, output: ConsoleOutput, flags: Be
     warmUpSeconds: Math.min(WARM_UP_SECONDS, seconds),
     freshWarmUpSeconds: Math.min(FRESH_WARM_UP_SECONDS, FRESH_WARM_UPS * seconds),
     seed: flags.seed,
-    dir,
   };
-  const run = new Bench(platform, plan, options, {
+  const listener: BenchListener = {
     begin: (point) => output.progress(`[${done + 1}/${total}] ${describeBenchPoint(point)}`),
     end: () => done++,
     loading: ({ mode }, rows) =>
       output.progress(`[${done + 1}/${total}] ${mode}: loading rows, ${rows} of ${choice.rows}`),
-  });
+  };
+  let outcomes: readonly BenchOutcome[] = [];
   try {
-    await run.run();
+    // On the disk that the user chose: syncs to memory would flatter.
+    await withScratchFolder(platform, join(parent, ".sixfold-bench-"), async (dir) => {
+      const run = new Bench(platform, plan, { ...options, dir }, listener);
+      await run.run().finally(() => (outcomes = run.outcomes()));
+    });
   } finally {
-    await rm(dir, { recursive: true, force: true });
     output.clearProgress();
-    report(output, run.outcomes());
+    report(output, outcomes);
   }
-  failIfBroken(run.outcomes());
+  failIfBroken(outcomes);
 }
 
 function report(output: ConsoleOutput, outcomes: readonly BenchOutcome[]): void {

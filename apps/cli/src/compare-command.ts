@@ -1,5 +1,5 @@
 /** `sixfold compare`: the sweep, the table, the report. */
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { TransactionStyle, ComparisonWorkload } from "@sixfold/workload";
 import { runComparison } from "./comparison/comparison.ts";
@@ -10,6 +10,7 @@ import type { ConsoleOutput } from "./console-output.ts";
 import type { Platform } from "./platform.ts";
 import { describeMachine } from "./report/machine.ts";
 import { writeReport } from "./report/report.ts";
+import { withScratchFolder } from "./scratch-folder.ts";
 import { CommandError, UsageError } from "./usage.ts";
 
 /** As parsed: absent where the user said nothing. */
@@ -56,18 +57,18 @@ export async function compare(platform: Platform, output: ConsoleOutput, flags: 
     );
   const out = resolve(flags.out);
   await mkdir(out, { recursive: true });
-  // Beside the report, so that the log is synced to the disk the user chose and not to memory.
-  const dir = await mkdtemp(join(out, "data-"));
   const results: PointResult[] = [];
   try {
-    await runComparison(
-      platform,
-      plans,
-      { ...flags, records: flags.records, warmUpSeconds, dir },
-      reporter(output, plans, results),
+    // Beside the report, so that the log is synced to the disk the user chose and not to memory.
+    await withScratchFolder(platform, join(out, "data-"), (dir) =>
+      runComparison(
+        platform,
+        plans,
+        { ...flags, records: flags.records, warmUpSeconds, dir },
+        reporter(output, plans, results),
+      ),
     );
   } finally {
-    await rm(dir, { recursive: true, force: true });
     output.clearProgress();
     if (results.length > 0) {
       const paths = await writeReport(out, {

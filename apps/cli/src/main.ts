@@ -26,6 +26,10 @@ const platform: Platform = {
   stdout: streamOf(process.stdout),
   stderr: streamOf(process.stderr),
   signal: interruption.signal,
+  atExit: (last) => {
+    process.on("exit", last);
+    return () => void process.off("exit", last);
+  },
   environment: process.env,
   // Loaded when needed: help and usage errors are quicker without.
   startCluster: async (options, on) => (await import("@sixfold/cluster")).startCluster(options, on),

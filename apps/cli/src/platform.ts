@@ -35,6 +35,8 @@ export interface Platform {
   readonly stderr: TextStream;
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
+  /** `last` runs, to its end, when the process ends in any way but being killed; returns how to take that back. */
+  atExit(last: () => void): () => void;
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Resolves when every node is healthy. */
   startCluster(options: ClusterOptions, on: (event: ClusterEvent) => void): Promise<RunningCluster>;

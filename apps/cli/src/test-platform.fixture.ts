@@ -32,6 +32,8 @@ export class TestPlatform {
   stderr = "";
   stopped = 0;
   rawStarted = 0;
+  /** What is to run when the process ends. */
+  readonly atExit = new Set<() => void>();
   private readonly options: TestPlatformOptions;
   private requests = 0;
 
@@ -56,6 +58,10 @@ export class TestPlatform {
       stdout: { isTTY, write: (text) => void (this.stdout += text) },
       stderr: { isTTY, write: (text) => void (this.stderr += text) },
       signal: this.interruption.signal,
+      atExit: (last) => {
+        this.atExit.add(last);
+        return () => void this.atExit.delete(last);
+      },
       environment: { NO_COLOR: "1" },
       startCluster: (options, on) => this.startCluster(options, on, databases),
       startRawLog: () => this.startRawLog(),

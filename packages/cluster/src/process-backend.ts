@@ -57,14 +57,18 @@ export class ProcessBackend implements Backend {
   }
 
   async ready({ name, url }: NodeInfo | SegmentServerInfo): Promise<void> {
+    const log = path.join(this.options.dataDir, "logs", `${name}.log`);
     for (const deadline = Date.now() + READY_LIMIT_MS; Date.now() < deadline;) {
       const answer = await ask(url, "/health");
       if (answer?.ok === true) return;
+      // Nobody starts it again.
+      if (!this.options.restart && this.processes.pid(name) === 0)
+        throw new SixfoldError("unavailable", `${name} ended before it was ready; see ${log}`);
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
     throw new SixfoldError(
       "unavailable",
-      `${name} did not become ready within ${READY_LIMIT_MS / 1000} s; see ${path.join(this.options.dataDir, "logs", `${name}.log`)}`,
+      `${name} did not become ready within ${READY_LIMIT_MS / 1000} s; see ${log}`,
     );
   }
 

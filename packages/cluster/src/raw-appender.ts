@@ -78,10 +78,19 @@ export class RawAppender {
     });
   }
 
-  /** Opens an exclusive stream on a new volume. */
-  static async open(host: Host, options: RawAppenderOptions, journal: Journal): Promise<RawAppender> {
+  /** Opens an exclusive stream on a new volume. Once `death` is aborted it does not open any more: rejects with the reason. */
+  static async open(
+    host: Host,
+    options: RawAppenderOptions,
+    journal: Journal,
+    death: AbortSignal,
+  ): Promise<RawAppender> {
+    death.throwIfAborted();
     const raw = new RawAppender(host, options);
-    const opened = new Promise<void>((resolve) => (raw.onOpened = resolve));
+    const opened = new Promise<void>((resolve, reject) => {
+      raw.onOpened = resolve;
+      death.addEventListener("abort", () => reject(death.reason as Error), { once: true });
+    });
     const identity: Identity = {
       role: "node",
       name: options.name,
@@ -111,7 +120,10 @@ export class RawAppender {
     }
     raw.volume.create({ mode: "single", geometry: options.geometry }, raw.clock.nowMs());
     raw.tick();
-    await opened;
+    await opened.catch((error: unknown) => {
+      raw.end();
+      throw error;
+    });
     return raw;
   }
 
@@ -123,10 +135,20 @@ export class RawAppender {
     this.turn();
   }
 
-  async close(): Promise<void> {
-    const closed = new Promise<void>((resolve) => (this.onClosed = resolve));
-    this.input((now) => this.volume.closeOwn(now));
-    await closed;
+  /** Closes the stream, unless that takes longer: one whose segments are gone never closes. Then nothing goes on here. */
+  async close(limitMs: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const limit = this.clock.after(limitMs, resolve);
+      this.onClosed = () => {
+        limit.cancel();
+        resolve();
+      };
+      this.input((now) => this.volume.closeOwn(now));
+    });
+    this.end();
+  }
+
+  private end(): void {
     this.stopped = true;
     for (const dialler of this.servers.values()) dialler.stop();
   }

@@ -29,14 +29,18 @@ export interface RawLog {
   stop(): Promise<void>;
 }
 
-/** A stream whose segments are gone never closes; ending the processes must not wait for it. */
+/** Ending the processes must not wait for a stream that does not close. */
 const CLOSE_LIMIT_MS = 5_000;
 
 export async function startRawLog(
   options: RawLogOptions,
   on: (event: ClusterEvent) => void = () => undefined,
 ): Promise<RawLog> {
-  const servers = await startSegmentServers(options.dataDir, on);
+  const death = new AbortController();
+  const servers = await startSegmentServers(options.dataDir, (event) => {
+    if (event.event === "exit") death.abort(new Error(`${event.name} died`));
+    on(event);
+  });
   const host = new NodeHost("raw", options.dataDir);
   const journal = new Journal((level, message, fields) =>
     on({ event: "log", level, name: "raw", message, fields }),
@@ -53,7 +57,11 @@ export async function startRawLog(
       pages: options.pages,
     },
     journal,
-  );
+    death.signal,
+  ).catch(async (error: unknown) => {
+    await servers.stop();
+    throw error;
+  });
   return {
     nodes: servers.nodes,
     get bytesSent() {
@@ -61,13 +69,7 @@ export async function startRawLog(
     },
     append: (done) => raw.append(done),
     stop: async () => {
-      await new Promise<void>((resolve) => {
-        const timer = host.clock.after(CLOSE_LIMIT_MS, resolve);
-        void raw.close().finally(() => {
-          timer.cancel();
-          resolve();
-        });
-      });
+      await raw.close(CLOSE_LIMIT_MS);
       await servers.stop();
     },
   };
