@@ -51,6 +51,14 @@ export class SegmentDisk {
     return later.slice(0, limit);
   }
 
+  read(from: PageId, limit: number): (readonly [PageId, Uint8Array])[] {
+    return this.pages(from, limit).map((page) => [page, this.get(page)!] as const);
+  }
+
+  removePages(pages: readonly PageId[]): void {
+    for (const page of pages) this.stored.delete(page);
+  }
+
   putPages(pages: readonly (readonly [PageId, Uint8Array])[]): void {
     for (const [page, image] of pages) this.stored.set(page, image);
   }

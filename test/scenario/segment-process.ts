@@ -133,6 +133,10 @@ export class SegmentProcess {
         this.disk.putPages(effect.pages);
         this.machine?.pagesStored(effect.token, now);
         return;
+      case "readPages":
+        return this.machine?.pagesRead(effect.token, this.disk.read(effect.from, effect.limit), now);
+      case "removePages":
+        return this.disk.removePages(effect.pages);
       case "trace":
         return this.io.step(effect.event);
       case "trimLog":

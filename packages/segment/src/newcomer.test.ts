@@ -122,6 +122,31 @@ describe("a newcomer", () => {
     expect(newcomer.read(1, settled(1))).toEqual(servers[0]!.read(1, settled(1)));
   });
 
+  test("does not take what is still to come of a settled stream for received: a later entry on it waits", () => {
+    const servers = [0, 1, 2].map((i) => new BenchSegment({ name: `segment-${i}` }));
+    const ring = new Ring(servers);
+    told(ring, stable);
+    const [source, newcomer] = [servers[0]!, servers[2]!];
+    source.append(chainOf(1, 9), { decisions: decided(0, 9), lowWater: point([1, 5]) });
+    source.tick();
+    source.close(1, 9, 9, decided(9, 9));
+    const later = [slice({ stream: 2, lsn: 1, back: 0, writes: [[1, v(1, 9)]] })];
+    source.append(later, { lowWater: settled(1) });
+    // What the source has beyond its pages comes later.
+    ring.tamper = (m) => (m.type === "pulledSlices" ? { ...m, request: 0 } : m);
+    told(ring, middle);
+    for (let i = 0; i < 9; i++) {
+      newcomer.tick(100);
+      ring.deliver();
+    }
+    expect(newcomer.said).toContain("segment-copied");
+    newcomer.append(later, { lowWater: settled(1) });
+    expect(newcomer.vote(2, 1)).toBe("hold");
+    ring.tamper = (m) => m;
+    ring.run(30);
+    expect(newcomer.vote(2, 1)).toBe("accept");
+  });
+
   test("says to database nodes that it has everything, before it is asked", () => {
     const { ring, newcomer } = replaced();
     ring.run(12);

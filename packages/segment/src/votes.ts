@@ -34,7 +34,7 @@ import type { StreamLog, Taken } from "./stream-log.ts";
 export interface Ballots {
   readonly pages: PageTable;
   readonly streams: ReadonlyMap<StreamId, StreamLog>;
-  /** Streams up to it are closed and here whole. */
+  /** Streams up to it are closed, and here whole once their logs are complete, or forgotten. */
   readonly settledThrough: StreamId;
   /** `undefined` if there are none: every slice asks. */
   readonly planted: PlantedBugs | undefined;
@@ -170,8 +170,9 @@ export function overtakenBy(
 
 /** It came here and was committed; as it is not on the chain, it has been merged. */
 function wasReceived(b: Ballots, v: PageVersion): boolean {
-  if (v.stream <= b.settledThrough) return true;
   const log = b.streams.get(v.stream);
+  // A newcomer knows that a stream has settled before it has all of it.
+  if (v.stream <= b.settledThrough && (log?.isComplete ?? true)) return true;
   if (log === undefined || log.scl < v.lsn || log.decisionOf(v.lsn) !== "commit") return false;
   const taken = log.find(v.lsn);
   return taken === undefined || taken.phase === "committed";

@@ -191,4 +191,13 @@ export const CORPUS: readonly OnceFailed[] = [
     },
     wrong: "a strike-off whose first round had seemed lost struck off the next node of that name, too",
   },
+  {
+    seed: 622,
+    choices: {
+      ...WITH_REPLICAS_DRAWN,
+      faults: ["failover", "mode-switch", "join", "leave", "kill", "pause", "replace"],
+    },
+    wrong:
+      "a newcomer rejected what builds on an entry of a settled stream that was still to come: that stream had settled, so all of it seemed to be here",
+  },
 ];
