@@ -7,10 +7,13 @@
  * every answer of this turn was handed out. Answers find their waiter by number; nothing is allocated for a request but
  * its body, its waiter and an entry in a map.
  *
+ * What waits here is bounded: beyond as many requests without an answer as may, or as many bytes that the network has not taken, a
+ * request is answered with `overloaded` here, as the node itself would answer it.
+ *
  * Both sides speak at least once a second, if only to say that they live. A node that falls silent is taken for lost,
  * as TCP alone would notice only after minutes, whether or not it owes answers: the next request must not find out.
  */
-import { LIMITS, streamId } from "@sixfold/model";
+import { ERRORS, LIMITS, streamId } from "@sixfold/model";
 import type { Beating, Link, LinkHandlers, Timer } from "@sixfold/ports";
 import {
   decodeFrame,
@@ -24,6 +27,7 @@ import {
   type ClientResponses,
   type ClientResult,
   type ClientWelcome,
+  type ErrorData,
   type Topology,
   type TopologyNode,
 } from "@sixfold/wire";
@@ -32,6 +36,9 @@ import { Interruption } from "./interruption.ts";
 
 /** Requests of a turn beyond this go into a further frame: far below the limit, as one may itself be half of it. */
 const FRAME_BYTES_SOFT = LIMITS.frameBytes / 4;
+
+/** What may wait to be taken by the network: some of the largest requests. */
+const BUFFER_BYTES = 2 * LIMITS.frameBytes;
 
 /** A token is read for the stream's position that often. */
 const REACHED_EVERY_MS = 20;
@@ -148,6 +155,7 @@ export class NodeConnection implements LinkHandlers, Beating {
       waiter?.failed(new Interruption("lost", false, "the connection is gone"));
       return;
     }
+    if (waiter !== undefined && this.isCrowded) return waiter.answered(this.overloaded(), NO_TOKEN);
     const request = this.nextRequest++;
     if (waiter !== undefined) {
       if (this.pending.size === 0) this.heardAt = this.ports.clock.nowMs();
@@ -163,6 +171,23 @@ export class NodeConnection implements LinkHandlers, Beating {
       this.flushing = false;
       this.flush();
     });
+  }
+
+  private get isCrowded(): boolean {
+    const { pending, link, outgoingBytes } = this;
+    return pending.size >= LIMITS.requestsPerConnection || link.bufferedBytes + outgoingBytes >= BUFFER_BYTES;
+  }
+
+  private overloaded(): ClientResult {
+    const { retryable, outcome } = ERRORS.overloaded;
+    const actual = this.pending.size;
+    const details = {
+      limit: { name: "requestsPerConnection", max: LIMITS.requestsPerConnection, actual },
+      bufferedBytes: this.link.bufferedBytes + this.outgoingBytes,
+    } as const;
+    const message = `${actual} requests to ${this.url} have no answer yet`;
+    const error: ErrorData = { code: "overloaded", message, retryable, outcome, details };
+    return { op: "error", error };
   }
 
   /** Answers that are to come. */
@@ -291,6 +316,8 @@ export class NodeConnection implements LinkHandlers, Beating {
     this.giveUp(ending.reason);
   }
 }
+
+const NO_TOKEN = new Uint8Array(0);
 
 /** Masking only protects proxies between, and there is none on the way to oneself. */
 function isLoopback(url: string): boolean {

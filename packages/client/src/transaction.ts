@@ -144,13 +144,24 @@ export class Transaction implements Tx, ReadOwner {
     this.state = "ended";
     const { core, session, terms } = this;
     const to = { core, session, began, deadlineMs: terms.deadlineMs };
-    await submit(to, { op: "commit", tx: this.ref(), writes: this.writes.writes() }, this.writes.bytes);
+    const body = { op: "commit", tx: this.ref(), writes: this.writes.writes() } as const;
+    try {
+      await submit(to, body, this.writes.bytes);
+    } catch (error) {
+      // Refused, not ended: the node would keep what it read for as long as a transaction may last.
+      if (error instanceof SixfoldError && error.outcome === "not-started") this.forget();
+      throw error;
+    }
   }
 
   /** Ends it without effect. The node is told but not waited for: nobody may wait for what is given up. */
   rollback(): void {
     if (this.state === "ended") return;
     this.state = "ended";
+    this.forget();
+  }
+
+  private forget(): void {
     if (this.begun && this.place?.began.node.state === "up")
       this.place.began.node.send({ op: "rollback", tx: { id: this.place.id } }, undefined);
   }

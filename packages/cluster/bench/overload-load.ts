@@ -7,6 +7,7 @@
  *     entries      transactions close to the limit of an entry, one after the other
  */
 import { connect, SixfoldError, type Database } from "@sixfold/client";
+import type * as procedures from "./overload-procedures.ts";
 import { PAD } from "./overload-procedures.ts";
 
 export const ROWS = "rows";
@@ -39,7 +40,7 @@ export interface LoadReport {
   readonly underWay: number;
 }
 
-type Procedures = typeof import("./overload-procedures.ts");
+type Procedures = typeof procedures;
 
 /** Of all processes alike. */
 export const nowMs = (): number => performance.timeOrigin + performance.now();

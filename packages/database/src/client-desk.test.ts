@@ -172,4 +172,21 @@ describe("the clients' desk", () => {
     });
     expect(engine.stats).toMatchObject({ transactions: 0, waiting: 0 });
   });
+
+  test("as many requests wait as may; the next is refused, and those that wait are served", () => {
+    const { rounds, clock, desk } = world();
+    const alone = { isolation: "snapshot", consistency: "cluster" } as const;
+    const body = { op: "get", alone, table: "t", keys: [Uint8Array.of(1)], forUpdate: false } as const;
+    for (let request = 1; request <= LIMITS.waitingRequests + 2; request++)
+      desk.receive(LINK, [{ request, body }], clock.now);
+    expect(desk.waiting).toBe(LIMITS.waitingRequests);
+    const [[, refused] = [0, []]] = desk.takeAnswers();
+    expect(refused.map(({ request }) => request - LIMITS.waitingRequests)).toEqual([1, 2]);
+    expect(refused[0]!.result).toMatchObject({
+      op: "error",
+      error: { code: "overloaded", outcome: "not-started", details: { limit: { name: "waitingRequests" } } },
+    });
+    for (const round of rounds) round();
+    expect(desk.waiting).toBe(0);
+  });
 });

@@ -8,12 +8,13 @@
  * A round is also what a read with `maxLagMs` waits for, if what the node shows may be too old for it.
  *
  * A transaction whose first request waits keeps its later ones in order behind it. Nothing waits
- * for ever: `expire` fails what is over its limit. The engine sees bytes and numbers only; what a
+ * for ever: `expire` fails what is over its limit, and what is beyond `waitingRequests` is refused. The engine sees bytes and numbers only; what a
  * request was for stands in `asked` until its reply.
  */
 import type { EngineFace, EngineResult, ReadView, TxHandle } from "@sixfold/engine";
 import {
   isNone,
+  LIMITS,
   NO_BUGS,
   SixfoldError,
   type NodeName,
@@ -37,6 +38,7 @@ import type { BeginAt } from "./cluster-snapshots.ts";
 import type { ClientLink } from "./node-api.ts";
 import { OutcomeDesk } from "./outcome-desk.ts";
 import { bindProcedure, type Procedure } from "./procedures.ts";
+import { aborted, tooManyWait } from "./refusals.ts";
 import { locks, opensSnapshot, optionsAlone, refOf } from "./request-shape.ts";
 import type { TransactionLog } from "./transaction-log.ts";
 
@@ -157,8 +159,9 @@ export class ClientDesk {
       if (body.op === "status")
         this.answer(link, request.request, { op: "status", status: this.io.status() });
       else if (body.op === "outcome") this.outcomes.ask(link, request.request, body.id, now);
-      else if (!this.io.isReady) this.held.push(this.waitOf(link, request, now));
-      else this.admit(link, request, now);
+      else if (!this.io.isReady) {
+        if (!this.isCrowded(link, request)) this.held.push(this.waitOf(link, request, now));
+      } else this.admit(link, request, now);
     }
   }
 
@@ -249,6 +252,7 @@ export class ClientDesk {
     now: number,
   ): boolean {
     if (options.consistency === "cluster" || this.isTooOld(options, now)) {
+      if (this.isCrowded(link, request)) return true;
       const wait = this.waitOf(link, request, now);
       this.clusterWaits.add(wait);
       this.queueBehind(request);
@@ -274,8 +278,16 @@ export class ClientDesk {
       return true;
     }
     if (this.io.shows(session)) return false;
+    if (this.isCrowded(link, request)) return true;
     this.parked.push({ ...this.waitOf(link, request, now), session });
     this.queueBehind(request);
+    return true;
+  }
+
+  /** Refuses what would have to wait, if as much waits as may. */
+  private isCrowded(link: ClientLink, request: ClientRequest): boolean {
+    if (this.waiting < LIMITS.waitingRequests) return false;
+    this.failWithFollowers(link, request, tooManyWait(this.waiting));
     return true;
   }
 
@@ -364,7 +376,11 @@ export class ClientDesk {
         const run = bindProcedure(procedure, body.args);
         this.startCommit(body.tx.id, now);
         const { isolation } = this.open.get(body.tx.id)?.options ?? DEFAULT_OPTIONS;
-        return engine.call(this.ask(link, request, body), { tx: body.tx.id, isolation, run }, now);
+        return engine.call(
+          this.ask(link, request, body),
+          { tx: body.tx.id, isolation, run, bytes: body.args.length },
+          now,
+        );
       }
       case "createTable":
         this.startCommit(body.tx.id, now);
@@ -478,10 +494,4 @@ export class ClientDesk {
     if (list === undefined) this.answers.set(link, [{ request, result }]);
     else list.push({ request, result });
   }
-}
-
-function aborted(id: TransactionId): SixfoldError {
-  return new SixfoldError("timeout", `transaction ${id} was given up before it reached this node`, {
-    details: { transaction: id },
-  });
 }

@@ -1,8 +1,8 @@
 /**
  * Clients' questions "what became of this transaction?": from the node's own memory if it knows, else from storage, one search for all
- * who ask about the same one. Whoever asks gets an answer: `unknown` after the wait limit.
+ * who ask about the same one. Whoever asks gets an answer: `unknown` after the wait limit, or at once if as many are asked for as may.
  */
-import type { Trace, TransactionId, TransactionOutcome } from "@sixfold/model";
+import { LIMITS, type Trace, type TransactionId, type TransactionOutcome } from "@sixfold/model";
 import type { ClientLink } from "./node-api.ts";
 import type { TransactionLog } from "./transaction-log.ts";
 
@@ -38,6 +38,7 @@ export class OutcomeDesk {
     const question = { link, request, until: now + this.waitLimitMs };
     const asked = this.questions.get(id);
     if (asked !== undefined) return void asked.push(question);
+    if (this.questions.size >= LIMITS.waitingRequests) return this.tell(link, request, id, "unknown");
     this.questions.set(id, [question]);
     this.io.findOutcome(id);
   }

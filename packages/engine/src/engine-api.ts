@@ -46,6 +46,9 @@ export interface EngineOptions {
   /** Narrower bounds than `LIMITS`, for small worlds. */
   readonly inFlightBytes?: number;
   readonly queuedCommits?: number;
+  readonly queuedBytes?: number;
+  readonly waitingReads?: number;
+  readonly openTransactions?: number;
   /** Rules to break on purpose: only for tests that must show that a broken rule is noticed (STYLE 29). */
   readonly planted?: PlantedBugs | undefined;
 }
@@ -112,6 +115,8 @@ export interface CallRequest {
   readonly isolation: Isolation;
   /** Synchronous, and pure but for the context: it may be run again. */
   readonly run: (context: ProcedureContext) => unknown;
+  /** Of its arguments. */
+  readonly bytes?: number;
   readonly conflicts?: Conflicts | undefined;
 }
 
@@ -212,8 +217,14 @@ export interface Pressure {
   readonly queued: number;
   /** Writes that have no answer yet, the queued ones included. */
   readonly pendingWrites: number;
+  /** As many may at the pace of the last second. */
   readonly pendingWritesMax: number;
-  /** Writes refused as `overloaded` so far. */
+  /** What these brought from their clients. */
+  readonly pendingBytes: number;
+  readonly pendingBytesMax: number;
+  /** Reads that wait for pages or locks. */
+  readonly pendingReads: number;
+  /** Writes, reads and transactions refused as `overloaded` so far. */
   readonly refused: number;
 }
 

@@ -20,6 +20,7 @@ import {
 } from "@sixfold/model";
 import { BufferPool } from "./buffer-pool.ts";
 import { Catalog } from "./catalog.ts";
+import { CommitPace } from "./commit-pace.ts";
 import type { EngineEffect, EngineOptions, EngineResult } from "./engine-api.ts";
 import { EntryBuilder } from "./entry-builder.ts";
 import { Extents } from "./extents.ts";
@@ -79,6 +80,10 @@ export class EngineState {
   /** Every job not done that did not end in its first run. */
   readonly jobs = new Set<Job>();
   pendingWrites = 0;
+  pendingBytes = 0;
+  /** Reads that have waited for something, and have no answer yet. */
+  pendingReads = 0;
+  readonly pace = new CommitPace();
   readonly waitingForPages: Job[] = [];
   readonly waitingForFormat: Job[] = [];
   /** Pages that jobs lack in own extents; a claim is due if above 0. */
@@ -111,6 +116,18 @@ export class EngineState {
     return this.options.queuedCommits ?? LIMITS.queuedCommits;
   }
 
+  get maxQueuedBytes(): number {
+    return this.options.queuedBytes ?? LIMITS.queuedBytes;
+  }
+
+  get maxWaitingReads(): number {
+    return this.options.waitingReads ?? LIMITS.waitingReads;
+  }
+
+  get maxOpenTransactions(): number {
+    return this.options.openTransactions ?? LIMITS.openTransactions;
+  }
+
   /** Is this version an own entry that is not decided? Commits go in LSN order and aborted ones leave no version, so one comparison tells. */
   isUndecided(version: PageVersion): boolean {
     return version.stream === this.stream && version.lsn > this.builder.lastDecided && this.stream !== 0;
@@ -134,7 +151,10 @@ export class EngineState {
     const { wants } = this;
     job.state = "waiting";
     job.waits = 0;
-    if (job.tx !== undefined && !job.isWrite && !this.jobs.has(job)) job.tx.waitingReads++;
+    if (!job.isWrite && !this.jobs.has(job)) {
+      this.pendingReads++;
+      if (job.tx !== undefined) job.tx.waitingReads++;
+    }
     this.jobs.add(job);
     for (const page of distinct(wants.heads)) {
       this.loads.wantHead(page, job);
@@ -198,7 +218,11 @@ export class EngineState {
     job.state = "done";
     const hasWaited = this.jobs.delete(job);
     if (job.isWrite) this.pendingWrites--;
-    else if (hasWaited && job.tx !== undefined) job.tx.waitingReads--;
+    else if (hasWaited) {
+      this.pendingReads--;
+      if (job.tx !== undefined) job.tx.waitingReads--;
+    }
+    this.pendingBytes -= job.bytes;
     for (const frame of job.pins) frame.pins--;
     job.pins.length = 0;
     if (job.view !== undefined) this.views.close(job.view);

@@ -34,15 +34,15 @@ import type {
 } from "./engine-api.ts";
 import { EngineState } from "./engine-state.ts";
 import { applyForeign, dropCleanPages, loadFailed, noteClaims, pagesLoaded } from "./foreign.ts";
-import { aborted, committed, takeBackAll } from "./in-flight.ts";
+import { aborted, committed, takeBackAll, unknownOutcome } from "./in-flight.ts";
 import { Job, type Work } from "./job.ts";
-import { checkAdmission, pressureOf } from "./pressure.ts";
+import { checkAdmission, checkReads, pressureOf } from "./pressure.ts";
 import { runCall } from "./procedures.ts";
 import { beginAt, runGet, runList, runScan, transactionOf } from "./reads.ts";
 import type { Transaction } from "./transactions.ts";
 import { UNWIND } from "./unwind.ts";
 import { OWN_WORK, Upkeep } from "./upkeep.ts";
-import { checkWrites, runCommit, runCreate, runDrop } from "./writes.ts";
+import { bytesOf, checkWrites, runCommit, runCreate, runDrop } from "./writes.ts";
 
 /** Ages are looked at this often. */
 const AGEING_MS = 500;
@@ -147,6 +147,7 @@ export class Engine implements EngineFace {
       return this.refuse(request, new SixfoldError("bad-request", "forUpdate needs a transaction"));
     const job = this.job(request, { kind: "get", read }, read.tx?.id ?? OWN_WORK);
     try {
+      checkReads(this.state);
       if (read.tx !== undefined) job.tx = transactionOf(this.state, read.tx, true)!;
     } catch (reason) {
       return this.refuse(request, reason);
@@ -159,6 +160,7 @@ export class Engine implements EngineFace {
     this.state.now = now;
     const job = this.job(request, { kind: "scan", scan, cursor: undefined }, scan.tx?.id ?? OWN_WORK);
     try {
+      checkReads(this.state);
       if (scan.tx !== undefined) job.tx = transactionOf(this.state, scan.tx, true)!;
     } catch (reason) {
       return this.refuse(request, reason);
@@ -184,6 +186,7 @@ export class Engine implements EngineFace {
         commit.conflicts,
       );
       job.tx = tx;
+      job.bytes = bytesOf(commit.writes);
       if (tx !== undefined) tx.committing = true;
       this.start(job);
     } catch (reason) {
@@ -211,7 +214,7 @@ export class Engine implements EngineFace {
 
   call(request: number, call: CallRequest, now: number): void {
     this.state.now = now;
-    this.startWrite(request, { kind: "call", call }, call.tx, call.conflicts);
+    this.startWrite(request, { kind: "call", call }, call.tx, call.conflicts, call.bytes);
   }
 
   createTable(request: number, tx: TransactionId, table: string, now: number): void {
@@ -430,13 +433,16 @@ export class Engine implements EngineFace {
     work: Work,
     tx: TransactionId,
     conflicts: CallRequest["conflicts"],
+    bytes = 0,
   ): void {
+    const job = this.job(request, work, tx, conflicts);
+    job.bytes = bytes;
     try {
       checkAdmission(this.state);
     } catch (reason) {
       return this.refuse(request, reason);
     }
-    this.start(this.job(request, work, tx, conflicts));
+    this.start(job);
   }
 
   private job(request: number, work: Work, tx: TransactionId, conflicts?: CallRequest["conflicts"]): Job {
@@ -455,6 +461,7 @@ export class Engine implements EngineFace {
   private start(job: Job): void {
     const { state } = this;
     if (job.isWrite) state.pendingWrites++;
+    state.pendingBytes += job.bytes;
     state.makeReady(job);
     this.turn();
   }
@@ -485,16 +492,4 @@ export class Engine implements EngineFace {
     // A read of it that has not run yet, since the engine was paused, must not open a view: nobody would close it.
     tx.ended ??= reason;
   }
-}
-
-/** The entry was sent, and its stream closed before it was decided: a recovery decides it. */
-function unknownOutcome(job: Job, cause: SixfoldError): SixfoldError {
-  return new SixfoldError(
-    "outcome-unknown",
-    `the commit was in flight when the node stopped writing: ${cause.message}`,
-    {
-      cause,
-      details: { transaction: job.transaction },
-    },
-  );
 }

@@ -12,6 +12,7 @@
  */
 import {
   NONE,
+  SixfoldError,
   assert,
   isNone,
   sameVersion,
@@ -230,4 +231,16 @@ export function takeBackAll(state: EngineState): Job[] {
   state.inFlightBytes = 0;
   for (const entry of newestFirst) state.wakeAll(entry.waiters);
   return newestFirst.map((e) => e.job).reverse();
+}
+
+/** The entry was sent, and its stream closed before it was decided: a recovery decides it. */
+export function unknownOutcome(job: Job, cause: SixfoldError): SixfoldError {
+  return new SixfoldError(
+    "outcome-unknown",
+    `the commit was in flight when the node stopped writing: ${cause.message}`,
+    {
+      cause,
+      details: { transaction: job.transaction },
+    },
+  );
 }

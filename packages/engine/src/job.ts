@@ -65,6 +65,8 @@ export class Job implements LockOwner {
   tx: Transaction | undefined = undefined;
   /** A view of its own, for reads without a transaction. */
   view: ReadView | undefined = undefined;
+  /** What the request brought, counted against the limit of queued bytes. */
+  bytes = 0;
   /** Pages kept for it until it ends. */
   readonly pins: Frame[] = [];
   entry: InFlightEntry | undefined = undefined;

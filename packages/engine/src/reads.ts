@@ -19,6 +19,7 @@ import { unknownTable } from "./catalog.ts";
 import type { ScanRange, TxHandle } from "./engine-api.ts";
 import type { EngineState } from "./engine-state.ts";
 import type { Job } from "./job.ts";
+import { checkTransactions } from "./pressure.ts";
 import type { ReadView } from "./read-view.ts";
 import { rowName } from "./row-locks.ts";
 import { KIND_LEAF, cellAt, rowLsn, rowStream, searchLeaf } from "./slotted-page.ts";
@@ -41,7 +42,9 @@ export function transactionOf(state: EngineState, handle: TxHandle, begin: boole
     throw new SixfoldError("connection-lost", "this node does not know the transaction any more", {
       details: { transaction: handle.id },
     });
-  return begin ? state.transactions.begin(handle, state.now) : undefined;
+  if (!begin) return undefined;
+  checkTransactions(state);
+  return state.transactions.begin(handle, state.now);
 }
 
 /** The transaction of a read begins at this view, if it has not begun. */

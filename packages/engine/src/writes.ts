@@ -30,16 +30,22 @@ export function checkWrite(key: Uint8Array, value: Uint8Array | undefined): void
 /** Checks a commit's writes against the limits; returns the overflow pages they will take. */
 export function checkWrites(writes: readonly Write[], pageBytes: number): number {
   const maxCell = maxCellBytes(pageBytes);
-  let bytes = 0;
   let pages = 0;
   for (const { key, value } of writes) {
     checkWrite(key, value);
-    bytes += key.length + (value?.length ?? 0);
     if (value !== undefined && leafCellBytes(key.length, value.length) > maxCell)
       pages += overflowPages(pageBytes, value.length);
   }
+  const bytes = bytesOf(writes);
   if (bytes > LIMITS.entryBytes) throw limitExceeded("entryBytes", bytes, "the transaction's changes");
   return pages;
+}
+
+/** What a commit's writes bring. */
+export function bytesOf(writes: readonly Write[]): number {
+  let bytes = 0;
+  for (const { key, value } of writes) bytes += key.length + (value?.length ?? 0);
+  return bytes;
 }
 
 export function runCommit(state: EngineState, job: JobOf<"commit">): void {

@@ -61,7 +61,7 @@ export const ERRORS = {
     retryable: "same-request",
     outcome: "not-started",
     sqlState: "53000",
-    meaning: "the node's queue of commits is full",
+    meaning: "as much waits at the node, or for it, as may: what was refused was not begun",
   },
   unavailable: {
     retryable: "same-request",

@@ -52,6 +52,9 @@ export interface WorldOptions {
   readonly conflicts?: "row" | "page";
   readonly inFlightBytes?: number;
   readonly queuedCommits?: number;
+  readonly queuedBytes?: number;
+  readonly waitingReads?: number;
+  readonly openTransactions?: number;
   readonly pageBytes?: number;
   /** A planted break: entries of different streams are fed in any order. */
   readonly acausal?: boolean;
@@ -115,7 +118,7 @@ export class StorageWorld {
 
   private newMember(stream: number): Member {
     const make = this.options.make ?? ((o: EngineOptions): Engine => new Engine(o));
-    const { inFlightBytes, queuedCommits } = this.options;
+    const { inFlightBytes, queuedCommits, queuedBytes, waitingReads, openTransactions } = this.options;
     const engine = make({
       geometry: { pageBytes: this.pageBytes, segmentBytes: 1024 * 1024 },
       poolPages: this.options.poolPages ?? 1000,
@@ -123,6 +126,9 @@ export class StorageWorld {
       seed: this.options.seed,
       ...(inFlightBytes === undefined ? {} : { inFlightBytes }),
       ...(queuedCommits === undefined ? {} : { queuedCommits }),
+      ...(queuedBytes === undefined ? {} : { queuedBytes }),
+      ...(waitingReads === undefined ? {} : { waitingReads }),
+      ...(openTransactions === undefined ? {} : { openTransactions }),
     });
     return {
       engine,
