@@ -74,9 +74,9 @@ export class DatabaseNode {
   constructor(options: NodeOptions) {
     this.options = options;
     this.settings = { ...DEFAULT_SETTINGS, ...options.settings };
-    const { geometry, poolPages, conflicts, seed, planted = NO_BUGS, trace } = options;
+    const { geometry, poolPages, piecePages, conflicts, seed, planted = NO_BUGS, trace } = options;
     this.planted = planted;
-    this.engine = new Engine({ geometry, poolPages, conflicts, seed, planted });
+    this.engine = new Engine({ geometry, poolPages, piecePages, conflicts, seed, planted });
     const self = nodeItself(options);
     const { volume, servers, volumeSettings: settings = {} } = options;
     const { az } = self;

@@ -61,6 +61,8 @@ export interface NodeOptions {
   readonly nodes: readonly NodeInfo[];
   readonly procedures: ReadonlyMap<string, Procedure>;
   readonly poolPages: number;
+  /** Of the pieces in which long values of a large commit go ahead; the engine's default unless given. */
+  readonly piecePages?: number | undefined;
   /** Fault injection for comparisons: the probability that an entry's first attempt is treated as a lost page race. */
   readonly injectConflicts: number;
   readonly seed: number;

@@ -49,6 +49,8 @@ export interface EngineOptions {
   readonly queuedBytes?: number;
   readonly waitingReads?: number;
   readonly openTransactions?: number;
+  /** Pages of a piece of what goes ahead of a large commit. */
+  readonly piecePages?: number | undefined;
   /** Rules to break on purpose: only for tests that must show that a broken rule is noticed (STYLE 29). */
   readonly planted?: PlantedBugs | undefined;
 }

@@ -30,6 +30,7 @@ import { JobQueue, type InFlightEntry, type Job } from "./job.ts";
 import { PageLoads } from "./page-loads.ts";
 import { ReadViews, ViewReader, type ReadView } from "./read-view.ts";
 import { RowLocks, type LockOwner } from "./row-locks.ts";
+import { PIECE_PAGES } from "./staged-values.ts";
 import { TransactionTable, type Transaction } from "./transactions.ts";
 import { TreeEditor } from "./tree-edit.ts";
 import { UNWIND, Wants } from "./unwind.ts";
@@ -114,6 +115,10 @@ export class EngineState {
 
   get maxQueuedCommits(): number {
     return this.options.queuedCommits ?? LIMITS.queuedCommits;
+  }
+
+  get piecePages(): number {
+    return this.options.piecePages ?? PIECE_PAGES;
   }
 
   get maxQueuedBytes(): number {
@@ -223,6 +228,7 @@ export class EngineState {
       if (job.tx !== undefined) job.tx.waitingReads--;
     }
     this.pendingBytes -= job.bytes;
+    if (job.staged !== undefined) this.extents.release(job.staged.pages);
     for (const frame of job.pins) frame.pins--;
     job.pins.length = 0;
     if (job.view !== undefined) this.views.close(job.view);

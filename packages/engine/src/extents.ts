@@ -24,6 +24,7 @@ import {
   type StreamId,
 } from "@sixfold/model";
 import type { EntryBuilder } from "./entry-builder.ts";
+import type { Frame } from "./frame.ts";
 import { KIND_EXTENT, KIND_VOLUME, PAGE_HEADER, putU32, u32 } from "./slotted-page.ts";
 import { UNWIND, type Wants } from "./unwind.ts";
 
@@ -52,6 +53,8 @@ export class Extents {
   private readonly closed = new Set<number>();
   private settledThrough = 0;
   private allocated = false;
+  /** Free pages that are not allocated all the same, by extent: values are written on them ahead (`staged-values`). */
+  private readonly reserved = new Map<number, Set<PageId>>();
   private readonly wants: Wants;
 
   constructor(pageBytes: number, wants: Wants) {
@@ -64,6 +67,7 @@ export class Extents {
     this.active = [];
     this.claimed = 0;
     this.cursor = 0;
+    this.reserved.clear();
   }
 
   streamClosed(stream: StreamId): void {
@@ -111,7 +115,7 @@ export class Extents {
     for (let i = 0; i < this.active.length; i++) {
       const extent = this.active[i]!;
       const header = builder.head(extentHeaderPage(extent));
-      const bit = this.isOwn(header.image) ? firstFree(header.image) : -1;
+      const bit = this.isOwn(header.image) ? firstFree(header.image, this.reserved.get(extent), extent) : -1;
       if (bit < 0) {
         this.active.splice(i--, 1);
         continue;
@@ -130,6 +134,79 @@ export class Extents {
     throw UNWIND;
   }
 
+  /**
+   * Reserves `n` free pages without allocating them. Unwinds, with none reserved, unless there are as many. The entry being built relies on
+   * their being free, by whatever undecided entry of this writer they may have become so.
+   */
+  pick(builder: EntryBuilder, n: number): PageId[] {
+    this.reserve(builder, n);
+    const picked: PageId[] = [];
+    for (const extent of this.active) {
+      const header = builder.head(extentHeaderPage(extent));
+      if (!this.isOwn(header.image)) continue;
+      const reserved = this.reserved.get(extent) ?? new Set();
+      const before = picked.length;
+      while (picked.length < n) {
+        const bit = firstFree(header.image, reserved, extent);
+        if (bit < 0) break;
+        const page = pageId(extent * EXTENT_PAGES + bit);
+        reserved.add(page);
+        picked.push(page);
+      }
+      if (picked.length === before) continue;
+      this.reserved.set(extent, reserved);
+      builder.relyOn(header);
+    }
+    assert(picked.length === n, "as many pages as were counted are free");
+    this.allocated = true;
+    return picked;
+  }
+
+  /** Reserved pages are like others again; those that were taken have been allocated meanwhile. */
+  release(pages: readonly PageId[]): void {
+    for (const page of pages) {
+      const extent = extentOf(page);
+      const reserved = this.reserved.get(extent);
+      if (reserved?.delete(page) !== true) continue;
+      if (reserved.size === 0) this.reserved.delete(extent);
+      this.own(extent);
+    }
+  }
+
+  /** Is this page of an own extent free, reserved or not? The entry being built relies on it. */
+  isFree(builder: EntryBuilder, page: PageId): boolean {
+    const header = builder.head(extentHeaderPage(extentOf(page)));
+    builder.relyOn(header);
+    return this.isOwn(header.image) && !hasBit(header.image, USED, page % EXTENT_PAGES);
+  }
+
+  /** Unwinds if one of these reserved pages has been written before and is not here, for all of them together. */
+  fetch(builder: EntryBuilder, pages: readonly PageId[]): void {
+    let isHere = true;
+    for (const page of pages) {
+      const header = builder.head(extentHeaderPage(extentOf(page))).image;
+      if (hasBit(header, TOUCHED, page % EXTENT_PAGES) && !builder.ready(page)) isHere = false;
+    }
+    if (!isHere) throw UNWIND;
+  }
+
+  /** The frame of a reserved page that is about to be written. */
+  touch(builder: EntryBuilder, page: PageId): Frame {
+    const header = builder.head(extentHeaderPage(extentOf(page)));
+    const bit = page % EXTENT_PAGES;
+    if (hasBit(header.image, TOUCHED, bit)) return builder.head(page);
+    const frame = builder.fresh(page);
+    setBit(builder.edit(header), TOUCHED, bit, true);
+    return frame;
+  }
+
+  /** Allocates a reserved page, which has been written. */
+  take(builder: EntryBuilder, page: PageId): void {
+    const header = builder.head(extentHeaderPage(extentOf(page)));
+    assert(!hasBit(header.image, USED, page % EXTENT_PAGES), "a reserved page is free");
+    setBit(builder.edit(header), USED, page % EXTENT_PAGES, true);
+  }
+
   /** Gives a page back to its extent, whoever owns that. */
   free(builder: EntryBuilder, page: PageId): void {
     const extent = extentOf(page);
@@ -146,7 +223,7 @@ export class Extents {
     let free = 0;
     for (const extent of this.active) {
       const image = builder.head(extentHeaderPage(extent)).image;
-      if (this.isOwn(image)) free += countFree(image);
+      if (this.isOwn(image)) free += this.unreserved(image, extent);
     }
     return free;
   }
@@ -223,6 +300,13 @@ export class Extents {
     edit.changed(0, HEADER_END);
   }
 
+  private unreserved(header: Uint8Array, extent: number): number {
+    let free = countFree(header);
+    for (const page of this.reserved.get(extent) ?? [])
+      if (!hasBit(header, USED, page % EXTENT_PAGES)) free--;
+    return free;
+  }
+
   private isOwn(header: Uint8Array): boolean {
     return header[0] === KIND_EXTENT && u32(header, OWNER) === this.stream;
   }
@@ -242,14 +326,21 @@ function setBit(edit: BitEdit, map: number, bit: number, to: boolean): void {
   edit.changed(at, 1);
 }
 
-function firstFree(header: Uint8Array): number {
+function firstFree(header: Uint8Array, reserved: ReadonlySet<PageId> | undefined, extent: number): number {
   for (let byte = 0; byte < EXTENT_PAGES / 8; byte++) {
     const used = header[USED + byte]!;
     if (used === 0xff) continue;
-    for (let bit = 0; bit < 8; bit++) if (((used >>> bit) & 1) === 0) return byte * 8 + bit;
+    for (let i = 0; i < 8; i++) {
+      if (((used >>> i) & 1) === 1) continue;
+      const bit = byte * 8 + i;
+      if (reserved?.has(pageId(extent * EXTENT_PAGES + bit)) !== true) return bit;
+    }
   }
   return -1;
 }
+
+const hasBit = (header: Uint8Array, map: number, bit: number): boolean =>
+  ((header[map + (bit >>> 3)]! >>> (bit & 7)) & 1) === 1;
 
 function countFree(header: Uint8Array): number {
   let free = EXTENT_PAGES;

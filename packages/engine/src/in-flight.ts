@@ -16,18 +16,27 @@ import {
   assert,
   isNone,
   sameVersion,
+  transactionId,
   type Entry,
   type Lsn,
   type PageId,
   type PageVersion,
+  type TransactionId,
 } from "@sixfold/model";
 import type { AbortCause, EngineResult } from "./engine-api.ts";
 import type { EngineState } from "./engine-state.ts";
 import type { InFlightEntry, Job } from "./job.ts";
 import { pageConflict } from "./validation.ts";
 
+/** A piece is no transaction: nobody asks what became of it. */
+const NO_TRANSACTION = transactionId("");
 /** Fields of an entry beside its deltas, roughly. */
 const ENTRY_OVERHEAD = 128;
+
+/** Ends the build of a piece that goes ahead of the job's own entry; the job runs again when that is committed. */
+export function submitPiece(state: EngineState, job: Job): void {
+  launch(state, job, undefined, NO_TRANSACTION);
+}
 
 /** Ends the build under way: submits the entry, or, if nothing was changed, settles the job. `value` is what a procedure returned. */
 export function submit(state: EngineState, job: Job, value: unknown): void {
@@ -40,6 +49,16 @@ export function submit(state: EngineState, job: Job, value: unknown): void {
     settle(state, job, bases, resultOf(job, value, NONE));
     return;
   }
+  launch(state, job, resultOf(job, value, builder.version), job.transaction);
+}
+
+function launch(
+  state: EngineState,
+  job: Job,
+  result: EngineResult | undefined,
+  transaction: TransactionId,
+): void {
+  const { builder } = state;
   const { version } = builder;
   const built = builder.finish(state.horizon, state.inFlight.size);
   assert(version.lsn === state.nextLsn, "LSNs are dense");
@@ -53,7 +72,7 @@ export function submit(state: EngineState, job: Job, value: unknown): void {
     dependents: [],
     waiters: [],
     readers: [],
-    result: resultOf(job, value, version),
+    result,
   };
   for (const base of built.ownBases) {
     const on = state.inFlight.get(base);
@@ -72,7 +91,7 @@ export function submit(state: EngineState, job: Job, value: unknown): void {
     stream: version.stream,
     lsn: version.lsn,
     supersedes: job.supersedes,
-    transaction: job.transaction,
+    transaction,
     ownBases: built.ownBases,
     deltas: built.deltas,
     checks: built.checks,
@@ -121,7 +140,8 @@ export function committed(state: EngineState, lsn: Lsn): void {
   // With no reader of the past around, nothing is kept: reverses die young.
   const { horizon } = state;
   for (const frame of entry.frames) frame.trim(horizon, state.inFlight.size);
-  state.finish(job, entry.result);
+  if (entry.result === undefined) pieceCommitted(state, job);
+  else state.finish(job, entry.result);
   state.wakeAll(entry.waiters);
   for (const { job: reader, run } of entry.readers) {
     if (reader.state !== "settling" || reader.run !== run || --reader.waits > 0) continue;
@@ -129,6 +149,14 @@ export function committed(state: EngineState, lsn: Lsn): void {
     if (result.kind === "failed") state.fail(reader, result.error);
     else state.finish(reader, result);
   }
+}
+
+/** What it superseded can never be committed now. Aborts of other attempts are still to be durable before a failure is told. */
+function pieceCommitted(state: EngineState, job: Job): void {
+  job.staged!.committed();
+  job.supersedes = 0 as Lsn;
+  job.attempts = 0;
+  state.makeReady(job);
 }
 
 /** An own entry was aborted. Harmless if it was taken back before. */

@@ -3,7 +3,7 @@
  *
  *     ready -> (run) -> waiting -> ready ...        something was missing: run again from its start
  *                    -> in-flight -> done           its entry was submitted
- *                    -> in-flight -> ready ...      its entry lost: built again
+ *                    -> in-flight -> ready ...      its entry lost: built again; or it was a piece that went ahead (`staged-values`)
  *                    -> settling -> done            nothing to write, but what it read is undecided yet
  *                    -> aborting -> done            its failure may be told once an abort is durable
  *
@@ -15,6 +15,7 @@ import type { Frame } from "./frame.ts";
 import type { ReadView } from "./read-view.ts";
 import type { LockOwner } from "./row-locks.ts";
 import type { Transaction } from "./transactions.ts";
+import type { StagedValues } from "./staged-values.ts";
 import type { ScanCursor } from "./tree.ts";
 
 export type Work =
@@ -44,8 +45,8 @@ export interface InFlightEntry {
   readonly waiters: Job[];
   /** Jobs whose result relies on its commit, with the job's run that read it. */
   readonly readers: { readonly job: Job; readonly run: number }[];
-  /** What the client hears on commit. */
-  readonly result: EngineResult;
+  /** What the client hears on commit; undefined for a piece that goes ahead of it. */
+  readonly result: EngineResult | undefined;
 }
 
 export class Job implements LockOwner {
@@ -67,6 +68,8 @@ export class Job implements LockOwner {
   view: ReadView | undefined = undefined;
   /** What the request brought, counted against the limit of queued bytes. */
   bytes = 0;
+  /** Long values that go ahead of the commit. */
+  staged: StagedValues | undefined = undefined;
   /** Pages kept for it until it ends. */
   readonly pins: Frame[] = [];
   entry: InFlightEntry | undefined = undefined;

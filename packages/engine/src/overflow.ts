@@ -88,6 +88,33 @@ export function writeOverflow(builder: EntryBuilder, extents: Extents, value: Ui
   return first;
 }
 
+/** Writes one of the pages that were picked for a value, ahead of the entry that takes them (`staged-values`). */
+export function writeOverflowPage(
+  builder: EntryBuilder,
+  extents: Extents,
+  value: Uint8Array,
+  pages: readonly PageId[],
+  index: number,
+): void {
+  const n = pages.length - 1;
+  const list = index === 0 ? ID_BYTES * n : 0;
+  const inFirst = extents.pageBytes - PAGE_HEADER - ID_BYTES * n;
+  const room = extents.pageBytes - PAGE_HEADER;
+  const from = index === 0 ? 0 : inFirst + (index - 1) * room;
+  const length = Math.min(value.length - from, index === 0 ? inFirst : room);
+  const edit = builder.edit(extents.touch(builder, pages[index]!));
+  const end = PAGE_HEADER + list + length;
+  edit.changing(0, end);
+  edit.image.fill(0, 0, PAGE_HEADER);
+  edit.image[0] = KIND_OVERFLOW;
+  if (index === 0) {
+    putU16(edit.image, 4, n);
+    for (let i = 0; i < n; i++) putU32(edit.image, PAGE_HEADER + ID_BYTES * i, pages[i + 1]!);
+  }
+  edit.image.set(value.subarray(from, from + length), PAGE_HEADER + list);
+  edit.changed(0, end);
+}
+
 /** Gives a value's pages back. */
 export function freeOverflow(builder: EntryBuilder, extents: Extents, first: PageId): void {
   const p = builder.head(first).image;

@@ -57,8 +57,11 @@ export class TreeEditor {
     this.maxCell = maxCellBytes(extents.pageBytes);
   }
 
-  /** Sets a row; an existing one is replaced. The row gets the version of the entry being built. */
-  put(root: PageId, key: Uint8Array, value: Uint8Array): void {
+  /**
+   * Sets a row; an existing one is replaced. The row gets the version of the entry being built. `first`: a long value's first page, if
+   * it was written ahead.
+   */
+  put(root: PageId, key: Uint8Array, value: Uint8Array, first?: PageId): void {
     const { builder, row } = this;
     row.stream = builder.version.stream;
     row.lsn = builder.version.lsn;
@@ -66,7 +69,7 @@ export class TreeEditor {
     row.length = value.length;
     row.overflowPage = 0;
     const long = leafCellBytes(key.length, value.length) > this.maxCell;
-    if (long) row.overflowPage = writeOverflow(builder, this.extents, value);
+    if (long) row.overflowPage = first ?? writeOverflow(builder, this.extents, value);
     const size = leafCellBytes(key.length, long ? 4 : value.length);
     for (;;) {
       const leaf = this.descend(root, key);

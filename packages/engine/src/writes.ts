@@ -7,9 +7,10 @@ import { CATALOG_ROOT_PAGE, LIMITS, SixfoldError, limitExceeded, pageId } from "
 import { formatPage } from "./cell-edit.ts";
 import type { Write } from "./engine-api.ts";
 import type { EngineState } from "./engine-state.ts";
-import { submit } from "./in-flight.ts";
+import { submit, submitPiece } from "./in-flight.ts";
 import type { Job } from "./job.ts";
 import { overflowPages } from "./overflow.ts";
+import { StagedValues, valuesToStage } from "./staged-values.ts";
 import { rowName } from "./row-locks.ts";
 import { KIND_BLANK, KIND_LEAF, leafCellBytes, maxCellBytes } from "./slotted-page.ts";
 import { UNWIND } from "./unwind.ts";
@@ -52,17 +53,18 @@ export function runCommit(state: EngineState, job: JobOf<"commit">): void {
   const { tx, work } = job;
   const { writes } = work.commit;
   if (state.locks.size > 0) for (const w of writes) state.respectLock(rowName(w.table, w.key), job);
+  if (goesAhead(state, job)) return;
   const { builder } = state;
   builder.begin(state.nextVersion(), tx?.isolation === "serializable");
   const isValid = job.supersedes !== 0 && state.planted.has("rebuild-unvalidated");
   if (tx !== undefined && !isValid) validate(state, job, tx, writes);
-  if (work.overflowPages > 0) state.extents.reserve(builder, work.overflowPages);
+  if (work.overflowPages > 0 && job.staged === undefined) state.extents.reserve(builder, work.overflowPages);
   for (let i = 0; i < writes.length; i++) {
     const w = writes[i]!;
     try {
       const root = state.catalog.rootOrFail(builder, w.table);
       if (w.value === undefined) state.trees.remove(root, w.key);
-      else state.trees.put(root, w.key, w.value);
+      else state.trees.put(root, w.key, w.value, job.staged?.take(builder, state.extents, w.value));
     } catch (reason) {
       if (reason === UNWIND && state.wants.onlyPages) prefetch(state, writes, i + 1);
       if (reason instanceof SixfoldError && reason.code === "unknown-table")
@@ -71,6 +73,29 @@ export function runCommit(state: EngineState, job: JobOf<"commit">): void {
     }
   }
   submit(state, job, undefined);
+}
+
+/** Submits the next piece of long values that go ahead of a large commit; false if all are there, or there are none. */
+function goesAhead(state: EngineState, job: JobOf<"commit">): boolean {
+  const { builder, extents, piecePages } = state;
+  const { commit, overflowPages: pages } = job.work;
+  if (pages <= 2 * piecePages) return false;
+  if (job.staged === undefined) {
+    const maxCell = maxCellBytes(extents.pageBytes);
+    const isLong = ({ key, value }: Write): boolean => leafCellBytes(key.length, value!.length) > maxCell;
+    const values = valuesToStage(commit.writes, isLong);
+    if (values.length === 0) return false;
+    job.staged = new StagedValues(values, extents.pageBytes);
+  }
+  builder.begin(state.nextVersion(), false);
+  job.staged.check(builder, extents);
+  if (job.staged.isDone) {
+    builder.undo();
+    return false;
+  }
+  job.staged.build(builder, extents, piecePages);
+  submitPiece(state, job);
+  return true;
 }
 
 /** One write lacks pages: notes what the later ones will lack, so that all are fetched together. */

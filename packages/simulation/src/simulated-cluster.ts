@@ -79,6 +79,8 @@ const PORT = 7;
 const TOKEN = "secret";
 const GEOMETRY = { pageBytes: 4096, segmentBytes: 64 * 4096 };
 const CONNECT_TIMEOUT_MS = 60_000;
+/** So few that long values go ahead of their commits, as only those of many MiB do elsewhere. */
+const PIECE_PAGES = 3;
 const SYNC_MS = 0.5;
 const READY_POLL_MS = 10;
 /** The machine that all clients run on. */
@@ -295,6 +297,7 @@ export class SimulatedCluster {
               nodes: this.known(node),
               procedures,
               poolPages,
+              piecePages: PIECE_PAGES,
               injectConflicts: 0,
               volumeSettings: {
                 ...{ frameBytes, batchBytes: frameBytes / 4 },

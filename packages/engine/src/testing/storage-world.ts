@@ -55,6 +55,7 @@ export interface WorldOptions {
   readonly queuedBytes?: number;
   readonly waitingReads?: number;
   readonly openTransactions?: number;
+  readonly piecePages?: number;
   readonly pageBytes?: number;
   /** A planted break: entries of different streams are fed in any order. */
   readonly acausal?: boolean;
@@ -118,7 +119,8 @@ export class StorageWorld {
 
   private newMember(stream: number): Member {
     const make = this.options.make ?? ((o: EngineOptions): Engine => new Engine(o));
-    const { inFlightBytes, queuedCommits, queuedBytes, waitingReads, openTransactions } = this.options;
+    const { inFlightBytes, queuedCommits, queuedBytes, waitingReads, openTransactions, piecePages } =
+      this.options;
     const engine = make({
       geometry: { pageBytes: this.pageBytes, segmentBytes: 1024 * 1024 },
       poolPages: this.options.poolPages ?? 1000,
@@ -129,6 +131,7 @@ export class StorageWorld {
       ...(queuedBytes === undefined ? {} : { queuedBytes }),
       ...(waitingReads === undefined ? {} : { waitingReads }),
       ...(openTransactions === undefined ? {} : { openTransactions }),
+      ...(piecePages === undefined ? {} : { piecePages }),
     });
     return {
       engine,
