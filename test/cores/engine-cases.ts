@@ -37,6 +37,7 @@ class Instant {
 
   ask(make: Ask): EngineResult {
     let result: EngineResult | undefined;
+    this.engine.newTurn(0);
     make(this.engine, ++this.requests);
     const { effects } = this.engine;
     for (let i = 0; i < effects.length; i++) result = this.take(effects[i]!) ?? result;

@@ -1,5 +1,6 @@
 import { LIMITS } from "@sixfold/model";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { KEYS_MAX } from "./read-batch.ts";
 import { failure, type FakeNode } from "./testing/fake-cluster.ts";
 import { TestWorld } from "./testing/test-world.fixture.ts";
 
@@ -27,6 +28,13 @@ describe("overloaded", () => {
     await world.clock.run(Promise.all(puts));
     expect(codes.filter((code) => code === "overloaded")).toHaveLength(over);
     expect(new Set(codes)).toEqual(new Set(["overloaded", "outcome-unknown"]));
+  });
+
+  test("reads of one turn travel together, but not more than a node should look up in one go", async () => {
+    const db = await world.connected();
+    await world.clock.run(Promise.all(Array.from({ length: 2 * KEYS_MAX + 1 }, (_, i) => db.get("t", i))));
+    const sizes = node.requests.flatMap((body) => (body.op === "get" ? [body.keys.length] : []));
+    expect(sizes).toEqual([KEYS_MAX, KEYS_MAX, 1]);
   });
 
   test("a commit that is refused is run again later, and what was read for it is forgotten at the node", async () => {

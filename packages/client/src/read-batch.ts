@@ -1,6 +1,6 @@
 /**
  * Reads in flight at once travel together: `get`s of one transaction (or one session) on one table, made in one turn,
- * are one request with many keys.
+ * are one request with many keys, up to a bound.
  */
 import { SixfoldError } from "@sixfold/model";
 import { decodeValue, type ClientRequestBody, type ClientResult } from "@sixfold/wire";
@@ -12,6 +12,9 @@ export interface ReadWait {
   resolve(value: unknown): void;
   reject(error: unknown): void;
 }
+
+/** Keys of one request: the node looks them up in one go, and others wait for it. */
+export const KEYS_MAX = 1024;
 
 /** Whose reads they are. */
 export interface ReadOwner {
@@ -46,6 +49,7 @@ export class ReadBatch implements Waiter {
     return (
       this.node === node &&
       node.turn === this.turn &&
+      this.body.keys.length < KEYS_MAX &&
       node.state === "up" &&
       this.body.table === table &&
       this.body.forUpdate === forUpdate

@@ -311,6 +311,7 @@ class NodeHost implements RunningNode {
       this.machine.flush(this.clock.nowMs());
       const effects = this.machine.effects.splice(0);
       for (const effect of effects) this.carryOut(effect);
+      if (this.machine.hasMore) this.turn();
     });
   }
 

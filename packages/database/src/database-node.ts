@@ -28,6 +28,7 @@ import {
 import { Volume, type FoundOutcome, type VolumeEffect } from "@sixfold/volume";
 import { encodeSessionToken, type Append, type ClientRequest, type StorageMessage } from "@sixfold/wire";
 import { ClientDesk } from "./client-desk.ts";
+import { drain } from "./drain.ts";
 import { asWhole, type ForeignEntry } from "./feed-receiver.ts";
 import { nameWinner } from "./name-winner.ts";
 import { nameWriter } from "./name-writer.ts";
@@ -183,6 +184,7 @@ export class DatabaseNode {
   /** Ends a turn: everything that the inputs caused stands in `effects` afterwards. */
   flush(now: number): void {
     this.now = now;
+    this.engine.newTurn(now);
     this.settle(now);
     this.life.turned(now);
     this.volume.flush(this.engine.oldestReadPoint(), this.engine.applied, now);
@@ -211,6 +213,11 @@ export class DatabaseNode {
   strikeOff(name: NodeName, done: () => void, now: number): void {
     this.now = now;
     this.volume.nodes.leave(name, done, now);
+  }
+
+  /** Another turn is wanted at once: reads were cut short in this one. */
+  get hasMore(): boolean {
+    return this.engine.hasMore;
   }
 
   get isReady(): boolean {
@@ -490,10 +497,4 @@ export class DatabaseNode {
   ): void {
     this.effects.push({ kind: "log", level, event, fields });
   }
-}
-
-/** What is added meanwhile has its turn, too. */
-function drain<Effect>(effects: Effect[], carryOut: (effect: Effect) => void): void {
-  for (let i = 0; i < effects.length; i++) carryOut(effects[i]!);
-  effects.length = 0;
 }

@@ -280,6 +280,10 @@ export interface EngineFace {
   /** Nothing runs until `resume`: the applied vector is not causally closed (I5). */
   pause(): void;
   resume(now: number): void;
+  /** Something is ready to run, and waits for the next turn, since much was read in this one. */
+  readonly hasMore: boolean;
+  /** A turn of the owner's begins. */
+  newTurn(now: number): void;
   /** Undecided entries of another stream, on their way through storage: nothing is built beside them for a moment. */
   foreignClaims(stream: StreamId, claims: readonly Claim[], now: number): void;
   /** Courtesy: start nothing new on these pages until released. */

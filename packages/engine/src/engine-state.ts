@@ -78,6 +78,10 @@ export class EngineState {
   readonly ready = new JobQueue();
   /** Commits that wait for in-flight bytes to go down. */
   readonly queued = new JobQueue();
+  /** Reads cut short, to go on in the next turn. */
+  private deferred: Job[] = [];
+  /** Rows read in this turn of the node's. */
+  rowsRead = 0;
   /** Every job not done that did not end in its first run. */
   readonly jobs = new Set<Job>();
   pendingWrites = 0;
@@ -154,13 +158,9 @@ export class EngineState {
   /** Registers everything in `wants` for the job; it runs again when all of it is answered. */
   park(job: Job): void {
     const { wants } = this;
+    this.keep(job);
     job.state = "waiting";
     job.waits = 0;
-    if (!job.isWrite && !this.jobs.has(job)) {
-      this.pendingReads++;
-      if (job.tx !== undefined) job.tx.waitingReads++;
-    }
-    this.jobs.add(job);
     for (const page of distinct(wants.heads)) {
       this.loads.wantHead(page, job);
       job.waits++;
@@ -189,6 +189,34 @@ export class EngineState {
     }
     if (wants.lock !== undefined) this.queueForLock(job, wants.lock);
     if (job.waits === 0 && job.state === "waiting") this.makeReady(job);
+  }
+
+  /** The read goes on in the next turn, after what others have asked for meanwhile. */
+  defer(job: Job): void {
+    this.keep(job);
+    this.deferred.push(job);
+  }
+
+  /** Does anything wait for nothing but its turn? */
+  get hasMore(): boolean {
+    return this.ready.size > 0 || this.deferred.length > 0;
+  }
+
+  newTurn(): void {
+    this.rowsRead = 0;
+    if (this.deferred.length === 0) return;
+    const jobs = this.deferred;
+    this.deferred = [];
+    // Some may have been failed meanwhile.
+    for (const job of jobs) if (job.state === "ready") this.ready.push(job);
+  }
+
+  private keep(job: Job): void {
+    if (!job.isWrite && !this.jobs.has(job)) {
+      this.pendingReads++;
+      if (job.tx !== undefined) job.tx.waitingReads++;
+    }
+    this.jobs.add(job);
   }
 
   /** One of the things a job waits for has happened. */

@@ -34,7 +34,7 @@ import type {
 } from "./engine-api.ts";
 import { EngineState } from "./engine-state.ts";
 import { applyForeign, dropCleanPages, loadFailed, noteClaims, pagesLoaded } from "./foreign.ts";
-import { aborted, committed, takeBackAll, unknownOutcome } from "./in-flight.ts";
+import { aborted, committed, dropUnsent, takeBackAll, unknownOutcome } from "./in-flight.ts";
 import { Job, type Work } from "./job.ts";
 import { checkAdmission, checkReads, pressureOf } from "./pressure.ts";
 import { runCall } from "./procedures.ts";
@@ -48,6 +48,8 @@ import { bytesOf, checkWrites, runCommit, runCreate, runDrop } from "./writes.ts
 const AGEING_MS = 500;
 /** Frames whose history is looked at with each tick. */
 const TRIMMED_FRAMES = 256;
+/** After so many rows read others than the engine have their turn: some milliseconds. */
+const TURN_ROWS = 4096;
 
 export class Engine implements EngineFace {
   readonly effects: EngineEffect[];
@@ -104,7 +106,7 @@ export class Engine implements EngineFace {
     const { state } = this;
     state.now = now;
     if (state.stream === 0) return;
-    const unsent = this.dropUnsent();
+    const unsent = dropUnsent(state);
     const inFlight = takeBackAll(state);
     if (inFlight.length > 0) this.formerStreams.add(state.stream);
     state.stream = 0 as StreamId;
@@ -126,19 +128,6 @@ export class Engine implements EngineFace {
     state.pagesToClaim = 0;
     this.upkeep.close();
     this.turn();
-  }
-
-  /** Entries built in this very turn, rebuilt ones above all, have not left yet: now they never will. */
-  private dropUnsent(): Set<Lsn> {
-    const { effects } = this.state;
-    const unsent = new Set<Lsn>();
-    let kept = 0;
-    for (const effect of effects) {
-      if (effect.kind === "submit") unsent.add(effect.entry.lsn);
-      else effects[kept++] = effect;
-    }
-    effects.length = kept;
-    return unsent;
   }
 
   get(request: number, read: GetRequest, now: number): void {
@@ -368,10 +357,21 @@ export class Engine implements EngineFace {
     this.turn();
   }
 
-  /** Runs what is ready, oldest first. */
+  get hasMore(): boolean {
+    return !this.paused && this.state.hasMore;
+  }
+
+  newTurn(now: number): void {
+    this.state.now = now;
+    this.state.newTurn();
+    this.turn();
+  }
+
+  /** Runs what is ready, oldest first, until as much was read as may be in a turn. */
   private turn(): void {
     const { state } = this;
     while (!this.paused) {
+      if (state.rowsRead >= TURN_ROWS) break;
       const hasRoom = state.inFlightBytes < state.maxInFlightBytes;
       const job = state.ready.pop() ?? (hasRoom ? state.queued.pop() : undefined) ?? this.upkeep.next();
       if (job === undefined) break;

@@ -261,6 +261,18 @@ export function takeBackAll(state: EngineState): Job[] {
   return newestFirst.map((e) => e.job).reverse();
 }
 
+/** Entries built in this very turn, rebuilt ones above all, have not left yet: now they never will. */
+export function dropUnsent({ effects }: EngineState): Set<Lsn> {
+  const unsent = new Set<Lsn>();
+  let kept = 0;
+  for (const effect of effects) {
+    if (effect.kind === "submit") unsent.add(effect.entry.lsn);
+    else effects[kept++] = effect;
+  }
+  effects.length = kept;
+  return unsent;
+}
+
 /** The entry was sent, and its stream closed before it was decided: a recovery decides it. */
 export function unknownOutcome(job: Job, cause: SixfoldError): SixfoldError {
   return new SixfoldError(

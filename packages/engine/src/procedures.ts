@@ -6,7 +6,7 @@
  * procedure is run again from its start when a page is missing, a lock is in the way, or its entry lost
  * a page race. Results and failures that rest on undecided rows wait until these are committed.
  */
-import { AssertionFailure, SixfoldError, pageId, type PageId } from "@sixfold/model";
+import { AssertionFailure, LIMITS, SixfoldError, limitExceeded, pageId, type PageId } from "@sixfold/model";
 import type { ProcedureContext, Row, ScanRange } from "./engine-api.ts";
 import type { EngineState } from "./engine-state.ts";
 import type { Frame } from "./frame.ts";
@@ -64,6 +64,11 @@ function failed(job: Job, cause: unknown): SixfoldError {
   });
 }
 
+/** A procedure runs in one go, and everybody else waits for it. */
+function tooManyRows(rows: number): SixfoldError {
+  return limitExceeded("procedureRows", rows, "the number of rows that the procedure has scanned");
+}
+
 function isThenable(value: unknown): boolean {
   return (
     typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function"
@@ -72,6 +77,7 @@ function isThenable(value: unknown): boolean {
 
 class Context implements ProcedureContext {
   ended = false;
+  private rowsScanned = 0;
   private readonly state: EngineState;
   private readonly job: Job;
   private readonly forgetsBases: boolean;
@@ -114,10 +120,15 @@ class Context implements ProcedureContext {
   scan(table: string, range: ScanRange): Row[] {
     const { builder, catalog, wants } = this.alive();
     const root = catalog.rootOrFail(builder, table);
-    const cursor = new ScanCursor(range, scanLimit(range), true);
+    const left = LIMITS.procedureRows - this.rowsScanned;
+    // One more than is left, to see whether it was enough.
+    const cursor = new ScanCursor(range, Math.min(scanLimit(range), left + 1), true);
     cursor.onPage = (page) => builder.relyOn(builder.head(page));
     cursor.onLeaf = (page) => builder.readLeaf(builder.head(page));
     cursor.run(builder, wants, root);
+    this.rowsScanned += cursor.rows.length;
+    if (this.rowsScanned > LIMITS.procedureRows) throw tooManyRows(this.rowsScanned);
+    this.state.rowsRead += cursor.rows.length;
     return cursor.rows;
   }
 

@@ -100,12 +100,15 @@ export class ScanCursor {
     }
   }
 
-  /** Runs to the end of the range or to a limit. Unwinds for missing pages; call it again then. */
-  run(reader: PageReader, wants: Wants, root: PageId): void {
+  /** Runs to the end of the range or to a limit; or, false, over about `rows` more. Unwinds for missing pages; call it again then. */
+  run(reader: PageReader, wants: Wants, root: PageId, rows = Number.POSITIVE_INFINITY): boolean {
+    const until = this.kept + rows;
     while (!this.done) {
+      if (this.kept >= until) return false;
       if (this.range.reverse === true) this.leafBackward(reader, wants, root);
       else this.leafForward(reader, wants, root);
     }
+    return true;
   }
 
   private leafForward(reader: PageReader, wants: Wants, root: PageId): void {

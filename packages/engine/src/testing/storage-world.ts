@@ -178,6 +178,7 @@ export class StorageWorld {
     this.now += 1;
     const member = this.members[this.random.int(this.members.length)]!;
     const choice = this.random.int(4);
+    member.engine.newTurn(this.now);
     if (choice === 0) this.answerLoad(member);
     else if (choice === 1) this.decideNext(member);
     else if (choice === 2) this.feed(member);
