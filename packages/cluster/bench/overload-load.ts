@@ -3,7 +3,7 @@
  *
  *     bystanders   small read-modify-write calls at a fixed rate; latency counts from when a call was due
  *     flood        the same at a rate that the cluster cannot keep up with, and without retries
- *     sweep, scan  large scans, one after the other: as a procedure, interactive
+ *     sweep, scan  large scans, one after the other: by calls of a procedure of 10,000 rows each, in a transaction
  *     entries      transactions close to the limit of an entry, one after the other
  */
 import { connect, SixfoldError, type Database } from "@sixfold/client";
@@ -15,6 +15,8 @@ export const BULK = "bulk";
 const CONNECTIONS = 16;
 /** So many milliseconds' calls of a flood are made at once at most. */
 const FLOOD_STEP_MS = 20;
+/** As many rows as a procedure may scan. */
+const SWEEP_ROWS = 10_000;
 const VALUE_BYTES = (1 << 20) - 1024;
 
 export type Kind = "bystanders" | "flood" | "sweep" | "scan" | "entries";
@@ -110,8 +112,11 @@ export class Load {
   private async large(db: Database<Procedures>): Promise<void> {
     const { kind, rows, mib } = this.terms;
     let seen = rows;
-    if (kind === "sweep") seen = await db.call("sweep", ROWS, rows);
-    else if (kind === "scan") {
+    if (kind === "sweep") {
+      seen = 0;
+      for (let from = 0; from < rows; from += SWEEP_ROWS)
+        seen += await db.call("sweep", ROWS, from, Math.min(SWEEP_ROWS, rows - from));
+    } else if (kind === "scan") {
       seen = 0;
       await db.transaction(
         async (tx) => {

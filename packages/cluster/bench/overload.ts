@@ -108,13 +108,38 @@ interface Summary {
   readonly done: number;
   readonly p50: number;
   readonly p99: number;
+  /** The median of the p99 of each second: what else the machine does now and then counts little in it. */
+  readonly usualP99: number;
   readonly most: number;
 }
 
-function summary(times: readonly number[]): Summary {
+type Calls = LoadReport["done"];
+
+const part = (times: readonly number[], share: number): number => {
   const sorted = Float64Array.from(times).sort();
-  const at = (part: number): number => round(sorted[Math.max(0, Math.ceil(part * sorted.length) - 1)] ?? 0);
-  return { done: sorted.length, p50: at(0.5), p99: at(0.99), most: at(1) };
+  return round(sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? 0);
+};
+
+function summary(calls: Calls): Summary {
+  const times = calls.map(([, ms]) => ms);
+  const seconds = new Map<number, number[]>();
+  for (const [due, ms] of calls) {
+    const second = Math.floor(due / 1000);
+    const before = seconds.get(second);
+    if (before === undefined) seconds.set(second, [ms]);
+    else before.push(ms);
+  }
+  const usualP99 = part(
+    [...seconds.values()].map((one) => part(one, 0.99)),
+    0.5,
+  );
+  return {
+    done: calls.length,
+    p50: part(times, 0.5),
+    p99: part(times, 0.99),
+    usualP99,
+    most: part(times, 1),
+  };
 }
 
 /** MiB that a process holds. */
@@ -178,12 +203,13 @@ interface Beside {
   readonly beside: Summary;
   /** Of the bystanders' p99. */
   readonly moreP99Ms: number;
+  readonly moreUsualP99Ms: number;
   readonly calmMs: number;
   readonly bystandersFailed: Readonly<Record<string, number>>;
   readonly own: Summary;
   readonly ownPerSecond: number;
   readonly failed: Readonly<Record<string, number>>;
-  readonly refused: Summary;
+  readonly refusedP99: number;
   readonly pressure: unknown;
   readonly memoryMib: Readonly<Record<string, Held>>;
 }
@@ -193,7 +219,7 @@ async function beside(cluster: RunningCluster, bystanders: LoadProcess, terms: L
   const load = await LoadProcess.of(terms);
   await bystanders.take();
   await pause(ALONE_MS);
-  const alone = summary((await bystanders.take()).done.map(([, ms]) => ms));
+  const alone = summary((await bystanders.take()).done);
   const pids = new Map([...cluster.nodes.map(({ name, pid }) => [name, pid] as const), ["load", load.pid]]);
   const memory = new MemoryWatch(pids);
   load.start();
@@ -209,8 +235,7 @@ async function beside(cluster: RunningCluster, bystanders: LoadProcess, terms: L
   load.end();
   const during = calls.done.filter(([due]) => due < stoppedAt);
   const slow = calls.done.filter(([due, ms]) => due >= stoppedAt && ms > 2 * alone.p99);
-  const besides = summary(during.map(([, ms]) => ms));
-  const ended = own.done.map(([, ms]) => ms);
+  const besides = summary(during);
   return {
     load: terms.kind,
     alone,
@@ -218,10 +243,11 @@ async function beside(cluster: RunningCluster, bystanders: LoadProcess, terms: L
     moreP99Ms: round(besides.p99 - alone.p99),
     calmMs: Math.round(Math.max(0, ...slow.map(([due]) => due - stoppedAt))),
     bystandersFailed: calls.failed,
-    own: summary(ended),
-    ownPerSecond: round(ended.length / seconds),
+    moreUsualP99Ms: round(besides.usualP99 - alone.usualP99),
+    own: summary(own.done),
+    ownPerSecond: round(own.done.length / seconds),
     failed: own.failed,
-    refused: summary(own.refusedMs),
+    refusedP99: part(own.refusedMs, 0.99),
     pressure,
     memoryMib,
   };
@@ -230,16 +256,21 @@ async function beside(cluster: RunningCluster, bystanders: LoadProcess, terms: L
 function show(result: Beside): void {
   if (values.json)
     return console.log(JSON.stringify({ event: "overload", ...result, load1: os.loadavg()[0] }));
-  const { load, alone, beside: with_, own, refused, memoryMib } = result;
-  const line = (s: Summary): string => `${s.done} done, p50 ${s.p50}, p99 ${s.p99}, most ${s.most} ms`;
+  const { load, alone, beside: with_, own, refusedP99, memoryMib } = result;
+  const line = (s: Summary): string =>
+    `${s.done} done, p50 ${s.p50}, p99 ${s.p99} (usually ${s.usualP99}), most ${s.most} ms`;
   console.log(`\n${load} (load of the machine ${os.loadavg()[0]!.toFixed(1)})`);
   console.log(`  bystanders alone    ${line(alone)}`);
-  console.log(`  bystanders beside   ${line(with_)}; p99 + ${result.moreP99Ms} ms`);
+  console.log(
+    `  bystanders beside   ${line(with_)}; p99 + ${result.moreP99Ms} (usually ${result.moreUsualP99Ms})`,
+  );
   console.log(
     `  failed              ${JSON.stringify(result.bystandersFailed)}; calm after ${result.calmMs} ms`,
   );
   console.log(`  the load itself     ${line(own)}; ${result.ownPerSecond} a second`);
-  console.log(`  its failures        ${JSON.stringify(result.failed)}; refused: ${line(refused)}`);
+  console.log(
+    `  its failures        ${JSON.stringify(result.failed)}; refused within ${refusedP99} ms (p99)`,
+  );
   console.log(`  pressure            ${JSON.stringify(result.pressure)}`);
   console.table(memoryMib);
 }

@@ -35,11 +35,13 @@ import {
 } from "@sixfold/wire";
 import { isTooOld, tooStale, validatesNothing } from "./bounded-staleness.ts";
 import type { BeginAt } from "./cluster-snapshots.ts";
+import { clientResult } from "./client-result.ts";
+import { LinkWrites } from "./link-writes.ts";
 import type { ClientLink } from "./node-api.ts";
 import { OutcomeDesk } from "./outcome-desk.ts";
 import { bindProcedure, type Procedure } from "./procedures.ts";
 import { aborted, tooManyWait } from "./refusals.ts";
-import { locks, opensSnapshot, optionsAlone, refOf } from "./request-shape.ts";
+import { isWrite, locks, opensSnapshot, optionsAlone, refOf } from "./request-shape.ts";
 import type { TransactionLog } from "./transaction-log.ts";
 
 /** What the desk needs of its node. */
@@ -115,6 +117,7 @@ export class ClientDesk {
   private readonly open = new Map<TransactionId, OpenTransaction>();
   private readonly answers = new Map<ClientLink, ClientResponse[]>();
   private readonly links = new Set<ClientLink>();
+  private readonly writes = new LinkWrites();
 
   constructor(
     io: DeskIo,
@@ -141,6 +144,7 @@ export class ClientDesk {
   /** The client is gone: its open transactions go too. Commits in flight go on; their outcome can be asked for. */
   linkClosed(link: ClientLink, now: number): void {
     this.links.delete(link);
+    this.writes.closed(link);
     this.answers.delete(link);
     this.outcomes.linkClosed(link);
     this.held = this.held.filter((p) => p.link !== link);
@@ -202,8 +206,13 @@ export class ClientDesk {
     const asked = this.asked.get(request);
     if (asked === undefined) return;
     this.asked.delete(request);
+    if (isWrite(asked.op)) this.writes.ended(asked.link);
     if (asked.tx !== undefined) this.closeBook(asked.tx, asked.op, result);
-    this.answer(asked.link, asked.request, this.toClient(asked.op, result));
+    this.answer(
+      asked.link,
+      asked.request,
+      clientResult(asked.op, result, (error) => this.io.explain(error)),
+    );
   }
 
   /** Storage's answer to `findOutcome`. */
@@ -362,7 +371,8 @@ export class ClientDesk {
       case "commit": {
         this.startCommit(body.tx.id, now);
         const tx = this.handle(body.tx)!;
-        return engine.commit(this.ask(link, request, body), { tx, writes: body.writes }, now);
+        const isModest = this.writes.isModest(link);
+        return engine.commit(this.ask(link, request, body), { tx, writes: body.writes, isModest }, now);
       }
       case "rollback":
         return engine.rollback(this.ask(link, request, body), body.tx.id, now);
@@ -376,9 +386,10 @@ export class ClientDesk {
         const run = bindProcedure(procedure, body.args);
         this.startCommit(body.tx.id, now);
         const { isolation } = this.open.get(body.tx.id)?.options ?? DEFAULT_OPTIONS;
+        const isModest = this.writes.isModest(link);
         return engine.call(
           this.ask(link, request, body),
-          { tx: body.tx.id, isolation, run, bytes: body.args.length },
+          { tx: body.tx.id, isolation, run, bytes: body.args.length, isModest },
           now,
         );
       }
@@ -399,6 +410,7 @@ export class ClientDesk {
   /** The number under which the engine answers. */
   private ask(link: ClientLink, request: number, body: ClientRequestBody): number {
     const number = this.nextRequest++;
+    if (isWrite(body.op)) this.writes.began(link);
     this.asked.set(number, { link, request, op: body.op, tx: refOf(body)?.id });
     return number;
   }
@@ -443,32 +455,6 @@ export class ClientDesk {
     else if (result.kind === "rolled-back") this.log.ended(id, "aborted");
     else if (result.kind === "failed")
       this.log.ended(id, result.error.outcome === "unknown" ? undefined : "aborted");
-  }
-
-  private toClient(op: ClientRequestBody["op"], result: EngineResult): ClientResult {
-    switch (result.kind) {
-      case "values":
-        return { op: "get", values: result.values };
-      case "rows":
-        return {
-          op: "scan",
-          rows: result.rows.map(({ key, value }) => [key, value] as const),
-          more: result.more,
-        };
-      case "committed":
-        if (op === "createTable" || op === "dropTable") return { op, changed: !isNone(result.version) };
-        return { op: "commit", attempts: result.attempts };
-      case "called":
-        return { op: "call", value: result.value as Uint8Array, attempts: result.attempts };
-      case "rolled-back":
-        return { op: "rollback" };
-      case "tables":
-        return { op: "listTables", tables: result.names };
-      case "failed": {
-        const { code, message, retryable, outcome, details } = this.io.explain(result.error);
-        return { op: "error", error: { code, message, retryable, outcome, details } };
-      }
-    }
   }
 
   private fail(link: ClientLink, request: ClientRequest, error: SixfoldError): void {

@@ -17,6 +17,9 @@ export function refOf(body: ClientRequestBody): TransactionRef | undefined {
   }
 }
 
+/** Does it wait in the queue of commits? */
+export const isWrite = (op: ClientRequestBody["op"]): boolean => op === "commit" || op === "call";
+
 /** Of a read that is a transaction by itself. */
 export function optionsAlone(body: ClientRequestBody): TransactionOptions | undefined {
   return body.op === "get" || body.op === "scan" || body.op === "listTables" ? body.alone : undefined;

@@ -110,6 +110,8 @@ export interface CommitRequest {
   /** Applied in order; the last write of a key wins. */
   readonly writes: readonly Write[];
   readonly conflicts?: Conflicts | undefined;
+  /** Its client asks for little: it is refused last (pressure.ts). */
+  readonly isModest?: boolean | undefined;
 }
 
 export interface CallRequest {
@@ -119,6 +121,7 @@ export interface CallRequest {
   readonly run: (context: ProcedureContext) => unknown;
   /** Of its arguments. */
   readonly bytes?: number;
+  readonly isModest?: boolean | undefined;
   readonly conflicts?: Conflicts | undefined;
 }
 

@@ -166,7 +166,7 @@ export class Engine implements EngineFace {
       tx = transactionOf(state, commit.tx, false);
       const asksStorage = tx?.isolation === "serializable" && state.isWriter && !state.exclusive;
       if (commit.writes.length === 0 && !asksStorage) return this.endReadOnly(request, tx);
-      checkAdmission(this.state);
+      checkAdmission(this.state, commit.isModest);
       const pages = checkWrites(commit.writes, state.options.geometry.pageBytes);
       const job = this.job(
         request,
@@ -203,7 +203,7 @@ export class Engine implements EngineFace {
 
   call(request: number, call: CallRequest, now: number): void {
     this.state.now = now;
-    this.startWrite(request, { kind: "call", call }, call.tx, call.conflicts, call.bytes);
+    this.startWrite(request, { kind: "call", call }, call.tx, call.conflicts, call);
   }
 
   createTable(request: number, tx: TransactionId, table: string, now: number): void {
@@ -433,12 +433,12 @@ export class Engine implements EngineFace {
     work: Work,
     tx: TransactionId,
     conflicts: CallRequest["conflicts"],
-    bytes = 0,
+    call?: CallRequest,
   ): void {
     const job = this.job(request, work, tx, conflicts);
-    job.bytes = bytes;
+    job.bytes = call?.bytes ?? 0;
     try {
-      checkAdmission(this.state);
+      checkAdmission(this.state, call?.isModest);
     } catch (reason) {
       return this.refuse(request, reason);
     }

@@ -40,6 +40,23 @@ describe("what a node takes", () => {
     expect(put(world, 0, "after", "1").kind).toBe("committed");
   });
 
+  test("who asks for little is let in where others are refused", () => {
+    const world = worldWithTable();
+    askPuts(world, QUEUE_MIN + 1);
+    const modest = (count: number): number[] =>
+      Array.from({ length: count }, (_, i) =>
+        world.ask(0, (e, r, now) => {
+          const writes = [{ table: "t", key: bytes(`m${i}`), value: bytes("v") }];
+          e.commit(r, { tx: handle(), writes, isModest: true }, now);
+        }),
+      );
+    const { engine, replies } = world.members[0]!;
+    expect(engine.pressure.refused).toBe(1);
+    const asked = modest(QUEUE_MIN + 2);
+    expect(engine.pressure.refused).toBe(3);
+    expect(asked.filter((r) => replies.has(r))).toEqual(asked.slice(-2));
+  });
+
   test("one that has committed more lately lets more wait, up to the limit", () => {
     const state = { counts: { commits: 0 }, now: 0, pace: new CommitPace(), maxQueuedCommits: 5000 };
     const most: number[] = [];

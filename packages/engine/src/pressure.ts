@@ -8,7 +8,7 @@
  *
  * A queue is as long as what waits in it takes: as many writes may wait as were committed lately within `QUEUE_MS`, but always
  * `QUEUE_MIN`, which a writer needs to fill its batches. So whoever is let in does not wait much longer than that, however fast the
- * cluster is just now; those beyond are better off with an answer now. What waits is bounded in bytes, too, and so are the reads that
+ * cluster is just now; those beyond are better off with an answer now. Who asks for little is refused last. What waits is bounded in bytes, too, and so are the reads that
  * wait for pages and the transactions that are open.
  */
 import { assert, LIMITS, SixfoldError, type LimitName } from "@sixfold/model";
@@ -18,8 +18,8 @@ import type { EngineState } from "./engine-state.ts";
 
 /** What a write may wait for those before it, about: well below a client's patience, well above a batch's round trip. */
 const QUEUE_MS = 250;
-/** Some ten full batches of small writes. */
-export const QUEUE_MIN = 1024;
+/** Some full batches of small writes. */
+export const QUEUE_MIN = 512;
 assert(QUEUE_MIN <= LIMITS.queuedCommits, "the least queue is within the longest");
 
 /** As many writes may wait. */
@@ -55,10 +55,10 @@ export function pressureOf(state: EngineState): Pressure {
   };
 }
 
-/** Throws if no further write may be taken. */
-export function checkAdmission(state: EngineState): void {
+/** Throws if no further write may be taken. Clients that ask for little have as much room again. */
+export function checkAdmission(state: EngineState, isModest = false): void {
   if (state.stream === 0) throw new SixfoldError("not-a-writer", "this node does not take writes");
-  const max = queueMax(state);
+  const max = isModest ? Math.min(2 * queueMax(state), state.maxQueuedCommits) : queueMax(state);
   if (state.pendingWrites >= max) throw refused(state, "queuedCommits", max, state.pendingWrites, "commits");
   const { pendingBytes, maxQueuedBytes } = state;
   if (pendingBytes >= maxQueuedBytes)

@@ -22,8 +22,10 @@ import type { EntryBuilder } from "./entry-builder.ts";
 import type { Extents } from "./extents.ts";
 import { overflowPages, writeOverflowPage } from "./overflow.ts";
 
-/** Pages of one piece: 256 KiB of pages of 8 KiB, some milliseconds of a disk and six sockets. */
-export const PIECE_PAGES = 32;
+/** Pages of one piece: 64 KiB of pages of 8 KiB, as much as some hundred small commits bring. */
+export const PIECE_PAGES = 8;
+/** Commits of up to so many pieces go in one: each piece is a round trip of its own. */
+export const PIECES_AT_ONCE = 4;
 
 interface StagedValue {
   readonly value: Uint8Array;
@@ -34,6 +36,8 @@ interface StagedValue {
 export class StagedValues {
   private readonly values: readonly StagedValue[];
   private readonly byValue = new Map<Uint8Array, StagedValue>();
+  /** Picked so far, of all values. */
+  pages: PageId[] = [];
   private readonly pagesInAll: number;
   /** Pages, counted over all values, in pieces that are committed. */
   private done = 0;
@@ -50,14 +54,11 @@ export class StagedValues {
     return this.done === this.pagesInAll;
   }
 
-  get pages(): PageId[] {
-    return this.values.flatMap(({ pages }) => pages);
-  }
-
   /** Are its pages as they were left? If not, nothing has been written. */
   check(builder: EntryBuilder, extents: Extents): void {
     if (this.pages.every((page) => extents.isFree(builder, page))) return;
     extents.release(this.pages);
+    this.pages = [];
     for (const staged of this.values) staged.pages = [];
     this.done = this.written = 0;
   }
@@ -72,7 +73,10 @@ export class StagedValues {
       const count = overflowPages(pageBytes, staged.value.length);
       const to = Math.min(at + count, this.done + pieceLength);
       if (to > Math.max(at, this.written)) {
-        if (staged.pages.length === 0) staged.pages = extents.pick(builder, count);
+        if (staged.pages.length === 0) {
+          staged.pages = extents.pick(builder, count);
+          this.pages.push(...staged.pages);
+        }
         extents.fetch(builder, staged.pages.slice(this.written - at, to - at));
         for (; this.written < to; this.written++)
           writeOverflowPage(builder, extents, staged.value, staged.pages, this.written - at);

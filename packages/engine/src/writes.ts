@@ -10,7 +10,7 @@ import type { EngineState } from "./engine-state.ts";
 import { submit, submitPiece } from "./in-flight.ts";
 import type { Job } from "./job.ts";
 import { overflowPages } from "./overflow.ts";
-import { StagedValues, valuesToStage } from "./staged-values.ts";
+import { PIECES_AT_ONCE, StagedValues, valuesToStage } from "./staged-values.ts";
 import { rowName } from "./row-locks.ts";
 import { KIND_BLANK, KIND_LEAF, leafCellBytes, maxCellBytes } from "./slotted-page.ts";
 import { UNWIND } from "./unwind.ts";
@@ -79,7 +79,7 @@ export function runCommit(state: EngineState, job: JobOf<"commit">): void {
 function goesAhead(state: EngineState, job: JobOf<"commit">): boolean {
   const { builder, extents, piecePages } = state;
   const { commit, overflowPages: pages } = job.work;
-  if (pages <= 2 * piecePages) return false;
+  if (pages <= PIECES_AT_ONCE * piecePages) return false;
   if (job.staged === undefined) {
     const maxCell = maxCellBytes(extents.pageBytes);
     const isLong = ({ key, value }: Write): boolean => leafCellBytes(key.length, value!.length) > maxCell;
