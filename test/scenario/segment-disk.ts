@@ -51,7 +51,7 @@ export class SegmentDisk {
     return later.slice(0, limit);
   }
 
-  read(from: PageId, limit: number): (readonly [PageId, Uint8Array])[] {
+  readPages(from: PageId, limit: number): (readonly [PageId, Uint8Array])[] {
     return this.pages(from, limit).map((page) => [page, this.get(page)!] as const);
   }
 

@@ -134,7 +134,7 @@ export class SegmentProcess {
         this.machine?.pagesStored(effect.token, now);
         return;
       case "readPages":
-        return this.machine?.pagesRead(effect.token, this.disk.read(effect.from, effect.limit), now);
+        return this.machine?.pagesRead(effect.token, this.disk.readPages(effect.from, effect.limit), now);
       case "removePages":
         return this.disk.removePages(effect.pages);
       case "trace":

@@ -69,6 +69,11 @@ function tooManyRows(rows: number): SixfoldError {
   return limitExceeded("procedureRows", rows, "the number of rows that the procedure has scanned");
 }
 
+/** Rows of a scan that would be left out without a word. */
+function isCutShort({ rows, more }: ScanCursor, { limit }: ScanRange): boolean {
+  return more && (limit === undefined || rows.length < limit);
+}
+
 function isThenable(value: unknown): boolean {
   return (
     typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function"
@@ -128,6 +133,10 @@ class Context implements ProcedureContext {
     cursor.run(builder, wants, root);
     this.rowsScanned += cursor.rows.length;
     if (this.rowsScanned > LIMITS.procedureRows) throw tooManyRows(this.rowsScanned);
+    if (isCutShort(cursor, range))
+      throw cursor.rows.length < LIMITS.scanRows
+        ? limitExceeded("scanBytes", cursor.bytes, "the size of what a procedure's scan has found")
+        : tooManyRows(this.rowsScanned + 1);
     this.state.rowsRead += cursor.rows.length;
     return cursor.rows;
   }

@@ -93,7 +93,26 @@ describe("reads of many rows", () => {
       world.run(0, (e, r, now) =>
         e.call(r, { tx: handle().id, isolation: "snapshot", run: sweep(rows) }, now),
       );
+    const all = world.run(0, (e, r, now) =>
+      e.call(r, { tx: handle().id, isolation: "snapshot", run: (p) => p.scan("t", {}).length }, now),
+    );
+    expect(errorOf(all).details.limit).toMatchObject({ name: "procedureRows" });
     expect(call(LIMITS.procedureRows)).toMatchObject({ kind: "called", value: LIMITS.procedureRows });
     expect(errorOf(call(LIMITS.procedureRows + 1)).details.limit).toMatchObject({ name: "procedureRows" });
+  });
+
+  test("a procedure's scan of too many bytes is refused, and not cut without a word", () => {
+    const world = worldWithTable({ poolPages: 100_000 });
+    const value = new Uint8Array(1 << 20);
+    for (let row = 0; row < 5; row++)
+      world.run(0, (e, r, now) =>
+        e.commit(r, { tx: handle(), writes: [{ table: "t", key: key(row), value }] }, now),
+      );
+    const scan = (limit?: number) =>
+      world.run(0, (e, r, now) =>
+        e.call(r, { tx: handle().id, isolation: "snapshot", run: (p) => p.scan("t", { limit }).length }, now),
+      );
+    expect(scan(3)).toMatchObject({ kind: "called", value: 3 });
+    expect(errorOf(scan()).details.limit).toMatchObject({ name: "scanBytes" });
   });
 });

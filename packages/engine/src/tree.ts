@@ -5,7 +5,7 @@
  * which the leaf it has read ends and descends again, which needs no latch, no repair on
  * splits, and works the same on the newest pages and on the past.
  */
-import { pageId, type PageId } from "@sixfold/model";
+import { LIMITS, pageId, type PageId } from "@sixfold/model";
 import { readOverflow } from "./overflow.ts";
 import {
   KIND_BRANCH,
@@ -53,8 +53,6 @@ export function lookup(reader: PageReader, root: PageId, key: Uint8Array): Uint8
   return index < 0 || leaf[0] !== KIND_LEAF ? undefined : rowValue(reader, leaf, index);
 }
 
-/** Rows of one answer stay well below a frame. */
-const SCAN_BYTES = 4 * 1024 * 1024;
 /** Leaves asked for at once when a scan meets a missing one. */
 const READ_AHEAD = 8;
 
@@ -71,7 +69,7 @@ export class ScanCursor {
   private done = false;
   /** The leaf being read is the last. */
   private ended = false;
-  private bytes = 0;
+  bytes = 0;
   /** Rows and bytes of leaves that are done with. */
   private kept = 0;
   private keptBytes = 0;
@@ -180,7 +178,7 @@ export class ScanCursor {
       this.ended = true;
       return false;
     }
-    if (this.rows.length >= this.limit || this.bytes >= SCAN_BYTES) {
+    if (this.rows.length >= this.limit || this.bytes >= LIMITS.scanBytes) {
       this.ended = true;
       this.more = true;
       return false;

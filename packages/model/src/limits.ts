@@ -20,6 +20,7 @@ export const LIMITS = Object.freeze({
   waitingRequests: 16_384,
   requestsPerConnection: 32_768,
   scanRows: 10_000,
+  scanBytes: 4 * MIB,
   procedureRows: 10_000,
   tableNameBytes: 128,
   transactionIdBytes: 64,
