@@ -14,7 +14,7 @@ import { applyOps, NONE, type PageId, type ReadPoint } from "@sixfold/model";
 import type { Kept } from "./kept.ts";
 import { LowWater } from "./low-water.ts";
 import type { ChainCount, PageChain } from "./page-chain.ts";
-import { decodeHead, encodePage, type StoredPage } from "./page-image.ts";
+import { decodeHead, encodePage, Scratch, type StoredHead, type StoredPage } from "./page-image.ts";
 import type { Counters, PgState } from "./pg-state.ts";
 import type { SegmentEffect, SegmentSettings } from "./segment-api.ts";
 import type { StreamLog, Taken } from "./stream-log.ts";
@@ -27,7 +27,8 @@ const BATCHES = 4;
 interface Planned {
   readonly chain: PageChain;
   readonly changes: number;
-  readonly page: StoredPage;
+  readonly head: StoredHead;
+  readonly bytes: Uint8Array;
 }
 
 /** A page from a peer: replaces what was stored. */
@@ -135,9 +136,9 @@ export class Merger {
   }
 
   private merged(batch: readonly Planned[]): void {
-    for (const { chain, changes, page } of batch) {
+    for (const { chain, changes, head } of batch) {
       chain.storing = undefined;
-      chain.dropMerged(changes, page);
+      chain.dropMerged(changes, head);
       if (chain.isIdle) this.chains.idled += 1;
     }
     this.counters.pagesMerged += batch.length;
@@ -211,7 +212,7 @@ export class Merger {
         const plan = planPage(state, chain, p.bound, p.pageBytes);
         // A gap in the chain, or a damaged image: later, when it is mended.
         if (plan === undefined) return false;
-        chain.storing = plan.page;
+        chain.storing = plan.head;
         p.planned.push(plan);
       }
       // In a batch that was planned before it came: the next one will take it.
@@ -224,8 +225,7 @@ export class Merger {
     if (planned.length === 0) return;
     const token = ++this.tokens;
     this.batches.set(token, planned);
-    const pages: (readonly [PageId, Uint8Array])[] = [];
-    for (const { chain, page } of planned) pages.push([chain.page, encodePage(chain.page, page)]);
+    const pages = planned.map(({ chain, bytes }) => [chain.page, bytes] as const);
     effects.push({ kind: "storePages", token, pages });
   }
 }
@@ -244,24 +244,28 @@ function planPage(
     n += 1;
   if (n === 0) return undefined;
   const page = imageOf(state, chain, n, pageBytes);
-  return page === undefined || page === "corrupt" ? undefined : { chain, changes: n, page };
+  if (page === undefined || page === "corrupt") return undefined;
+  const { version, base, merged } = page;
+  return { chain, changes: n, head: { version, base, merged }, bytes: encodePage(chain.page, page) };
 }
 
-/** The page with the first `changes` of its chain merged; undefined if there is nothing of it. */
+const scratch = new Scratch();
+
+/** The page with the first `changes` of its chain merged, its image good until the next one is made; undefined if there is nothing of it. */
 export function imageOf(
   state: PgState,
   chain: PageChain,
   changes: number,
   pageBytes: number,
 ): StoredPage | "corrupt" | undefined {
-  const stored = state.pages.storedPage(chain.page);
+  const stored = state.pages.storedPage(chain.page, scratch);
   if (stored === "corrupt") chain.isCorrupt = true;
   if (stored === "corrupt" || chain.isCorrupt) return "corrupt";
   const storedAt = chain.placeOf(stored?.version ?? NONE);
   if (storedAt === undefined) return chain.isCorrupt ? "corrupt" : undefined;
   const last = chain.changes[changes - 1];
   if (last === undefined) return stored;
-  const image = stored === undefined ? new Uint8Array(pageBytes) : stored.image;
+  const image = stored === undefined ? scratch.of(pageBytes).fill(0) : stored.image;
   const merged = new Map(chain.merged);
   for (let i = 0; i < changes; i++) {
     const { taken, delta } = chain.changes[i]!;

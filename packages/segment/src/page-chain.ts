@@ -19,7 +19,7 @@ import {
   type StreamId,
 } from "@sixfold/model";
 import { Detached, NO_CHANGES, type Change, type ReadonlyDetached } from "./detached.ts";
-import { decodeHead, decodePage, type StoredHead, type StoredPage } from "./page-image.ts";
+import { decodeHead, decodePage, type Scratch, type StoredHead, type StoredPage } from "./page-image.ts";
 import type { MergedPages } from "./segment-api.ts";
 import type { Taken } from "./stream-log.ts";
 
@@ -141,7 +141,7 @@ export class PageChain {
   }
 
   /** The first `n` changes are in the stored image now. */
-  dropMerged(n: number, page: StoredPage): void {
+  dropMerged(n: number, page: StoredHead): void {
     for (const change of this.changes.splice(0, n)) change.taken.unmerged -= 1;
     this.stored = page.version;
     this.storedBase = page.base;
@@ -236,10 +236,10 @@ export class PageTable {
     return this.chains.get(page);
   }
 
-  /** The page's stored value; undefined if it was never stored, `"corrupt"` if it fails its check. */
-  storedPage(page: PageId): StoredPage | "corrupt" | undefined {
+  /** The page's stored value, its image perhaps in `scratch`; undefined if it was never stored, `"corrupt"` if it fails its check. */
+  storedPage(page: PageId, scratch?: Scratch): StoredPage | "corrupt" | undefined {
     const bytes = this.store.get(page);
-    return bytes === undefined ? undefined : (decodePage(page, bytes, this.trusts) ?? "corrupt");
+    return bytes === undefined ? undefined : (decodePage(page, bytes, this.trusts, scratch) ?? "corrupt");
   }
 
   /** Forgets the pages that only the store has anything to say of. O(pages known). */

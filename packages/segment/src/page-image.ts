@@ -67,12 +67,31 @@ export function decodeHead(id: PageId, stored: Uint8Array, trusts = false): Stor
   return view === undefined ? undefined : readHead(view);
 }
 
-/** The page; undefined if it is damaged, or another's. The image is a view into `stored` if it has no gap. O(bytes), for the checksum. `trusts` is planted: it is not looked at. */
-export function decodePage(id: PageId, stored: Uint8Array, trusts = false): StoredPage | undefined {
+/** Room for an image that is used at once and kept by nobody: thousands of pages are merged in a second, and the collector would have all of them. */
+export class Scratch {
+  private bytes = new Uint8Array(0);
+
+  /** So many bytes, whatever stands in them; until the next call. */
+  of(bytes: number): Uint8Array {
+    if (this.bytes.length < bytes) this.bytes = new Uint8Array(bytes);
+    return this.bytes.subarray(0, bytes);
+  }
+}
+
+/**
+ * The page; undefined if it is damaged, or another's. The image is a view into `stored` if it has no gap, else a new one, or in `scratch`. O(bytes), for
+ * the checksum. `trusts` is planted: it is not looked at.
+ */
+export function decodePage(
+  id: PageId,
+  stored: Uint8Array,
+  trusts = false,
+  scratch?: Scratch,
+): StoredPage | undefined {
   const view = checkedView(id, stored, trusts);
   if (view === undefined) return undefined;
   const gap = { from: view.getUint32(10, true), bytes: view.getUint32(14, true) };
-  const image = imageWith(gap, stored.subarray(imageAt(view)), view.getUint32(6, true));
+  const image = imageWith(gap, stored.subarray(imageAt(view)), view.getUint32(6, true), scratch);
   return image === undefined ? undefined : { ...readHead(view), image };
 }
 
@@ -120,11 +139,12 @@ function widestGap(image: Uint8Array): Gap {
 }
 
 /** Undefined if the parts do not make one (only a planted bug sees that: the checksum is right). */
-function imageWith(gap: Gap, rest: Uint8Array, bytes: number): Uint8Array | undefined {
+function imageWith(gap: Gap, rest: Uint8Array, bytes: number, scratch?: Scratch): Uint8Array | undefined {
   if (rest.length + gap.bytes !== bytes || gap.from > rest.length) return undefined;
   if (gap.bytes === 0) return rest;
-  const image = new Uint8Array(bytes);
+  const image = scratch?.of(bytes) ?? new Uint8Array(bytes);
   image.set(rest.subarray(0, gap.from));
+  if (scratch !== undefined) image.fill(0, gap.from, gap.from + gap.bytes);
   image.set(rest.subarray(gap.from), gap.from + gap.bytes);
   return image;
 }
