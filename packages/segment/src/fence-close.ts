@@ -21,7 +21,7 @@ export function fence(state: PgState, m: Fence, from: Link, turn: Turn): void {
       turn.record({ kind: "fence", pg: m.pg, stream: m.stream });
     turn.steps?.fenced(log);
   }
-  turn.after({ kind: "send", to: from, message: fencedAnswer(state, log, m) });
+  turn.tell(from, fencedAnswer(state, log, m));
 }
 
 function fencedAnswer(state: PgState, log: StreamLog, { request, uses: asked }: Fence): Fenced {
@@ -106,7 +106,7 @@ export function close(state: PgState, decider: Decider, m: Close, from: Link, tu
     stream: m.stream,
     complete: log?.isComplete ?? true,
   } as const;
-  turn.after({ kind: "send", to: from, message });
+  turn.tell(from, message);
 }
 
 /** The stream is closed at `final`; `decisions` are its outcomes as far as they were not known before. */

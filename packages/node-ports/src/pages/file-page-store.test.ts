@@ -5,7 +5,7 @@ import { DiskFaultError, DiskFullError } from "@sixfold/ports";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { MemoryMedium } from "../testing/memory-medium.ts";
 import { FilePageStore } from "./file-page-store.ts";
-import { REGION_BYTES } from "./regions.ts";
+import { REGION_BYTES, Regions, UNIT_BYTES } from "./regions.ts";
 
 const PAGES = 300;
 
@@ -124,6 +124,14 @@ describe("the room of a page store", () => {
       );
     expect(store.diskBytes()).toBeLessThan(1.7 * once);
     await store.close();
+  });
+
+  test("has an end, and beyond it the disk is full", () => {
+    const regions = new Regions(2 ** 40);
+    regions.take(1, 2 ** 40);
+    expect(regions.take(2, 4096).unit).toBe(2 ** 40 / UNIT_BYTES);
+    regions.take(3, 2 ** 40 - 8192);
+    expect(() => regions.take(4, 8192)).toThrow(DiskFullError);
   });
 
   test("is not lost to batches that found the disk full, and the next one finds it", async () => {

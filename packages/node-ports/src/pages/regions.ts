@@ -9,11 +9,14 @@
  * cleaning: where less than a share of the file is in use, the pages of the regions with the least in use are moved to the open one
  * (Rosenblum and Ousterhout 1992, "The Design and Implementation of a Log-Structured File System", section 3).
  */
+import { DiskFullError } from "@sixfold/ports";
 import type { Extent } from "./page-table.ts";
 
 export const REGION_BYTES = 1 << 20;
 /** Extents begin at multiples of it: what their addresses count. */
-export const UNIT_BYTES = 64;
+export const UNIT_BYTES = 512;
+/** Addresses are u32, of which the last says that there is none: so far a data file reaches, 2 TiB. */
+const FILE_BYTES_MAX = 0xffff_ffff * UNIT_BYTES;
 /** What one sync has made durable, the next write shares no sector with. Disks write 4 KiB at once, or less. */
 const SECTOR_BYTES = 4096;
 
@@ -70,12 +73,13 @@ export class Regions {
     this.#at = Math.ceil(this.#at / SECTOR_BYTES) * SECTOR_BYTES;
   }
 
-  /** The page's next extent. */
+  /** The page's next extent. Throws `DiskFullError`. */
   take(page: number, bytes: number): Extent {
     const space = spaceOf(bytes);
     if (space > this.#regionBytes)
       throw new Error(`page ${page} has ${bytes} bytes, more than ${REGION_BYTES}`);
     if (this.#open === -1 || this.#at + space > (this.#open + 1) * this.#regionBytes) this.#openNext();
+    if (this.#at + space > FILE_BYTES_MAX) throw new DiskFullError("a page store has at most 2 TiB");
     const extent = { unit: this.#at / UNIT_BYTES, bytes };
     this.#at += space;
     this.#use(this.#open, page, bytes);
@@ -153,7 +157,9 @@ export class Regions {
 
   #openNext(): void {
     const before = this.#open;
-    this.#open = this.#free.size > 0 ? Math.min(...this.#free) : this.#add();
+    let lowest = Number.POSITIVE_INFINITY;
+    for (const number of this.#free) lowest = Math.min(lowest, number);
+    this.#open = this.#free.size > 0 ? lowest : this.#add();
     this.#free.delete(this.#open);
     this.#at = this.#open * this.#regionBytes;
     if (before !== -1) this.#freeIfEmpty(before);
