@@ -17,6 +17,7 @@ import {
 import { type BenchOutcome, isMeasured } from "./bench/result.ts";
 import { renderBenchTable } from "./bench/table.ts";
 import type { ConsoleOutput } from "./console-output.ts";
+import { freshWarmUpSeconds } from "./measured-clients.ts";
 import type { Platform } from "./platform.ts";
 import { withScratchFolder } from "./scratch-folder.ts";
 import { CommandError, UsageError } from "./usage.ts";
@@ -66,10 +67,6 @@ const QUICK = {
 
 /** At most; a short point warms up no longer than it is measured. */
 const WARM_UP_SECONDS = 0.5;
-/** Fresh processes commit half as much at first as after some ten seconds, when what is hot has been compiled. */
-const FRESH_WARM_UP_SECONDS = 12;
-/** Of a short point's seconds. */
-const FRESH_WARM_UPS = 4;
 
 export async function bench(platform: Platform, output: ConsoleOutput, flags: BenchFlags): Promise<void> {
   const choice = { ...(flags.quick === true ? QUICK : FULL), ...flags };
@@ -96,7 +93,7 @@ export async function bench(platform: Platform, output: ConsoleOutput, flags: Be
     seconds,
     rounds,
     warmUpSeconds: Math.min(WARM_UP_SECONDS, seconds),
-    freshWarmUpSeconds: Math.min(FRESH_WARM_UP_SECONDS, FRESH_WARM_UPS * seconds),
+    freshWarmUpSeconds: freshWarmUpSeconds(seconds),
     seed: flags.seed,
   };
   const listener: BenchListener = {

@@ -7,6 +7,7 @@ import { renderResultTable } from "./comparison/result-table.ts";
 import { type ComparedMode, describePoint, isRun, type PointResult } from "./comparison/result.ts";
 import { type ClusterPlan, planSweep } from "./comparison/sweep-plan.ts";
 import type { ConsoleOutput } from "./console-output.ts";
+import { freshWarmUpSeconds } from "./measured-clients.ts";
 import type { Platform } from "./platform.ts";
 import { describeMachine } from "./report/machine.ts";
 import { writeReport } from "./report/report.ts";
@@ -64,7 +65,13 @@ export async function compare(platform: Platform, output: ConsoleOutput, flags: 
       runComparison(
         platform,
         plans,
-        { ...flags, records: flags.records, warmUpSeconds, dir },
+        {
+          ...flags,
+          records: flags.records,
+          warmUpSeconds,
+          freshWarmUpSeconds: freshWarmUpSeconds(seconds),
+          dir,
+        },
         reporter(output, plans, results),
       ),
     );

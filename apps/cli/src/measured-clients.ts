@@ -6,6 +6,14 @@ import { CommandError } from "./usage.ts";
 /** A few clients share a connection, as they would in a service; more connections than this gain nothing. */
 export const CLIENTS_PER_CONNECTION = 16;
 
+/** At most, and so many times what a point is measured. */
+const FRESH_WARM_UP_SECONDS = 12;
+const FRESH_WARM_UPS = 4;
+
+/** How long fresh processes are warmed up: until what is hot has been compiled, one master commits half as much, several a third. */
+export const freshWarmUpSeconds = (seconds: number): number =>
+  Math.min(FRESH_WARM_UP_SECONDS, FRESH_WARM_UPS * seconds);
+
 /** A transaction gives up after 10 s; whoever is not back by then is stuck. */
 const END_WITHIN_MS = 20_000;
 

@@ -19,6 +19,8 @@ export interface ComparisonOptions {
   readonly records: number | undefined;
   readonly azLatencyMs: number;
   readonly warmUpSeconds: number;
+  /** Of a cluster's first point, which would pay for the others: fresh processes compile their hot paths first. */
+  readonly freshWarmUpSeconds: number;
   /** An existing directory; what is put there is removed again. */
   readonly dir: string;
 }
@@ -54,9 +56,6 @@ export async function runComparison(
   }
 }
 
-/** How much longer the first point of a cluster warms up: fresh processes commit half as much at first as after some ten seconds, several masters a third. */
-const COLD_WARM_UPS = 10;
-
 class ComparedCluster {
   private readonly stage: Stage<RunningCluster>;
   private measured = 0;
@@ -82,19 +81,18 @@ class ComparedCluster {
   }
 
   measure(platform: Platform, point: Point, table: string, options: ComparisonOptions) {
-    const { as, seed, records, warmUpSeconds } = options;
+    const { as, seed, records } = options;
     const { actor, death } = this.stage;
     death.throwIfAborted();
     const died = new Promise<never>((_, reject) => {
       death.addEventListener("abort", () => reject(death.reason as Error), { once: true });
     });
-    // Fresh processes compile their hot paths first; without this the first point would pay for the others.
-    const cold = this.measured++ === 0 ? COLD_WARM_UPS : 1;
+    const isFirst = this.measured++ === 0;
     const measured = measurePoint(platform, actor.nodes, point, {
       as,
       seed,
       records,
-      warmUpSeconds: warmUpSeconds * cold,
+      warmUpSeconds: isFirst ? options.freshWarmUpSeconds : options.warmUpSeconds,
       table,
     });
     return Promise.race([measured, died]);
