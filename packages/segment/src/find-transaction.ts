@@ -32,6 +32,7 @@ export function findTransaction(state: PgState, m: FindTransaction, from: Link, 
     attempts: attempts.reverse(),
     forgottenThrough: ended.forgottenThrough(pg, stream, state.mayForget(stream)),
     scl: log.scl,
+    isClosed: log.closed !== undefined,
   } as const;
   turn.tell(from, message);
 }

@@ -200,4 +200,10 @@ export const CORPUS: readonly OnceFailed[] = [
     wrong:
       "a newcomer rejected what builds on an entry of a settled stream that was still to come: that stream had settled, so all of it seemed to be here",
   },
+  {
+    seed: 20075,
+    choices: WITH_REPLICAS_DRAWN,
+    wrong:
+      "an outcome was called committed with the entry on three segments: one told what a close had told it, of which the asker's manifest knew nothing yet",
+  },
 ];

@@ -48,6 +48,8 @@ interface Search {
   /** The questions put so far; each has one answer. */
   readonly requests: number[];
   askedAt: number;
+  /** A segment has heard of the stream's close, of which the manifest that this began with knows nothing. */
+  isOutdated: boolean;
 }
 
 export class OutcomeFinder {
@@ -83,6 +85,7 @@ export class OutcomeFinder {
         answers: manifest.pgs.map(() => new Map()),
         requests: [],
         askedAt: at,
+        isOutdated: false,
       };
       this.searches.add(search);
       this.ask(search);
@@ -94,13 +97,17 @@ export class OutcomeFinder {
     const search = this.byRequest.get(m.request);
     if (search?.manifest.pgs[m.pg]?.includes(from) !== true) return;
     search.answers[m.pg]!.set(from, m);
-    this.judge(search);
+    search.isOutdated ||= m.isClosed && isOpen(search);
+    if (!search.isOutdated) this.judge(search);
   }
 
   tick(now: number): void {
     for (const search of this.searches) {
       if (now - search.since >= this.settings.outcomeTimeoutMs) this.finish(search, "unknown");
-      else if (now - search.askedAt >= this.settings.askAgainMs) {
+      else if (search.isOutdated) {
+        this.drop(search);
+        this.find(search.transaction, now);
+      } else if (now - search.askedAt >= this.settings.askAgainMs) {
         search.askedAt = now;
         this.ask(search);
       }
@@ -128,9 +135,13 @@ export class OutcomeFinder {
   }
 
   private finish(search: Search, outcome: FoundOutcome): void {
+    this.drop(search);
+    this.answer(search.transaction, outcome);
+  }
+
+  private drop(search: Search): void {
     for (const request of search.requests) this.byRequest.delete(request);
     this.searches.delete(search);
-    this.answer(search.transaction, outcome);
   }
 
   private answer(transaction: TransactionId, outcome: FoundOutcome): void {
@@ -181,6 +192,10 @@ function judgeOutcome(
   }
   return remembered ? "aborted" : "unknown";
 }
+
+/** Does the search's manifest have the stream as one that is neither closed nor settled? */
+const isOpen = ({ stream, manifest }: Search): boolean =>
+  stream > manifest.settledThrough && streamState(manifest, stream)?.state !== "closed";
 
 /** What a segment must have of a closed stream to be complete; 0 while it is open. */
 function tailOf(manifest: Manifest, stream: StreamId, pg: number): Lsn {

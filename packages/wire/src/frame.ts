@@ -58,7 +58,8 @@ export const MESSAGES: {
   pulledSlices: [29, storage.pulledSlices],
   positions: [30, storage.positions],
   findTransaction: [31, storage.findTransaction],
-  transactionFound: [32, storage.transactionFound],
+  // 32 was one that did not say whether the stream is closed.
+  transactionFound: [39, storage.transactionFound],
   pullPages: [33, storage.pullPages],
   pulledPages: [34, storage.pulledPages],
   askCopied: [35, storage.askCopied],

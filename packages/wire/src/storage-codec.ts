@@ -217,6 +217,7 @@ export const transactionFound = message<TransactionFound>("transactionFound", {
   attempts: list(attempt, 2),
   forgottenThrough: position,
   scl: position,
+  isClosed: bool,
 });
 
 export const askCopied = message<AskCopied>("askCopied", { request, pg });

@@ -329,6 +329,8 @@ export interface TransactionFound {
   /** What was committed at or before it may have been forgotten: "not found" says nothing of that. */
   readonly forgottenThrough: Lsn;
   readonly scl: Lsn;
+  /** It has been told that the stream is closed: what it knows may come of a recovery. */
+  readonly isClosed: boolean;
 }
 
 /** CASPaxos ballots: `(round, proposer)`; a higher pair wins. */

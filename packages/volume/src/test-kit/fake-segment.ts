@@ -127,6 +127,7 @@ export class FakeSegment {
           attempts,
           forgottenThrough: this.forgottenThrough,
           scl: here.scl,
+          isClosed: here.closed !== undefined,
         });
       }
       default:

@@ -236,6 +236,7 @@ export const messages: readonly Message[] = [
     ],
     forgottenThrough: lsn(4),
     scl: lsn(301),
+    isClosed: true,
   },
   { type: "manifestPrepare", request: 17, ballot },
   {
