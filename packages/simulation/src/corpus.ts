@@ -206,4 +206,10 @@ export const CORPUS: readonly OnceFailed[] = [
     wrong:
       "an outcome was called committed with the entry on three segments: one told what a close had told it, of which the asker's manifest knew nothing yet",
   },
+  {
+    seed: 20073,
+    choices: { ...WITH_REPLICAS_DRAWN, workloads: ["outcomes", "transfer", "cycle"] },
+    wrong:
+      "a node that had been cut off paused its manifest operations for ten seconds and more: rounds that had waited for lost seats were taken for a slow rival's",
+  },
 ];

@@ -205,7 +205,7 @@ export class ManifestRegister {
     if (phase.kind === "idle") return;
     if (phase.kind === "pause") {
       if (now >= phase.until) this.startRound(now);
-    } else if (now - phase.since >= this.settings.registerTimeoutMs * (1 + this.defeats)) {
+    } else if (now - phase.since >= this.patienceMs) {
       if (phase.kind === "prepare") this.lost = true;
       this.defeats = Math.min(this.defeats + 1, DEFEATS_MOST);
       this.startRound(now);
@@ -246,6 +246,11 @@ export class ManifestRegister {
     if (result !== "settled") return this.finish({ manifest: value, changed: result === "changed" }, now);
     this.known = value;
     this.startRound(now);
+  }
+
+  /** How long a round may take. */
+  private get patienceMs(): number {
+    return this.settings.registerTimeoutMs * (1 + this.defeats);
   }
 
   private enqueue(operation: Operation, now: number): void {
@@ -348,10 +353,11 @@ export class ManifestRegister {
     }
     this.isRepeated = false;
     this.defeats = Math.min(this.defeats + 1, DEFEATS_MOST);
-    // Where seats are slow, so is the rival who is to win: it needs about as long as this round had.
+    // Where seats are slow, so is the rival who is to win: it needs about as long as this round had. But one that takes longer than a
+    // round may has lost the seats, as this one perhaps had.
     const tookMs = this.phase.kind === "prepare" || this.phase.kind === "accept" ? now - this.phase.since : 0;
     const unitMs = Math.max(this.settings.registerBackoffMs, Math.ceil(tookMs));
-    const pause = 1 + this.random.int(1 + unitMs * this.defeats);
+    const pause = 1 + this.random.int(1 + Math.min(unitMs * this.defeats, this.patienceMs));
     this.phase = { kind: "pause", until: now + pause };
   }
 
