@@ -7,8 +7,8 @@ import { CommandError } from "./usage.ts";
 export const CLIENTS_PER_CONNECTION = 16;
 
 /** At most, and so many times what a point is measured. */
-const FRESH_WARM_UP_SECONDS = 12;
-const FRESH_WARM_UPS = 4;
+const FRESH_WARM_UP_SECONDS = 30;
+const FRESH_WARM_UPS = 8;
 
 /** How long fresh processes are warmed up: until what is hot has been compiled, one master commits half as much, several a third. */
 export const freshWarmUpSeconds = (seconds: number): number =>

@@ -175,10 +175,10 @@ export class FactStore implements Facts {
     const slice = e?.slice(segment.pg);
     if (e === undefined || slice === undefined) return;
     if (accepts) {
-      slice.accepts |= 1 << segment.bit;
+      slice.accepts |= segment.bit;
       segment.claim(e);
     } else {
-      slice.accepts &= ~(1 << segment.bit);
+      slice.accepts &= ~segment.bit;
       segment.release(e);
     }
   }
@@ -245,7 +245,7 @@ export class FactStore implements Facts {
       for (const s of this.streams.values())
         for (const at of s.sentAfter(s.forgottenThrough)) {
           const slice = s.entry(at)?.slice(segment.pg);
-          if (slice !== undefined) slice.accepts &= ~(1 << segment.bit);
+          if (slice !== undefined) slice.accepts &= ~segment.bit;
         }
     }
   }
@@ -264,7 +264,7 @@ export class FactStore implements Facts {
     if (segment !== undefined) return segment;
     let group = this.groups.get(pg);
     if (group === undefined) this.groups.set(pg, (group = []));
-    segment = new SegmentFacts(process, pg, group.length);
+    segment = new SegmentFacts(process, pg, 1n << BigInt(group.length));
     byPg.set(pg, segment);
     group.push(segment);
     return segment;
@@ -392,10 +392,10 @@ export class FactStore implements Facts {
 
   private countAccepts(e: EntryFacts, slice: SentSliceFacts, mayHave: (p: NodeName) => boolean): number {
     if (this.isExclusive(e.stream)) return this.countAt(slice.pg, e.stream, (s) => s.scl >= e.lsn, mayHave);
-    const mask = this.streams.get(e.stream)?.entry(e.lsn)?.slice(slice.pg)?.accepts ?? 0;
+    const mask = this.streams.get(e.stream)?.entry(e.lsn)?.slice(slice.pg)?.accepts ?? 0n;
     const accepting = new Set<NodeName>();
     for (const { bit, process } of this.groups.get(slice.pg) ?? [])
-      if ((mask & (1 << bit)) !== 0 || mayHave(process)) accepting.add(process);
+      if ((mask & bit) !== 0n || mayHave(process)) accepting.add(process);
     return this.memberships.count(slice.pg, slice.epoch, accepting);
   }
 

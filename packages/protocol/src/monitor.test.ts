@@ -220,6 +220,20 @@ describe("the monitor", () => {
     expect(conditionsOf(recovered)).toEqual(["called-aborted-stays-ruled"]);
   });
 
+  test("a PG that has had more segments than a number has bits: an accept is counted once", () => {
+    const replaced = (c: ToldCluster): void => {
+      c.open(1);
+      c.send(1, 1);
+      c.vote(1, 1, 40);
+      c.decide(1, 1);
+      c.send(1, 2);
+      for (const newest of [33, 34, 35])
+        c.say(`segment-${newest}`, { kind: "voted", pg: pgId(0), ...v(1, 2), vote: "accept" });
+      c.decide(1, 2);
+    };
+    expect(conditionsOf(replaced)).toEqual(["votes-decide", "told-is-stored"]);
+  });
+
   test("a violation says what happened, by which rule, and where", () => {
     const monitor = new Monitor();
     const c = new ToldCluster(monitor);

@@ -94,12 +94,12 @@ export class StreamAtSegment {
 export class SegmentFacts {
   readonly process: NodeName;
   readonly pg: PgId;
-  /** Its bit in the masks of the PG's slices. */
-  readonly bit: number;
+  /** Its bit in the masks of the PG's slices; there may be more segments in time than a number has bits. */
+  readonly bit: bigint;
   private readonly streams = new Map<StreamId, StreamAtSegment>();
   private readonly claims = new Map<PageId, Claim[]>();
 
-  constructor(process: NodeName, pg: PgId, bit: number) {
+  constructor(process: NodeName, pg: PgId, bit: bigint) {
     this.process = process;
     this.pg = pg;
     this.bit = bit;

@@ -25,7 +25,7 @@ import { isCommitted, type EntryFacts } from "./facts.ts";
 /** A slice without its bytes, and who accepts it. */
 export interface SliceRecord extends SentSliceFacts {
   /** Members of the PG that accept it, as bits. */
-  accepts: number;
+  accepts: bigint;
 }
 
 export class EntryRecord implements EntryFacts {
@@ -174,7 +174,7 @@ export function recordOf(s: SentSliceFacts): SliceRecord {
     transaction: s.transaction,
     deltas: s.deltas.map(use),
     checks: s.checks.length === 0 ? s.checks : s.checks.map(use),
-    accepts: 0,
+    accepts: 0n,
   };
 }
 
