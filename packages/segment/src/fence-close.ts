@@ -119,14 +119,14 @@ export function closeLog(
   turn: Turn,
 ): void {
   const { pg, stream } = log;
-  const isNew = log.closed === undefined;
+  let isNew = log.closed === undefined;
   const before = log.decided.through;
   const { isFenced } = log;
   if (state.planted?.has("manifest-word-ignored")) {
     log.closed = at;
     log.isFenced = true;
     log.decided.add(decisions);
-  } else settleClosed(log, at, decisions);
+  } else isNew = settleClosed(log, at, decisions) || isNew;
   if (state.planted?.has("close-does-not-fence")) log.isFenced = isFenced;
   turn.steps?.closed(log, at, decisions, isFenced);
   // In an exclusive stream only what is indexed already, for an abort may have been overridden; the rest follows by itself.
@@ -139,12 +139,13 @@ export function closeLog(
     turn.record({ kind: "close", pg, stream, final: at.final, tail: at.tail, decisions });
 }
 
-/** The facts alone, as recovery from the log needs them too. */
-export function settleClosed(log: StreamLog, at: ClosedAt, decisions: Close["decisions"]): void {
+/** The facts alone, as recovery from the log needs them too. Returns whether any of them was news. */
+export function settleClosed(log: StreamLog, at: ClosedAt, decisions: Close["decisions"]): boolean {
   log.isFenced = true;
   log.closed = at;
-  log.decided.close(decisions, at.final);
+  let isNew = log.decided.close(decisions, at.final);
   for (let i = log.indexAfter(at.tail); i < log.slices.length; i++)
-    log.decided.set(log.slices[i]!.slice.lsn, "abort", true);
+    isNew = log.decided.set(log.slices[i]!.slice.lsn, "abort", true) || isNew;
   log.closeGaps();
+  return isNew;
 }

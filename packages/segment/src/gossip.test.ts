@@ -20,6 +20,36 @@ describe("gossip", () => {
     expect((b.server.status()["machine"] as { votes: number }).votes).toBe(0);
   });
 
+  describe("an abort that a recovery overruled, at a segment that was cut off with the writer", () => {
+    const now = point([1, 6]);
+    const pair = (): readonly [BenchSegment, BenchSegment] => {
+      const [a, b] = [new BenchSegment({ settings: KEEP }), new BenchSegment({ settings: KEEP })];
+      a.append(chainOf(1, 6), { decisions: decided(0, 5) });
+      b.append(chainOf(1, 6), { decisions: decided(0, 6, [6]) });
+      a.close(1, 6, 6, decided(5, 6));
+      expect(a.read(1, now, [[1, 6]], [1])).toMatchObject({ kind: "page", version: v(1, 6) });
+      return [a, b];
+    };
+
+    test("is put right by a peer that knows of the close, also for after a crash; until then readers who know of it are sent on", () => {
+      const [a, b] = pair();
+      expect(b.read(1, now, [[1, 6]], [1])).toEqual({ kind: "behind" });
+      new Ring([a, b]).run(6);
+      expect(b.read(1, now, [[1, 6]], [1])).toEqual(a.read(1, now, [[1, 6]]));
+      b.crash();
+      expect(b.read(1, now, [[1, 6]], [1])).toEqual(a.read(1, now, [[1, 6]]));
+    });
+
+    test("is put right by the manifest's word, also for after a crash, if the end was known before", () => {
+      const [a, b] = pair();
+      b.close(1, 6, 6, decided(6, 6));
+      b.close(1, 6, 6, decided(5, 6));
+      expect(b.read(1, now, [[1, 6]])).toEqual(a.read(1, now, [[1, 6]]));
+      b.crash();
+      expect(b.read(1, now, [[1, 6]])).toEqual(a.read(1, now, [[1, 6]]));
+    });
+  });
+
   test("when peers have merged past it, a segment copies pages, then goes on by slices; and it survives a crash", () => {
     const [a, b] = [new BenchSegment(), new BenchSegment({ settings: KEEP })];
     a.append(chainOf(1, 30), { decisions: decided(0, 30), lowWater: point([1, 28]) });

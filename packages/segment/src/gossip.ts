@@ -7,7 +7,7 @@
  * Only decided slices are taken, so that gossip never makes votes. Decisions travel with them, and the news that a
  * stream is closed. A segment that was away so catches up without any writer.
  */
-import { lsn, type Decisions, type Lsn, type NodeName, type StreamId } from "@sixfold/model";
+import { lsn, type Lsn, type NodeName, type StreamId } from "@sixfold/model";
 import type { Positions, PulledSlices, PullSlices, StorageMessage } from "@sixfold/wire";
 import { checkSlices } from "./append.ts";
 import { UNVOTED, type Decider } from "./decide.ts";
@@ -157,9 +157,14 @@ export class Gossip {
     return best;
   }
 
-  /** Answers a pull: the decided slices from `after` on, as far as a frame carries them, and what is known of the stream. */
-  answer(state: PgState, m: PullSlices, decidedThere: Lsn | undefined): PulledSlices {
+  /**
+   * Answers a pull: the decided slices from `after` on, as far as a frame carries them, and what is known of the stream. Who has not heard
+   * that it is closed hears all that is still known of its aborts: those that he knows himself may have been overruled.
+   */
+  answer(state: PgState, m: PullSlices, there: PeerPosition | undefined): PulledSlices {
     const log = state.streams.get(m.stream) ?? new StreamLog(m.pg, m.stream);
+    const isNews = log.closed !== undefined && there?.closed !== true;
+    const known = isNews ? log.decided.floor : lsn(Math.min(m.after, there?.decidedThrough ?? m.after));
     const slices = [];
     let bytes = 0;
     for (let i = log.indexAfter(m.after); i < log.slices.length; i++) {
@@ -176,7 +181,7 @@ export class Gossip {
       pg: m.pg,
       stream: m.stream,
       slices,
-      decisions: log.decided.state(lsn(Math.min(m.after, decidedThere ?? m.after))),
+      decisions: log.decided.state(known),
       mergedThrough: log.mergedThrough,
       closed: log.closed,
     };
@@ -201,12 +206,12 @@ export class Gossip {
       if (!state.planted?.has("zombie-gossip")) return {};
     const { turn, decider } = c;
     const before = log.decided.through;
-    if (decider.take(log, m.decisions, turn, m.closed === undefined ? "peer" : "close"))
+    if (m.closed !== undefined && log.closed === undefined)
+      closeLog(state, decider, log, m.closed, m.decisions, turn);
+    else if (decider.take(log, m.decisions, turn, m.closed === undefined ? "peer" : "close"))
       turn.record({ kind: "decisions", pg: m.pg, stream: m.stream, decisions: m.decisions });
     const taken = takeDecided(state, log, m, c);
-    if (m.closed !== undefined && log.closed === undefined)
-      closeLog(state, decider, log, m.closed, nothingNew(m.decisions), turn);
-    else decider.closeGaps(log, turn);
+    decider.closeGaps(log, turn);
     decider.revote(turn);
     return taken > 0 || log.decided.through > before ? { next: "more" } : {};
   }
@@ -241,11 +246,3 @@ function takeDecided(state: PgState, log: StreamLog, m: PulledSlices, c: GossipC
   }
   return fresh.length;
 }
-
-/** The peer's decisions have been taken in already; the close adds none. */
-const nothingNew = (d: Decisions): Decisions => ({
-  from: d.through,
-  through: d.through,
-  aborts: [],
-  earlyAborts: [],
-});

@@ -35,6 +35,7 @@ describe("the log", () => {
       page: quiet.deltas[0]!.page,
       readPoint: point([1, 1]),
       need: [],
+      closed: [],
     });
     expect(answer).toMatchObject({ answer: { kind: "page", version: v(1, 1) } });
   });

@@ -57,7 +57,7 @@ export function readPage(state: PgState, cache: ImageCache, m: ReadPage, pageByt
   return imageAt(state, cache, chain, index, pageBytes);
 }
 
-/** I8: the SCL and the known decisions reach what the reader's read point includes. */
+/** I8: the SCL and the known decisions reach what the reader's read point includes, and no close that the reader knows of can overrule one here. */
 export function meetsNeed(state: PgState, m: ReadPage): boolean {
   for (const [stream, at] of m.need) {
     const log = state.streams.get(stream);
@@ -65,7 +65,9 @@ export function meetsNeed(state: PgState, m: ReadPage): boolean {
       if (stream > state.settledThrough) return false;
     } else if (log.scl < at || !log.knowsFates(at)) return false;
   }
-  return true;
+  return m.closed.every(
+    (stream) => state.streams.get(stream)?.closed !== undefined || stream <= state.settledThrough,
+  );
 }
 
 /** Index of the newest visible change; -1 if only the stored version may be. */

@@ -93,14 +93,22 @@ export class DecidedRanges {
     return true;
   }
 
-  /** The manifest's word on a closed stream: replaces what was known of `(d.from, final]`. */
-  close(d: Decisions, final: Lsn): void {
+  /** The manifest's word on a closed stream: replaces what was known of `(d.from, final]`. Returns whether that was anything else. */
+  close(d: Decisions, final: Lsn): boolean {
     const aborts = new Set<number>(d.aborts);
+    let isNew = false;
     for (const at of this.aborted)
-      if (at > d.from && at <= d.through && !aborts.has(at)) this.forgetAbort(at);
-    for (const at of aborts) if (at > this.floor) this.addAbort(at);
-    for (const at of d.earlyAborts) if (at > this.floor) this.addAbort(at);
-    this.add({ from: d.from, through: lsn(Math.min(d.through, final)), aborts: [], earlyAborts: [] });
+      if (at > d.from && at <= d.through && !aborts.has(at)) {
+        this.forgetAbort(at);
+        isNew = true;
+      }
+    for (const at of [...aborts, ...d.earlyAborts])
+      if (at > this.floor && !this.aborted.has(at)) {
+        this.addAbort(at);
+        isNew = true;
+      }
+    const through = lsn(Math.min(d.through, final));
+    return this.add({ from: d.from, through, aborts: [], earlyAborts: [] }) || isNew;
   }
 
   /** Aborts in (after, upTo], ascending. */

@@ -255,7 +255,7 @@ export class Upkeep {
 
   private answerSlices(peer: Peer, m: PullSlices): undefined {
     const state = this.o.pg(m.pg);
-    const there = state.peers.get(peer.name)?.get(m.stream)?.decidedThrough;
+    const there = state.peers.get(peer.name)?.get(m.stream);
     this.o.effects.push({ kind: "send", to: peer.link, message: this.gossip.answer(state, m, there) });
   }
 

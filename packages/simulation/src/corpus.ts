@@ -212,4 +212,10 @@ export const CORPUS: readonly OnceFailed[] = [
     wrong:
       "a node that had been cut off paused its manifest operations for ten seconds and more: rounds that had waited for lost seats were taken for a slow rival's",
   },
+  {
+    seed: 30123,
+    choices: WITH_REPLICAS_DRAWN,
+    wrong:
+      "an abort that a recovery had overruled stayed on the disks of those who were cut off with the writer: they had heard of the close by gossip, and the manifest's word was then not recorded",
+  },
 ];

@@ -3,9 +3,8 @@
  * relieved of what all of them know.
  *
  *     close to all six of every PG, again and again
- *        all six of every PG know it, or four
- *        and a minute has passed, and four
- *        have every committed slice            -> the stream's outcomes leave the manifest
+ *        all six of every PG know it, and
+ *        four have every committed slice       -> the stream's outcomes leave the manifest
  *        six of six of every PG are complete   -> the stream is settled; `settledThrough` moves up
  *                                                 to the first stream that is not
  *
@@ -39,7 +38,6 @@ interface Closing {
   /** Per PG, who knows of the close, and who has every committed slice. */
   readonly told: Set<NodeName>[];
   readonly complete: Set<NodeName>[];
-  readonly since: number;
   askedAt: number;
 }
 
@@ -93,7 +91,6 @@ export class Closer {
       decisions: closeDecisions(m, state),
       told: m.pgs.map(() => new Set()),
       complete: m.pgs.map(() => new Set()),
-      since: now,
       askedAt: now,
     };
     this.closings.set(stream, closing);
@@ -158,9 +155,9 @@ export class Closer {
     return closing !== undefined && (complete === undefined || isSaidBy(complete, m, pg, FENCE_QUORUM));
   }
 
-  private mayDropOutcomes(m: Manifest, c: Closing, now: number): boolean {
-    let enough = now - c.since >= this.settings.outcomeLingerMs ? FENCE_QUORUM : REPLICAS;
-    if (this.planted.has("outcomes-dropped-early")) enough = 1;
+  /** Whoever was away may hold an entry for aborted that the manifest calls committed, and only its word overrules that: all must have heard it. */
+  private mayDropOutcomes(m: Manifest, c: Closing): boolean {
+    const enough = this.planted.has("outcomes-dropped-early") ? 1 : REPLICAS;
     // Who knows of a commit and lacks its slice sees no conflict with it (I3): four must have both.
     const holders = Math.min(enough, FENCE_QUORUM);
     return (
@@ -191,7 +188,7 @@ export class Closer {
     if (this.writing || m === undefined) return;
     const droppable = new Set<StreamId>();
     for (const [id, c] of this.closings) {
-      if (this.mayDropOutcomes(m, c, now) && m.outcomes.some((o) => o.stream === id)) droppable.add(id);
+      if (this.mayDropOutcomes(m, c) && m.outcomes.some((o) => o.stream === id)) droppable.add(id);
       if (!this.isSettled(m, c)) continue;
       this.settled.set(id, c);
       this.closings.delete(id);

@@ -15,6 +15,7 @@ import {
   type PlantedBugs,
   type ReadPoint,
   type StreamId,
+  streamState,
 } from "@sixfold/model";
 import type { PageRead } from "@sixfold/wire";
 import type { Outbox } from "./outbox.ts";
@@ -170,6 +171,7 @@ export class PageReader {
       page: reading.page,
       readPoint: reading.readPoint,
       need,
+      closed: closedOf(m, need),
     });
     return true;
   }
@@ -217,3 +219,7 @@ export class PageReader {
     return m.servers.find((s) => s.name === server)?.az;
   }
 }
+
+/** Of the streams that a reader needs something of, those that the manifest has as closed. */
+const closedOf = (m: Manifest, need: readonly (readonly [StreamId, number])[]): StreamId[] =>
+  need.flatMap(([stream]) => (streamState(m, stream)?.state === "closed" ? [stream] : []));

@@ -43,6 +43,23 @@ describe("commit through the manifest", () => {
     expect(w1.volume.manifest!.outcomes).toEqual([]);
   });
 
+  test("what a recovery has decided stays there until all six know of it, however long one is away", () => {
+    const c = openCluster("multi", ["w1", "w2"]);
+    for (const node of ["w1", "w2"]) c.disconnect(node, C2);
+    c.nodes.get("w1")!.volume.submit(entry(1, 1, [delta(3)]), c.now);
+    c.flush("w1");
+    runLinks(c, (from) => from === "w1");
+    c.kill("w1");
+    const { volume } = c.nodes.get("w2")!;
+    volume.recover(streamId(1), c.now);
+    c.drain("w2");
+    c.run(200, 1000);
+    expect(volume.manifest!.outcomes).toMatchObject([{ stream: 1, lsn: 1, decision: "commit" }]);
+    c.reconnect("w2", C2);
+    c.run(30, 1000);
+    expect(volume.manifest!.outcomes).toEqual([]);
+  });
+
   test("old votes do not count: segments are asked again after the manifest was read", () => {
     for (const oldVotesCount of [false, true]) {
       const c = fourOfSix(oldVotesCount ? ["manifest-commit-on-old-votes"] : []);

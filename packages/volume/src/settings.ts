@@ -53,11 +53,6 @@ export interface VolumeSettings {
   readonly fencedPatienceMs: number;
   /** `findTransaction` answers `unknown` after so long. */
   readonly outcomeTimeoutMs: number;
-  /**
-   * A closed stream's outcomes stay in the manifest until all six segments of every PG know them, but no longer than this once four do. A segment
-   * that was not fenced may hold decisions of the writer that its recovery has overruled; only the outcomes put them right.
-   */
-  readonly outcomeLingerMs: number;
   /** A segment server without a link for so long is replaced, if there is another of its zone to take what it keeps. */
   readonly replaceAfterMs: number;
   /** How often segment servers are told what the readers here need, while that changes. */
@@ -91,7 +86,6 @@ export const DEFAULT_VOLUME_SETTINGS: VolumeSettings = Object.freeze({
   fencedPatienceMs: 2000,
   outcomeTimeoutMs: 2000,
   replaceAfterMs: 300_000,
-  outcomeLingerMs: 60_000,
   readersEveryMs: 1_000,
   readersAgainMs: 60_000,
   housekeepingMs: 500,

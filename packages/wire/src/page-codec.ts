@@ -17,6 +17,7 @@ import type { PageAnswer, PageRead, ReadPage } from "./storage-messages.ts";
 import { badFrame } from "./wire-error.ts";
 
 const need = list(pair(stream, entryLsn), 2);
+const streams = list(stream, 1);
 const image = blob("a page image", MAX_PAGE_BYTES);
 const KINDS = ["page", "empty", "behind", "too-old", "corrupt"] as const;
 
@@ -27,6 +28,7 @@ export const readPage: Codec<ReadPage> = {
     w.varint(m.page);
     writeReadPoint(w, m.readPoint);
     need.write(w, m.need);
+    streams.write(w, m.closed);
   },
   read: (r) => ({
     type: "readPage",
@@ -35,6 +37,7 @@ export const readPage: Codec<ReadPage> = {
     page: page.read(r),
     readPoint: readReadPoint(r),
     need: need.read(r),
+    closed: streams.read(r),
   }),
 };
 

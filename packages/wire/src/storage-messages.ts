@@ -220,6 +220,8 @@ export interface ReadPage {
   readonly readPoint: ReadPoint;
   /** Per stream the last LSN with a slice in this PG that `readPoint` includes (I8). Streams without one are absent. */
   readonly need: readonly (readonly [StreamId, Lsn])[];
+  /** Streams of `need` that the reader knows to be closed: who has not heard of it may hold for aborted what the close committed. */
+  readonly closed: readonly StreamId[];
 }
 
 export type PageAnswer =

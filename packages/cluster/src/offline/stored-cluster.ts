@@ -63,7 +63,15 @@ export class StoredCluster {
     const pg = pgOf(this.manifest!.geometry, page);
     const need = anyhow ? [] : this.needOf(pg);
     const readPoint = this.newest;
-    const [answer] = server.ask({ type: "readPage", request: ++this.requests, pg, page, readPoint, need });
+    const [answer] = server.ask({
+      type: "readPage",
+      request: ++this.requests,
+      pg,
+      page,
+      readPoint,
+      need,
+      closed: [],
+    });
     return answer?.type === "pageRead" ? answer.answer : { kind: "behind" };
   }
 

@@ -225,7 +225,12 @@ export class BenchSegment {
     return found.kind;
   }
 
-  read(page: number, readPoint: ReadPoint, need: readonly (readonly [number, number])[] = []): PageAnswer {
+  read(
+    page: number,
+    readPoint: ReadPoint,
+    need: readonly (readonly [number, number])[] = [],
+    closed: readonly number[] = [],
+  ): PageAnswer {
     const said = this.say(1, {
       type: "readPage",
       request: 1,
@@ -233,6 +238,7 @@ export class BenchSegment {
       page: pageId(page),
       readPoint,
       need: need.map(([s, l]) => [streamId(s), lsn(l)] as const),
+      closed: closed.map(streamId),
     });
     const answer = said.find((m) => m.type === "pageRead");
     if (answer?.type !== "pageRead") throw new Error("no page");

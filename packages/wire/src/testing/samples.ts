@@ -181,7 +181,7 @@ export const messages: readonly Message[] = [
   { type: "closed", ...ofStream, complete: true },
   { type: "outcomes", request: 17, pg, outcomes: [{ stream: two, lsn: lsn(300), decision: "commit" }] },
   { type: "outcomesKnown", request: 17, pg },
-  { type: "readPage", request: 17, pg, page: pageId(64), readPoint, need: [[two, lsn(300)]] },
+  { type: "readPage", request: 17, pg, page: pageId(64), readPoint, need: [[two, lsn(300)]], closed: [two] },
   {
     type: "pageRead",
     request: 17,
