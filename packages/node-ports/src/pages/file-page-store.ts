@@ -103,10 +103,10 @@ export class FilePageStore implements PageStore {
     return bytes;
   }
 
-  read(from: number, limit: number, done: PagesRead): void {
+  read(from: number, limit: number, done: PagesRead, room?: Uint8Array): void {
     const extents = this.pages(from, limit).map((page) => [page, this.#table.get(page)!] as const);
     const ended = this.#readers.begin();
-    void this.#readLater(extents)
+    void this.#readLater(extents, room)
       .catch((error: unknown) => error as Error)
       .then((pages) => {
         this.#release(ended());
@@ -155,12 +155,19 @@ export class FilePageStore implements PageStore {
 
   // --- reading -------------------------------------------------------------------------------
 
-  async #readLater(extents: readonly (readonly [number, Extent])[]): Promise<readonly StoredPage[]> {
+  async #readLater(
+    extents: readonly (readonly [number, Extent])[],
+    room?: Uint8Array,
+  ): Promise<readonly StoredPage[]> {
     const pages = new Map<number, Uint8Array>();
-    const byPlace = [...extents].sort(([, a], [, b]) => a.unit - b.unit);
-    for (const group of together(byPlace)) {
+    const groups = together([...extents].sort(([, a], [, b]) => a.unit - b.unit));
+    let used = 0;
+    const fits = room !== undefined && sum(groups.map(spanOf)) <= room.length;
+    for (const group of groups) {
       const from = group[0]![1].unit * UNIT_BYTES;
-      const bytes = Buffer.allocUnsafeSlow(endOf(group.at(-1)![1]) - from);
+      const span = spanOf(group);
+      const bytes = fits ? room.subarray(used, used + span) : Buffer.allocUnsafeSlow(span);
+      used += span;
       await this.#medium.readLater(bytes, from);
       for (const [page, extent] of group) {
         const at = extent.unit * UNIT_BYTES - from;
@@ -324,6 +331,12 @@ function together(byPlace: readonly (readonly [number, Extent])[]): (readonly [n
   }
   return groups;
 }
+
+/** Bytes from the first to the end of the last. */
+const spanOf = (group: readonly (readonly [number, Extent])[]): number =>
+  endOf(group.at(-1)![1]) - group[0]![1].unit * UNIT_BYTES;
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((all, n) => all + n, 0);
 
 interface Placed {
   readonly bytes: Uint8Array;
