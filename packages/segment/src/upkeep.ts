@@ -76,7 +76,7 @@ export class Upkeep {
   /** Answers whose pages are being read. */
   private readonly reads = new Map<
     number,
-    { readonly state: PgState; readonly to: Link; readonly head: AnswerHead }
+    { readonly state: PgState; readonly to: Peer; readonly head: AnswerHead }
   >();
   private readings = 0;
 
@@ -286,10 +286,11 @@ export class Upkeep {
       return;
     }
     const end = this.o.geometry.firstPage(m.pg) + pages;
-    const limit = pagesIn(this.o.settings.copyStepBytes, pageBytes);
+    const { copyStepBytes, copyTurnBytes } = this.o.settings;
+    const limit = pagesIn(peer.role === "copier" ? copyStepBytes : copyTurnBytes, pageBytes);
     const plan = planAnswer(state, this.o.pages, m, end, limit);
     const token = ++this.readings;
-    this.reads.set(token, { state, to: peer.link, head: plan.head });
+    this.reads.set(token, { state, to: peer, head: plan.head });
     if (plan.pages === 0) return this.pagesRead(token, [], now, turn) as undefined;
     this.o.effects.push({ kind: "readPages", token, from: m.from, limit: plan.pages });
   }
@@ -299,9 +300,10 @@ export class Upkeep {
     const { state, to, head } = this.reads.get(token)!;
     this.reads.delete(token);
     if (this.o.pgs.get(state.pg) !== state) return;
-    const isGiven = this.answer(state, to, answerRead(head, pages), now);
+    // A copier looks at the checksums itself, and asks anew on the common link if one is wrong: then it is found here.
+    const isGiven = this.answer(state, to.link, answerRead(head, pages, to.role === "copier"), now);
     // What is here beyond the pages: a newcomer waits for this word.
-    if (isGiven && head.next === undefined) turn.tell(to, positionsOf(state));
+    if (isGiven && head.next === undefined) turn.tell(to.link, positionsOf(state));
   }
 
   private answer(state: PgState, to: Link, answer: ReturnType<typeof answerRead>, now: number): boolean {
