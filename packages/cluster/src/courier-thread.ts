@@ -1,0 +1,43 @@
+/**
+ * The thread of a `ThreadCourier`: receives pages, looks at their checksums, hands their memory over.
+ *
+ * Its heap is small, so that the collector, which runs for every 64 MiB that come in from outside of it, has next to nothing to look at; and it has
+ * the lowest priority, so that on a busy machine commits go first. That is a thread's own on Linux only: elsewhere it
+ * would be the whole process's.
+ */
+import * as os from "node:os";
+import { parentPort, workerData } from "node:worker_threads";
+import { assert } from "@sixfold/model";
+import { NodeClock, WebSocketNetwork } from "@sixfold/node-ports";
+import { LinkCourier } from "./courier.ts";
+import { Journal } from "./journal.ts";
+import type { CourierData, CourierOrder, CourierReport } from "./thread-courier.ts";
+
+const LOWEST_PRIORITY = 19;
+
+assert(parentPort !== null, "a courier's thread has been started by one");
+const port = parentPort;
+const { identity, liveness } = workerData as CourierData;
+if (process.platform === "linux") os.setPriority(0, LOWEST_PRIORITY);
+
+const report = (what: CourierReport, memory: readonly ArrayBuffer[] = []): void =>
+  port.postMessage(what, memory);
+const journal = new Journal((level, event, fields) => report({ kind: "said", level, event, fields }));
+const courier = new LinkCourier(
+  { clock: new NodeClock(), network: new WebSocketNetwork(), identity, journal, liveness },
+  {
+    message: (peer, message, frame) => {
+      const memory = frame === undefined || !ownsItsMemory(frame) ? [] : [frame.buffer as ArrayBuffer];
+      report({ kind: "message", peer, message }, memory);
+    },
+    failed: (peer, questions, reason) => report({ kind: "failed", peer, questions, reason }),
+    idle: () => report({ kind: "idle" }),
+  },
+);
+
+port.on("message", (order: CourierOrder) => {
+  if (order.kind === "ask") courier.ask(order.source, order.question);
+});
+
+/** A small frame may share its memory with those that came with it: then it is copied. */
+const ownsItsMemory = (frame: Uint8Array): boolean => frame.byteLength === frame.buffer.byteLength;

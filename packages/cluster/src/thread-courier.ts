@@ -1,0 +1,152 @@
+/**
+ * A courier on a thread of its own (courier-thread.ts), started with the first question and ended when nothing was asked for a while. The memory of
+ * pages changes hands with the message that tells of them, and goes back when they are stored: neither is a copy, and this
+ * thread's collector is not called for memory that it was told of and has lost again.
+ *
+ * A thread that ends, for whatever reason, has failed to answer what it was asked; the next question starts another.
+ */
+import { createRequire } from "node:module";
+import { pathToFileURL } from "node:url";
+import { Worker } from "node:worker_threads";
+import type { NodeName } from "@sixfold/model";
+import type { PullPages, StorageMessage } from "@sixfold/wire";
+import type { Identity } from "./channel.ts";
+import type { Courier, CourierEvents, CourierOptions, Source } from "./courier.ts";
+import type { LivenessSettings } from "./heartbeats.ts";
+import type { Journal, Level } from "./journal.ts";
+
+export interface CourierData {
+  readonly identity: Identity;
+  readonly liveness: Partial<LivenessSettings> | undefined;
+}
+
+export type CourierOrder =
+  | { readonly kind: "ask"; readonly source: Source; readonly question: PullPages }
+  | { readonly kind: "memory"; readonly memory: ArrayBufferLike };
+
+export type CourierReport =
+  | { readonly kind: "message"; readonly peer: NodeName; readonly message: StorageMessage }
+  | {
+      readonly kind: "failed";
+      readonly peer: NodeName;
+      readonly questions: readonly PullPages[];
+      readonly reason: string;
+    }
+  | { readonly kind: "idle" }
+  | {
+      readonly kind: "said";
+      readonly level: Level;
+      readonly event: string;
+      readonly fields: Readonly<Record<string, unknown>>;
+    };
+
+const IS_SOURCE = import.meta.url.endsWith(".ts");
+const THREAD = new URL(IS_SOURCE ? "./courier-thread.ts" : "./courier-thread.js", import.meta.url);
+/** Of its heap; what it receives is not in it. */
+const HEAP_MIB = 64;
+const YOUNG_MIB = 4;
+
+export class ThreadCourier implements Courier {
+  private readonly data: CourierData;
+  private readonly journal: Journal;
+  private readonly events: CourierEvents;
+  private worker: Worker | undefined;
+  private readonly asked = new Map<NodeName, PullPages[]>();
+
+  private readonly thread: (data: CourierData) => Worker;
+
+  /** `thread`: another than its own, for tests of what becomes of one that ends. */
+  constructor(
+    { identity, liveness, journal }: CourierOptions,
+    events: CourierEvents,
+    thread: (data: CourierData) => Worker = startThread,
+  ) {
+    this.data = { identity, liveness };
+    this.thread = thread;
+    this.journal = journal;
+    this.events = events;
+  }
+
+  ask(source: Source, question: PullPages): void {
+    const asked = this.asked.get(source.name);
+    if (asked === undefined) this.asked.set(source.name, [question]);
+    else asked.push(question);
+    this.worker ??= this.start();
+    this.order({ kind: "ask", source, question });
+  }
+
+  giveBack(memory: ArrayBufferLike): void {
+    if (this.worker === undefined || !(memory instanceof ArrayBuffer)) return;
+    this.worker.postMessage({ kind: "memory", memory } satisfies CourierOrder, [memory]);
+  }
+
+  stop(): void {
+    const { worker } = this;
+    this.worker = undefined;
+    this.asked.clear();
+    void worker?.terminate();
+  }
+
+  private order(order: CourierOrder): void {
+    this.worker!.postMessage(order);
+  }
+
+  private start(): Worker {
+    const worker = this.thread(this.data);
+    let reason = "its thread has ended";
+    worker.on("message", (report: CourierReport) => {
+      if (this.worker === worker) this.take(report);
+    });
+    worker.on("error", (error) => (reason = error.message));
+    worker.on("exit", () => {
+      if (this.worker === worker) this.ended(reason);
+    });
+    worker.unref();
+    return worker;
+  }
+
+  private take(report: CourierReport): void {
+    switch (report.kind) {
+      case "message":
+        if (report.message.type === "pulledPages") this.answered(report.peer, report.message.request);
+        return this.events.message(report.peer, report.message);
+      case "failed":
+        for (const { request } of report.questions) this.answered(report.peer, request);
+        return this.events.failed(report.peer, report.questions, report.reason);
+      case "said":
+        this.journal.count(report.event);
+        return this.journal.say(report.level, report.event, report.fields);
+      case "idle":
+        this.stop();
+    }
+  }
+
+  private answered(peer: NodeName, request: number): void {
+    const left = this.asked.get(peer)?.filter((question) => question.request > request) ?? [];
+    if (left.length > 0) this.asked.set(peer, left);
+    else this.asked.delete(peer);
+  }
+
+  private ended(reason: string): void {
+    this.worker = undefined;
+    this.journal.say("warn", "courier-ended", { reason });
+    const asked = [...this.asked];
+    this.asked.clear();
+    for (const [peer, questions] of asked) this.events.failed(peer, questions, reason);
+  }
+}
+
+export const startThread = (workerData: CourierData): Worker =>
+  new Worker(IS_SOURCE ? fromSource() : THREAD, {
+    workerData,
+    ...(IS_SOURCE ? { eval: true, execArgv: ["--conditions=source"] } : {}),
+    resourceLimits: { maxOldGenerationSizeMb: HEAP_MIB, maxYoungGenerationSizeMb: YOUNG_MIB },
+  });
+
+/** What loads this as source, a test or tsx, does so on its own thread only; of tsx a thread can use the module form. */
+function fromSource(): string {
+  const tsx = createRequire(import.meta.url)
+    .resolve("tsx/esm/api")
+    .replace(/cjs$/, "mjs");
+  return `import("${pathToFileURL(tsx).href}").then(({ register }) => (register(), import("${THREAD.href}")))`;
+}
