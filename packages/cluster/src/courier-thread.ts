@@ -11,7 +11,7 @@ import { assert } from "@sixfold/model";
 import { NodeClock, WebSocketNetwork } from "@sixfold/node-ports";
 import { LinkCourier } from "./courier.ts";
 import { Journal } from "./journal.ts";
-import type { CourierData, CourierOrder, CourierReport } from "./thread-courier.ts";
+import { placesOf, type CourierData, type CourierOrder, type CourierReport } from "./thread-courier.ts";
 
 const LOWEST_PRIORITY = 19;
 
@@ -27,17 +27,21 @@ const courier = new LinkCourier(
   { clock: new NodeClock(), network: new WebSocketNetwork(), identity, journal, liveness },
   {
     message: (peer, message, frame) => {
-      const memory = frame === undefined || !ownsItsMemory(frame) ? [] : [frame.buffer as ArrayBuffer];
-      report({ kind: "message", peer, message }, memory);
+      if (frame === undefined || message.type !== "pulledPages")
+        return report({ kind: "message", peer, message });
+      const { pages, ...answer } = message;
+      const places = placesOf(pages, frame);
+      report(
+        { kind: "pages", peer, answer, places, frame },
+        ownsItsMemory(frame) ? [frame.buffer as ArrayBuffer] : [],
+      );
     },
     failed: (peer, questions, reason) => report({ kind: "failed", peer, questions, reason }),
     idle: () => report({ kind: "idle" }),
   },
 );
 
-port.on("message", (order: CourierOrder) => {
-  if (order.kind === "ask") courier.ask(order.source, order.question);
-});
+port.on("message", ({ source, question }: CourierOrder) => courier.ask(source, question));
 
 /** A small frame may share its memory with those that came with it: then it is copied. */
 const ownsItsMemory = (frame: Uint8Array): boolean => frame.byteLength === frame.buffer.byteLength;

@@ -121,7 +121,9 @@ describe.each(kinds)("a courier %s", (_where, make) => {
       ["pulledPages", "pulledPages", "positions"].map((type) => `${PEER} ${type}`),
     );
     for (const [n, { stored }] of PAGES.entries()) expect(Buffer.compare(pages[n]!.stored, stored)).toBe(0);
-    courier.giveBack(pages[0]!.stored.buffer);
+    const { buffer } = pages[0]!.stored;
+    courier.giveBack(buffer);
+    expect(buffer.byteLength).toBe(courier instanceof ThreadCourier ? 0 : buffer.byteLength);
   });
 
   test("has not brought a page that came damaged, and brings the next answer", async () => {

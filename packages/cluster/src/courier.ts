@@ -56,7 +56,7 @@ export interface CourierEvents {
 
 export interface Courier {
   ask(source: Source, question: PullPages): void;
-  /** The memory of an answer's pages, which nobody looks at any more. */
+  /** The memory of an answer's pages, which nobody looks at any more: it is gone, or may be. */
   giveBack(memory: ArrayBufferLike): void;
   stop(): void;
 }

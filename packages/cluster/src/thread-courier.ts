@@ -1,15 +1,15 @@
 /**
  * A courier on a thread of its own (courier-thread.ts), started with the first question and ended when nothing was asked for a while. The memory of
- * pages changes hands with the message that tells of them, and goes back when they are stored: neither is a copy, and this
- * thread's collector is not called for memory that it was told of and has lost again.
+ * pages changes hands with the message that tells of them, which is no copy, and is freed when they are stored: this thread's collector is not called
+ * for memory that it was told of and has lost again.
  *
  * A thread that ends, for whatever reason, has failed to answer what it was asked; the next question starts another.
  */
 import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
-import { Worker } from "node:worker_threads";
-import type { NodeName } from "@sixfold/model";
-import type { PullPages, StorageMessage } from "@sixfold/wire";
+import { MessageChannel, Worker } from "node:worker_threads";
+import { pageId, type NodeName } from "@sixfold/model";
+import type { PulledPages, PullPages, StorageMessage } from "@sixfold/wire";
 import type { Identity } from "./channel.ts";
 import type { Courier, CourierEvents, CourierOptions, Source } from "./courier.ts";
 import type { LivenessSettings } from "./heartbeats.ts";
@@ -20,12 +20,21 @@ export interface CourierData {
   readonly liveness: Partial<LivenessSettings> | undefined;
 }
 
-export type CourierOrder =
-  | { readonly kind: "ask"; readonly source: Source; readonly question: PullPages }
-  | { readonly kind: "memory"; readonly memory: ArrayBufferLike };
+export interface CourierOrder {
+  readonly source: Source;
+  readonly question: PullPages;
+}
 
 export type CourierReport =
   | { readonly kind: "message"; readonly peer: NodeName; readonly message: StorageMessage }
+  /** An answer whose pages are views of a frame: as numbers, id and place and length of each, for a hundred objects take longer on their way. */
+  | {
+      readonly kind: "pages";
+      readonly peer: NodeName;
+      readonly answer: Omit<PulledPages, "pages">;
+      readonly places: Float64Array;
+      readonly frame: Uint8Array;
+    }
   | {
       readonly kind: "failed";
       readonly peer: NodeName;
@@ -39,6 +48,10 @@ export type CourierReport =
       readonly event: string;
       readonly fields: Readonly<Record<string, unknown>>;
     };
+
+/** What is sent here is freed at once: this thread has lost it, and nobody gets it. */
+const NOWHERE = new MessageChannel().port1;
+NOWHERE.close();
 
 const IS_SOURCE = import.meta.url.endsWith(".ts");
 const THREAD = new URL(IS_SOURCE ? "./courier-thread.ts" : "./courier-thread.js", import.meta.url);
@@ -72,12 +85,11 @@ export class ThreadCourier implements Courier {
     if (asked === undefined) this.asked.set(source.name, [question]);
     else asked.push(question);
     this.worker ??= this.start();
-    this.order({ kind: "ask", source, question });
+    this.worker.postMessage({ source, question } satisfies CourierOrder);
   }
 
   giveBack(memory: ArrayBufferLike): void {
-    if (this.worker === undefined || !(memory instanceof ArrayBuffer)) return;
-    this.worker.postMessage({ kind: "memory", memory } satisfies CourierOrder, [memory]);
+    if (memory instanceof ArrayBuffer) NOWHERE.postMessage(undefined, [memory]);
   }
 
   stop(): void {
@@ -85,10 +97,6 @@ export class ThreadCourier implements Courier {
     this.worker = undefined;
     this.asked.clear();
     void worker?.terminate();
-  }
-
-  private order(order: CourierOrder): void {
-    this.worker!.postMessage(order);
   }
 
   private start(): Worker {
@@ -110,6 +118,9 @@ export class ThreadCourier implements Courier {
       case "message":
         if (report.message.type === "pulledPages") this.answered(report.peer, report.message.request);
         return this.events.message(report.peer, report.message);
+      case "pages":
+        this.answered(report.peer, report.answer.request);
+        return this.events.message(report.peer, { ...report.answer, pages: pagesIn(report) });
       case "failed":
         for (const { request } of report.questions) this.answered(report.peer, request);
         return this.events.failed(report.peer, report.questions, report.reason);
@@ -149,4 +160,27 @@ function fromSource(): string {
     .resolve("tsx/esm/api")
     .replace(/cjs$/, "mjs");
   return `import("${pathToFileURL(tsx).href}").then(({ register }) => (register(), import("${THREAD.href}")))`;
+}
+
+/** The other way round. */
+export function placesOf(pages: PulledPages["pages"], frame: Uint8Array): Float64Array {
+  const places = new Float64Array(3 * pages.length);
+  for (const [n, { page, stored }] of pages.entries())
+    places.set([page, stored.byteOffset - frame.byteOffset, stored.length], 3 * n);
+  return places;
+}
+
+function pagesIn({
+  places,
+  frame,
+}: {
+  readonly places: Float64Array;
+  readonly frame: Uint8Array;
+}): PulledPages["pages"] {
+  const pages = [];
+  for (let n = 0; n < places.length; n += 3) {
+    const at = places[n + 1]!;
+    pages.push({ page: pageId(places[n]!), stored: frame.subarray(at, at + places[n + 2]!) });
+  }
+  return pages;
 }
