@@ -26,13 +26,10 @@ const journal = new Journal((level, event, fields) => report({ kind: "said", lev
 const courier = new LinkCourier(
   { clock: new NodeClock(), network: new WebSocketNetwork(), identity, journal, liveness },
   {
-    message: (peer, message, frame) => {
-      if (frame === undefined || message.type !== "pulledPages")
-        return report({ kind: "message", peer, message });
-      const { pages, ...answer } = message;
+    brought: (peer, { pages, ...answer }, frame) => {
       const places = placesOf(pages, frame);
       report(
-        { kind: "pages", peer, answer, places, frame },
+        { kind: "brought", peer, answer, places, frame },
         ownsItsMemory(frame) ? [frame.buffer as ArrayBuffer] : [],
       );
     },
@@ -41,7 +38,10 @@ const courier = new LinkCourier(
   },
 );
 
-port.on("message", ({ source, question }: CourierOrder) => courier.ask(source, question));
+port.on("message", (order: CourierOrder) => {
+  if (order.kind === "ask") courier.ask(order.source, order.question);
+  else courier.forget(order.peer, order.request);
+});
 
 /** A small frame may share its memory with those that came with it: then it is copied. */
 const ownsItsMemory = (frame: Uint8Array): boolean => frame.byteLength === frame.buffer.byteLength;

@@ -20,7 +20,6 @@ const identity = (name: string, token = "secret"): Identity => ({
   token,
 });
 const journal = new Journal(() => undefined);
-const POSITIONS = { type: "positions", pg: pgId(0), streams: [] } as const;
 
 const question = (request: number): PullPages => ({
   type: "pullPages",
@@ -84,9 +83,9 @@ describe.each(kinds)("a courier %s", (_where, make) => {
     const courier = make(
       { clock, network, identity: identity("segment-a1", token), journal, liveness: undefined },
       {
-        message: (peer, message) => {
-          if (message.type === "pulledPages") pages.push(...message.pages);
-          add(`${peer} ${message.type}`);
+        brought: (peer, answered) => {
+          pages.push(...answered.pages);
+          add(`${peer} brought ${answered.request}`);
         },
         failed: (peer, questions) => add(`${peer} failed ${questions.map((q) => q.request).join()}`),
       },
@@ -107,19 +106,14 @@ describe.each(kinds)("a courier %s", (_where, make) => {
   const sendPages = (channel: Channel, asked: PullPages, pages = PAGES): void =>
     channel.sendCargo(packCargo(answer(asked.request, pages), TAG), () => undefined);
 
-  test("brings pages as they were given, and what was said after them", async () => {
+  test("brings pages as they were given", async () => {
     give = (channel, asked) => {
       expect(channel.peer).toEqual({ role: "copier", name: "segment-a1" });
       sendPages(channel, asked);
-      channel.send(answer(asked.request + 1, []));
-      channel.send(POSITIONS);
     };
     const { ask, until, pages, courier } = begin();
     ask(1);
-    ask(2);
-    expect((await until(3)).slice(0, 3)).toEqual(
-      ["pulledPages", "pulledPages", "positions"].map((type) => `${PEER} ${type}`),
-    );
+    expect(await until(1)).toEqual([`${PEER} brought 1`]);
     for (const [n, { stored }] of PAGES.entries()) expect(Buffer.compare(pages[n]!.stored, stored)).toBe(0);
     const { buffer } = pages[0]!.stored;
     courier.giveBack(buffer);
@@ -136,7 +130,7 @@ describe.each(kinds)("a courier %s", (_where, make) => {
     ask(1);
     expect(await until(1)).toEqual([`${PEER} failed 1`]);
     ask(2);
-    expect(await until(2)).toEqual([`${PEER} failed 1`, `${PEER} pulledPages`]);
+    expect(await until(2)).toEqual([`${PEER} failed 1`, `${PEER} brought 2`]);
   });
 
   test("has not brought what is not the answer to what was asked", async () => {
@@ -165,7 +159,18 @@ describe.each(kinds)("a courier %s", (_where, make) => {
     ask(2);
     expect(await until(1)).toEqual([`${PEER} failed 1,2`]);
     ask(3);
-    expect(await until(2)).toEqual([`${PEER} failed 1,2`, `${PEER} pulledPages`]);
+    expect(await until(2)).toEqual([`${PEER} failed 1,2`, `${PEER} brought 3`]);
+  });
+
+  test("has not failed to bring what was answered elsewhere", async () => {
+    give = (channel, asked) => {
+      if (asked.request === 2) channel.close("stopping", "for a test");
+    };
+    const { ask, until, courier } = begin();
+    ask(1);
+    courier.forget(PEER, 1);
+    ask(2);
+    expect(await until(1)).toEqual([`${PEER} failed 2`]);
   });
 
   test("says so when nobody listens, and when it is not admitted", async () => {
@@ -189,7 +194,7 @@ describe("a courier whose thread ends", () => {
     const courier = new ThreadCourier(
       { clock, network, identity: identity("segment-a1"), journal, liveness: undefined },
       {
-        message: () => expect.fail("nothing answers"),
+        brought: () => expect.fail("nothing answers"),
         failed: (_peer, questions) => {
           failed.push(questions.map(({ request }) => request));
           changed();

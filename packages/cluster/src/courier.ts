@@ -5,6 +5,7 @@
  *     hello, a copier ─────────────>           its ordinary listener, its ordinary handshake
  *     pullPages ═══════════════════> core, readPages
  *               <═══ cargo, pages ══           as they lie in its store: neither copied nor summed there
+               <── no more, positions ─       on the common link, in order with what is said there
  *     checksums of the pages
  *     the core takes them as if they had come on the common link
  *
@@ -20,8 +21,8 @@ import {
   volumeTagOf,
   WireError,
   type Cargo,
+  type PulledPages,
   type PullPages,
-  type StorageMessage,
 } from "@sixfold/wire";
 import type { AnyMessage, Channel, Identity } from "./channel.ts";
 import { Dialler } from "./dialler.ts";
@@ -43,11 +44,8 @@ export interface Source {
 }
 
 export interface CourierEvents {
-  /**
-   * What this peer said, in its order: answers, and its positions behind the last. The pages' checksums are right; they are views of
-   * `frame`, which is the receiver's.
-   */
-  readonly message: (peer: NodeName, message: StorageMessage, frame?: Uint8Array) => void;
+  /** An answer of this peer. The pages' checksums are right; they are views of `frame`, which is the receiver's. */
+  readonly brought: (peer: NodeName, answer: PulledPages, frame: Uint8Array) => void;
   /** These are not answered here any more. */
   readonly failed: (peer: NodeName, questions: readonly PullPages[], reason: string) => void;
   /** The last link was let go: nothing has been asked for a while. */
@@ -56,6 +54,8 @@ export interface CourierEvents {
 
 export interface Courier {
   ask(source: Source, question: PullPages): void;
+  /** Answered on the common link, perhaps: there is nothing to bring any more. */
+  forget(peer: NodeName, request: number): void;
   /** The memory of an answer's pages, which nobody looks at any more: it is gone, or may be. */
   giveBack(memory: ArrayBufferLike): void;
   stop(): void;
@@ -99,6 +99,11 @@ export class LinkCourier implements Courier {
     route.channel?.send(question);
   }
 
+  forget(peer: NodeName, request: number): void {
+    const route = this.routes.get(peer);
+    if (route !== undefined) this.answered(route, request);
+  }
+
   giveBack(_memory: ArrayBufferLike): void {}
 
   stop(): void {
@@ -114,7 +119,8 @@ export class LinkCourier implements Courier {
         route.channel = channel;
         for (const { question } of route.asked) channel.send(question);
       },
-      message: (channel: Channel, message: AnyMessage) => this.took(name, route, channel, message),
+      message: (channel: Channel, { type }: AnyMessage) =>
+        channel.refuse("bad-frame", `${type} is not for copiers`),
       cargo: (channel: Channel, head: Cargo, frame: Uint8Array) =>
         this.unpack(name, route, channel, head, frame),
       down: () => {},
@@ -131,17 +137,6 @@ export class LinkCourier implements Courier {
     return route;
   }
 
-  private took(name: NodeName, route: Route, channel: Channel, message: AnyMessage): void {
-    if (this.routes.get(name) !== route) return;
-    if (message.type === "pulledPages") {
-      // Pages come as a cargo, or as an answer on the common link.
-      if (message.pages.length > 0) return channel.refuse("bad-frame", "pages that are no cargo");
-      if (this.answered(route, message.request) === undefined) return;
-    } else if (message.type !== "positions")
-      return channel.refuse("bad-frame", `${message.type} is not for copiers`);
-    this.events.message(name, message);
-  }
-
   private unpack(name: NodeName, route: Route, channel: Channel, head: Cargo, frame: Uint8Array): void {
     if (this.routes.get(name) !== route) return;
     try {
@@ -149,7 +144,7 @@ export class LinkCourier implements Courier {
       const question = this.answered(route, head.request);
       if (question === undefined) return;
       const damaged = answer.pages.find(({ page, stored }) => !isSound(page, stored));
-      if (damaged === undefined) this.events.message(name, answer, frame);
+      if (damaged === undefined) this.events.brought(name, answer, frame);
       else this.events.failed(name, [question], `page ${damaged.page} came damaged`);
     } catch (error) {
       if (!(error instanceof WireError)) throw error;

@@ -54,7 +54,7 @@ export class PagePaths {
   constructor(o: PagePathsOptions) {
     this.o = o;
     this.courier = o.courier({
-      message: (peer, message) => this.came(peer, message),
+      brought: (peer, answer, { buffer }) => this.came(peer, answer, buffer),
       failed: (peer, questions, reason) => this.failed(peer, questions, reason),
     });
   }
@@ -67,6 +67,11 @@ export class PagePaths {
   send(channel: Channel, message: StorageMessage): void {
     if (message.type === "pulledPages" && message.pages.length > 0) this.give(channel, message);
     else if (message.type !== "pullPages" || !this.ask(channel, message)) channel.send(message);
+  }
+
+  /** A message has come on a common link. */
+  heard(channel: Channel, message: StorageMessage): void {
+    if (message.type === "pulledPages") this.courier.forget(channel.peer!.name as NodeName, message.request);
   }
 
   /** As many pages as were asked for, or why not. */
@@ -118,12 +123,11 @@ export class PagePaths {
     return true;
   }
 
-  private came(peer: NodeName, message: StorageMessage): void {
+  private came(peer: NodeName, answer: PulledPages, memory: ArrayBufferLike): void {
     const channel = this.o.channel(peer);
     if (channel === undefined) return;
-    if (message.type === "pulledPages" && message.pages.length > 0)
-      this.brought.add(message.pages[0]!.stored.buffer);
-    this.o.received(channel, message);
+    this.brought.add(memory);
+    this.o.received(channel, answer);
   }
 
   private failed(peer: NodeName, questions: readonly PullPages[], reason: string): void {

@@ -312,6 +312,7 @@ class SegmentHost implements RunningSegment {
     const link = this.numbers.get(channel);
     if (link === undefined || this.failure !== undefined) return;
     if (message.type === "manifestTold") this.meet(message.value.servers);
+    this.paths.heard(channel, message as StorageMessage);
     this.machine.receive(link, message as StorageMessage, this.clock.nowMs());
     this.turn();
   }

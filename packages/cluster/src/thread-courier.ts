@@ -9,7 +9,7 @@ import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 import { MessageChannel, Worker } from "node:worker_threads";
 import { pageId, type NodeName } from "@sixfold/model";
-import type { PulledPages, PullPages, StorageMessage } from "@sixfold/wire";
+import type { PulledPages, PullPages } from "@sixfold/wire";
 import type { Identity } from "./channel.ts";
 import type { Courier, CourierEvents, CourierOptions, Source } from "./courier.ts";
 import type { LivenessSettings } from "./heartbeats.ts";
@@ -20,16 +20,14 @@ export interface CourierData {
   readonly liveness: Partial<LivenessSettings> | undefined;
 }
 
-export interface CourierOrder {
-  readonly source: Source;
-  readonly question: PullPages;
-}
+export type CourierOrder =
+  | { readonly kind: "ask"; readonly source: Source; readonly question: PullPages }
+  | { readonly kind: "forget"; readonly peer: NodeName; readonly request: number };
 
 export type CourierReport =
-  | { readonly kind: "message"; readonly peer: NodeName; readonly message: StorageMessage }
   /** An answer whose pages are views of a frame: as numbers, id and place and length of each, for a hundred objects take longer on their way. */
   | {
-      readonly kind: "pages";
+      readonly kind: "brought";
       readonly peer: NodeName;
       readonly answer: Omit<PulledPages, "pages">;
       readonly places: Float64Array;
@@ -85,7 +83,12 @@ export class ThreadCourier implements Courier {
     if (asked === undefined) this.asked.set(source.name, [question]);
     else asked.push(question);
     this.worker ??= this.start();
-    this.worker.postMessage({ source, question } satisfies CourierOrder);
+    this.worker.postMessage({ kind: "ask", source, question } satisfies CourierOrder);
+  }
+
+  forget(peer: NodeName, request: number): void {
+    if (this.answered(peer, request))
+      this.worker?.postMessage({ kind: "forget", peer, request } satisfies CourierOrder);
   }
 
   giveBack(memory: ArrayBufferLike): void {
@@ -115,12 +118,9 @@ export class ThreadCourier implements Courier {
 
   private take(report: CourierReport): void {
     switch (report.kind) {
-      case "message":
-        if (report.message.type === "pulledPages") this.answered(report.peer, report.message.request);
-        return this.events.message(report.peer, report.message);
-      case "pages":
+      case "brought":
         this.answered(report.peer, report.answer.request);
-        return this.events.message(report.peer, { ...report.answer, pages: pagesIn(report) });
+        return this.events.brought(report.peer, { ...report.answer, pages: pagesIn(report) }, report.frame);
       case "failed":
         for (const { request } of report.questions) this.answered(report.peer, request);
         return this.events.failed(report.peer, report.questions, report.reason);
@@ -132,10 +132,12 @@ export class ThreadCourier implements Courier {
     }
   }
 
-  private answered(peer: NodeName, request: number): void {
-    const left = this.asked.get(peer)?.filter((question) => question.request > request) ?? [];
-    if (left.length > 0) this.asked.set(peer, left);
-    else this.asked.delete(peer);
+  /** Was it still to be answered? */
+  private answered(peer: NodeName, request: number): boolean {
+    const asked = this.asked.get(peer) ?? [];
+    const at = asked.findIndex((question) => question.request === request);
+    if (at !== -1) asked.splice(at, 1);
+    return at !== -1;
   }
 
   private ended(reason: string): void {
@@ -143,7 +145,8 @@ export class ThreadCourier implements Courier {
     this.journal.say("warn", "courier-ended", { reason });
     const asked = [...this.asked];
     this.asked.clear();
-    for (const [peer, questions] of asked) this.events.failed(peer, questions, reason);
+    for (const [peer, questions] of asked)
+      if (questions.length > 0) this.events.failed(peer, questions, reason);
   }
 }
 

@@ -91,13 +91,22 @@ describe("a copier", () => {
   }
   const heard = (s: BenchSegment): string[] => s.heard.map(({ to, message }) => `${to} ${message.type}`);
 
-  test("is given pages as they are stored, and then positions, on its own link", () => {
+  test("is given pages on its link, and on the common one that there are no more, before what was said since", () => {
     const s = asked();
     s.say(COPIER, pull);
     s.say(COPIER, { ...pull, request: 2, from: pageId(1) });
     s.sync();
-    const [pages, last, positions] = ["pulledPages", "pulledPages", "positions"];
-    expect(heard(s)).toEqual([pages, last, positions].map((type) => `${COPIER} ${type}`));
+    expect(heard(s)).toEqual([`${COPIER} pulledPages`, `${PEER} pulledPages`, `${PEER} positions`]);
+    const next = s.heard.map(({ message }) => message.type === "pulledPages" && message.next);
+    expect(next).toEqual([pageId(1), undefined, false]);
+  });
+
+  test("is not told the end if the common link is gone", () => {
+    const s = asked();
+    s.server.peerDown(PEER, s.now);
+    s.say(COPIER, { ...pull, from: pageId(1) });
+    s.sync();
+    expect(heard(s)).toEqual([]);
   });
 
   test("looks at checksums itself; who asks on the common link has them looked at", () => {
