@@ -2,7 +2,7 @@
  * The thread of a `ThreadCourier`: receives pages, looks at their checksums, hands their memory over.
  *
  * Its heap is small, so that the collector, which runs for every 64 MiB that come in from outside of it, has next to nothing to look at; and it has
- * the lowest priority, so that on a busy machine commits go first. That is a thread's own on Linux only: elsewhere it
+ * a low priority, so that on a busy machine commits go first. That is a thread's own on Linux only: elsewhere it
  * would be the whole process's.
  */
 import * as os from "node:os";
@@ -13,12 +13,13 @@ import { LinkCourier } from "./courier.ts";
 import { Journal } from "./journal.ts";
 import { placesOf, type CourierData, type CourierOrder, type CourierReport } from "./thread-courier.ts";
 
-const LOWEST_PRIORITY = 19;
+/** Below all else by five steps: commits go first, yet with 19 a machine that others keep busy would leave a copy next to nothing. */
+const PRIORITY = 5;
 
 assert(parentPort !== null, "a courier's thread has been started by one");
 const port = parentPort;
 const { identity, liveness } = workerData as CourierData;
-if (process.platform === "linux") os.setPriority(0, LOWEST_PRIORITY);
+if (process.platform === "linux") os.setPriority(0, PRIORITY);
 
 const report = (what: CourierReport, memory: readonly ArrayBuffer[] = []): void =>
   port.postMessage(what, memory);
