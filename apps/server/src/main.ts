@@ -13,6 +13,7 @@ import {
   reportToSupervisor,
   startNodeHost,
   startSegmentHost,
+  ThreadCourier,
   type LivenessSettings,
   type StepReporter,
 } from "@sixfold/cluster";
@@ -141,6 +142,7 @@ async function segment(flags: SegmentFlags, reporter: StepReporter | undefined):
       servers,
       latencyMsTo: latencyBetween(flags.az, flags.azLatencyMs),
       liveness: liveness(flags),
+      courier: (options, events) => new ThreadCourier(options, events),
       trace: reporter?.trace,
     },
     makeJournal(flags.name),

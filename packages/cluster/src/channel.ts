@@ -15,7 +15,7 @@
  * And so does one that takes what it is sent too slowly: heartbeats come through, but what waits for it here would grow for ever. Who
  * follows a writer begins anew; a segment server that lags is left to gossip long before (volume/segment-care.ts).
  */
-import { LIMITS, SixfoldError } from "@sixfold/model";
+import { assert, LIMITS, SixfoldError } from "@sixfold/model";
 import type { Beating, Link, LinkHandlers } from "@sixfold/ports";
 import {
   decodeFrame,
@@ -23,8 +23,10 @@ import {
   PROTOCOL_VERSION,
   volumeTagOf,
   WireError,
+  type Cargo,
   type ClientMessage,
   type Hello,
+  type PackedCargo,
   type StorageMessage,
   type Welcome,
 } from "@sixfold/wire";
@@ -44,13 +46,15 @@ export interface ChannelEvents {
   /** The handshake is done. */
   readonly up: (channel: Channel) => void;
   readonly message: (channel: Channel, message: AnyMessage) => void;
+  /** A cargo and the frame that is its own. Who has no use for one is not sent any. */
+  readonly cargo?: (channel: Channel, head: Cargo, frame: Uint8Array) => void;
   /** Exactly once, also if it was never up. `silentMs`: how long the peer had not been heard, if that is why. */
   readonly down: (channel: Channel, reason: string, silentMs: number) => void;
 }
 
 /** What this process is, and what it admits. */
 export interface Identity {
-  readonly role: "node" | "segment";
+  readonly role: "node" | "segment" | "copier";
   readonly name: string;
   readonly volume: string;
   readonly token: string;
@@ -75,6 +79,8 @@ export class Channel implements Beating {
   private readonly journal: Journal;
   private readonly tag: number;
   private state: "greeting" | "up" | "closed" = "greeting";
+  /** Whose frame comes next. */
+  private awaited: Cargo | undefined;
 
   constructor(link: Link, identity: Identity, events: ChannelEvents, journal: Journal) {
     this.link = link;
@@ -109,6 +115,14 @@ export class Channel implements Beating {
     this.link.send(frame);
   }
 
+  /** A cargo and its frame, which must not be changed before `sent` is called. */
+  sendCargo({ head, frame }: PackedCargo, sent: () => void): void {
+    if (this.state !== "up" || !this.drains()) return;
+    this.sendMessage(head);
+    this.framesSent++;
+    this.link.send(frame, sent);
+  }
+
   /** A sign of life. Who has not said hello, or was not admitted, has nothing to say. */
   ping(): void {
     this.send({ type: "ping" });
@@ -134,6 +148,11 @@ export class Channel implements Beating {
   received(frame: Uint8Array): void {
     if (this.state === "closed") return;
     this.framesReceived++;
+    const { awaited } = this;
+    if (awaited !== undefined) {
+      this.awaited = undefined;
+      return this.events.cargo?.(this, awaited, frame);
+    }
     let message: AnyMessage;
     try {
       message = decodeFrame(frame, this.tag);
@@ -144,7 +163,8 @@ export class Channel implements Beating {
     }
     if (message.type === "goodbye") this.link.close(message.reason);
     else if (this.state === "up") {
-      if (message.type !== "ping") this.events.message(this, message);
+      if (message.type === "cargo" && this.events.cargo !== undefined) this.awaited = message;
+      else if (message.type !== "ping") this.events.message(this, message);
     } else this.greeted(message);
   }
 
@@ -193,6 +213,7 @@ export class Channel implements Beating {
       return this.refuse("wrong-volume", `this is volume "${volume}", not "${hello.volume}"`);
     if (hello.token !== token) return this.refuse("unauthorized", "the token is missing or wrong");
     this.peer = { role: hello.role, name: hello.name };
+    assert(role !== "copier", "a copier dials");
     this.sendMessage({ type: "welcome", protocol: PROTOCOL_VERSION, role, name, volume });
     this.state = "up";
     this.events.up(this);

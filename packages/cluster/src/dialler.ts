@@ -25,7 +25,10 @@ export interface DiallerOptions {
   readonly latencyMs: number;
   readonly journal: Journal;
   readonly heartbeats: Heartbeats;
-  readonly events: ChannelEvents;
+  readonly events: ChannelEvents & {
+    /** The link is lost, or could not be had: whoever wants to hear this may stop the dialling. */
+    readonly ended?: (reason: string) => void;
+  };
 }
 
 export class Dialler {
@@ -81,8 +84,9 @@ export class Dialler {
     this.channel = channel;
   }
 
-  private eventsFor(events: ChannelEvents): ChannelEvents {
+  private eventsFor({ ended, ...events }: DiallerOptions["events"]): ChannelEvents {
     return {
+      ...events,
       up: (channel) => {
         const { expected } = this.options;
         const who = channel.peer?.name;
@@ -99,6 +103,7 @@ export class Dialler {
         this.channel = undefined;
         if (this.isUp) events.down(channel, reason, silentMs);
         this.isUp = false;
+        ended?.(reason);
         if (this.stopped) return;
         this.timer = this.options.clock.after(this.retryMs, () => this.dial());
         this.retryMs = Math.min(this.retryMs * 2, LAST_RETRY_MS);
@@ -140,7 +145,7 @@ function delayed(link: Link, line: DelayLine): Link {
     get bufferedBytes() {
       return link.bufferedBytes;
     },
-    send: (frame) => line.run(() => link.send(frame)),
+    send: (frame, sent) => line.run(() => link.send(frame, sent)),
     close: (reason) => link.close(reason),
   };
 }

@@ -13,4 +13,5 @@ export { loadProcedures } from "./procedure-modules.ts";
 export { isAlive } from "./process-lock.ts";
 export { startRawLog, type RawLog, type RawLogOptions } from "./raw-log.ts";
 export { startSegmentHost, type RunningSegment, type SegmentHostOptions } from "./segment-host.ts";
+export { ThreadCourier } from "./thread-courier.ts";
 export { latencyBetween, localTopology, type Topology } from "./topology.ts";

@@ -249,7 +249,8 @@ class NodeHost implements RunningNode {
 
   private accepted(channel: Channel): void {
     const { role, name } = channel.peer!;
-    if (role === "segment") return channel.refuse("wrong-role", "segment servers do not dial database nodes");
+    if (role === "segment" || role === "copier")
+      return channel.refuse("wrong-role", "segment servers do not dial database nodes");
     if (role === "node") {
       this.followers.joined(nodeName(name), channel);
       return;

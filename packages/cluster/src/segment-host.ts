@@ -21,14 +21,12 @@ import {
 import {
   DiskFullError,
   logFileName,
-  LogScrub,
   LogWriter,
   readLog,
   type Clock,
   type Disk,
   type Host,
   type Listener,
-  type LogBlock,
   type LogVisitor,
   type PageStore,
 } from "@sixfold/ports";
@@ -39,12 +37,15 @@ import {
   type SegmentEffect,
   type SegmentSettings,
 } from "@sixfold/segment";
-import { encodeRecords, logBlockCodec, type StorageMessage } from "@sixfold/wire";
+import { encodeRecords, logBlockCodec, volumeTagOf, type StorageMessage } from "@sixfold/wire";
 import { checkListen, listenerHandlers, type AnyMessage, type Channel, type Identity } from "./channel.ts";
+import { LinkCourier, type Courier, type CourierEvents, type CourierOptions } from "./courier.ts";
 import { Diallers } from "./diallers.ts";
 import { Heartbeats, type LivenessSettings } from "./heartbeats.ts";
 import type { Journal } from "./journal.ts";
 import { answerHttp } from "./http.ts";
+import { LogRereader } from "./log-rereader.ts";
+import { PagePaths } from "./page-paths.ts";
 
 /**
  * Size of a log file. Large, so that rotation (a preallocation and a checkpoint) is rare beside what it holds, and what the largest frame
@@ -54,8 +55,6 @@ const LOG_FILE_BYTES = 40 << 20;
 /** An append of more than this takes no further sender's records. A frame has at most 32 MiB. */
 const APPEND_BYTES = 64 << 10;
 const TICK_MS = 20;
-/** Read at once by a scrub of the log. */
-const SCRUB_BYTES = 64 << 10;
 /** More than any file has: a read ends with the file. */
 const LOG_BYTES_MAX = 2 ** 32;
 const STAYS_OUT =
@@ -79,6 +78,8 @@ export interface SegmentHostOptions {
   readonly logFileBytes?: number;
   readonly settings?: Partial<SegmentSettings>;
   readonly liveness?: Partial<LivenessSettings> | undefined;
+  /** What has pages copied beside all else; on this thread if none is given. */
+  readonly courier?: (options: CourierOptions, events: CourierEvents) => Courier;
   /** Rules to break on purpose: only for tests that must show that a broken rule is noticed (STYLE 29). */
   readonly planted?: PlantedBugs | undefined;
   /** Hears each step of the protocol, durable ones once they are durable. */
@@ -112,6 +113,7 @@ class SegmentHost implements RunningSegment {
   private readonly journal: Journal;
   private readonly disk: Disk;
   private readonly pages: PageStore;
+  private readonly paths: PagePaths;
   private readonly machine: SegmentServer;
   private readonly heartbeats: Heartbeats;
   private readonly channels = new Map<number, Channel>();
@@ -119,6 +121,8 @@ class SegmentHost implements RunningSegment {
   private diallers: Diallers | undefined;
   /** The others, as they were given, and those that came later, by name. */
   private readonly others = new Map<NodeName, SegmentServerInfo>();
+  /** All that are known. */
+  private readonly servers = new Map<NodeName, SegmentServerInfo>();
   private log: LogWriter | undefined;
   private listener: Listener | undefined;
   private nextLink = 1;
@@ -126,8 +130,7 @@ class SegmentHost implements RunningSegment {
   private stopped = false;
   /** What follows the persist that was appended last, while it is under way. */
   private lastPersist: SegmentEffect[] | undefined;
-  private readonly scrub: { readonly log: LogScrub<LogBlock>; due: number; at: number; busy: boolean };
-  private readonly scrubPassMs: number;
+  private readonly rereader: LogRereader;
   /** No checkpoint before the log has this many bytes. */
   private checkpointFrom = 0;
   /** Why the disk takes no more, once it does not. */
@@ -141,13 +144,9 @@ class SegmentHost implements RunningSegment {
     this.disk = disk;
     this.pages = pages;
     this.heartbeats = new Heartbeats(options.liveness);
-    this.scrub = {
-      log: new LogScrub(disk, logBlockCodec),
-      due: 0,
-      at: Number.POSITIVE_INFINITY,
-      busy: false,
-    };
-    this.scrubPassMs = options.settings?.scrubPassMs ?? DEFAULT_SETTINGS.scrubPassMs;
+    this.paths = this.pagePaths();
+    const scrubPassMs = options.settings?.scrubPassMs ?? DEFAULT_SETTINGS.scrubPassMs;
+    this.rereader = new LogRereader(disk, scrubPassMs, journal);
     this.machine = new SegmentServer({
       name: options.name,
       settings: options.settings ?? {},
@@ -163,13 +162,8 @@ class SegmentHost implements RunningSegment {
 
   async open(): Promise<void> {
     await this.recover();
-    const { listen, servers, name } = this.options;
-    const identity: Identity = {
-      role: "segment",
-      name,
-      volume: this.options.volume,
-      token: this.options.token,
-    };
+    const { listen, servers } = this.options;
+    const { identity } = this;
     const events = {
       up: (channel: Channel) => this.up(channel),
       message: (channel: Channel, message: AnyMessage) => this.message(channel, message),
@@ -193,6 +187,25 @@ class SegmentHost implements RunningSegment {
     this.tick();
   }
 
+  private get identity(): Identity {
+    const { name, volume, token } = this.options;
+    return { role: "segment", name, volume, token };
+  }
+
+  private pagePaths(): PagePaths {
+    const { clock, journal, identity, options, pages } = this;
+    const { liveness, volume, latencyMsTo } = options;
+    const begin = options.courier ?? ((o, events) => new LinkCourier(o, events));
+    return new PagePaths({
+      ...{ clock, journal, pages, latencyMsTo, volumeTag: volumeTagOf(volume) },
+      server: (name) => this.servers.get(name),
+      channel: (name) =>
+        [...this.channels.values()].find(({ peer }) => peer?.role === "segment" && peer.name === name),
+      courier: (events) => begin({ clock, network: this.host.network, identity, journal, liveness }, events),
+      received: (channel, message) => this.message(channel, message),
+    });
+  }
+
   status(): Record<string, unknown> {
     const stats = this.log?.stats;
     return {
@@ -211,6 +224,7 @@ class SegmentHost implements RunningSegment {
   async stop(): Promise<void> {
     this.stopped = true;
     this.diallers?.stop();
+    this.paths.stop();
     for (const channel of this.channels.values())
       channel.close("stopping", `${this.options.name} is stopping`);
     await this.listener?.close();
@@ -272,9 +286,11 @@ class SegmentHost implements RunningSegment {
 
   /** Of each pair of segment servers the earlier name dials. Some may have been started after this one. */
   private meet(servers: readonly SegmentServerInfo[]): void {
-    for (const server of servers)
+    for (const server of servers) {
+      this.servers.set(server.name, server);
       if (server.name > this.options.name && !this.others.has(server.name))
         this.others.set(server.name, server);
+    }
     this.diallers?.keep([...this.others.values()]);
   }
 
@@ -296,6 +312,7 @@ class SegmentHost implements RunningSegment {
     const link = this.numbers.get(channel);
     if (link === undefined || this.failure !== undefined) return;
     if (message.type === "manifestTold") this.meet(message.value.servers);
+    this.paths.heard(channel, message as StorageMessage);
     this.machine.receive(link, message as StorageMessage, this.clock.nowMs());
     this.turn();
   }
@@ -321,28 +338,14 @@ class SegmentHost implements RunningSegment {
     this.clock.after(TICK_MS, () => this.tick());
   }
 
-  /** A little of the log's older files is read again now and then: all of it once in the time that the stored pages take. */
   private scrubLog(now: number): void {
-    const { log, scrub } = this;
-    if (log === undefined || scrub.busy || this.failure !== undefined) return;
-    scrub.due += (log.diskBytes * Math.max(0, now - scrub.at)) / this.scrubPassMs;
-    scrub.at = now;
-    if (scrub.due < SCRUB_BYTES) return;
-    scrub.due = 0;
-    scrub.busy = true;
-    scrub.log.step(log.firstFileNumber, log.fileNumber, SCRUB_BYTES).then(
-      ({ damaged }) => {
-        scrub.busy = false;
-        if (damaged === undefined || this.stopped || damaged < log.firstFileNumber) return;
-        this.machine.logDamaged(damaged);
-        this.turn();
-      },
-      // The file has gone meanwhile, or the disk will say so by itself where it is asked for more.
-      (error: Error) => {
-        scrub.busy = false;
-        this.journal.say("info", "log-scrub-cut-short", { reason: error.message });
-      },
-    );
+    const { log } = this;
+    if (log === undefined || this.failure !== undefined) return;
+    this.rereader.tick(now, log, (file) => {
+      if (this.stopped) return;
+      this.machine.logDamaged(file);
+      this.turn();
+    });
   }
 
   /** Effects are carried out once the frames of this turn have all been taken. */
@@ -375,7 +378,7 @@ class SegmentHost implements RunningSegment {
           then.push(...effect.then);
           break;
         case "send":
-          this.channels.get(effect.to)?.send(effect.message);
+          this.send(effect);
           break;
         case "storePages":
           this.storePages(effect);
@@ -422,20 +425,25 @@ class SegmentHost implements RunningSegment {
     });
   }
 
+  private send({ to, message }: Extract<SegmentEffect, { kind: "send" }>): void {
+    const channel = this.channels.get(to);
+    if (channel !== undefined) this.paths.send(channel, message);
+  }
+
   private storePages(effect: Extract<SegmentEffect, { kind: "storePages" }>): void {
     this.pages.put(effect.pages, (error) => {
       if (error !== undefined) return this.failed(error);
       this.machine.pagesStored(effect.token, this.clock.nowMs());
+      this.paths.stored(effect.pages);
       this.turn();
     });
   }
 
   private readPages({ token, from, limit }: Extract<SegmentEffect, { kind: "readPages" }>): void {
-    this.pages.read(from, limit, (pages) => {
+    this.paths.read(from, limit, (pages) => {
       if (this.stopped) return;
       if (pages instanceof Error) return this.failed(pages);
-      const read = pages.map(([page, stored]) => [pageId(page), stored] as const);
-      this.machine.pagesRead(token, read, this.clock.nowMs());
+      this.machine.pagesRead(token, pages, this.clock.nowMs());
       this.turn();
     });
   }

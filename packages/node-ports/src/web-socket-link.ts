@@ -73,16 +73,16 @@ export class WebSocketLink implements Link {
     for (const frame of queue) this.send(frame);
   }
 
-  send(frame: Uint8Array): void {
+  send(frame: Uint8Array, sent?: () => void): void {
     if (this.#state === "open") {
       this.#cork();
       const webSocket = this.#webSocket;
-      // A callback per frame costs; it is only needed to see the buffer fall.
-      if (this.#aboveHigh) webSocket.send(frame, this.#checkDrain);
-      else if (webSocket.bufferedAmount + frame.byteLength + headerBytesMax > highMarkBytes) {
+      if (webSocket.bufferedAmount + frame.byteLength + headerBytesMax > highMarkBytes)
         this.#aboveHigh = true;
-        webSocket.send(frame, this.#checkDrain);
-      } else webSocket.send(frame);
+      // A callback per frame costs; it is only needed to see the buffer fall, or by who waits for it.
+      if (sent !== undefined) webSocket.send(frame, () => this.#sent(sent));
+      else if (this.#aboveHigh) webSocket.send(frame, this.#checkDrain);
+      else webSocket.send(frame);
     } else if (this.#state === "connecting") {
       this.#queue.push(frame);
       this.#queuedBytes += frame.byteLength;
@@ -138,6 +138,11 @@ export class WebSocketLink implements Link {
     this.#corked = true;
     this.#socket!.cork();
     process.nextTick(this.#uncork);
+  }
+
+  #sent(sent: () => void): void {
+    this.#checkDrain();
+    sent();
   }
 
   readonly #uncork = (): void => {

@@ -24,9 +24,10 @@ export interface Link {
    * Sends one whole frame, in order. No copy is made: neither the sender nor anyone else may change
    * the bytes afterwards, for the receiver of a simulated network is handed the very same ones.
    * Before `open` frames are queued; after close they are dropped silently, since a sender cannot
-   * know earlier than that it is talking to nobody.
+   * know earlier than that it is talking to nobody. `sent`: called, at most once and never within this call, when
+   * nobody looks at the bytes any more; a network that cannot tell never calls it.
    */
-  send(frame: Uint8Array): void;
+  send(frame: Uint8Array, sent?: () => void): void;
 
   /**
    * Idempotent. Frames already sent are still delivered if the peer lives; none is received any more.

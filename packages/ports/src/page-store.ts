@@ -31,8 +31,10 @@ export interface PageStore {
   /**
    * At most `limit` pages from `from` on, ascending, as they stand now: `pages` and `get` in one, but the reading is done beside the
    * caller's turn. The caller owns the bytes; pages may be views of one buffer. `done` is never called within this call.
+   * `room`, which is the store's until then, is read into if the store can and all of it fits in: so that who reads much
+   * need not have new memory each time.
    */
-  read(from: number, limit: number, done: PagesRead): void;
+  read(from: number, limit: number, done: PagesRead, room?: Uint8Array): void;
 
   /** Number of pages stored. O(1). */
   count(): number;

@@ -19,15 +19,14 @@ type Damaged = { readonly type: "damaged"; readonly damaged: PageId };
 /** All of an answer but its pages. */
 export type AnswerHead = Omit<PulledPages, "pages">;
 
-/** How many pages are to be read for an answer, and what is known before they are. */
+/** How many pages are to be read for an answer, and what is known before they are. A copier is told the end by an answer without pages. */
 export function planAnswer(
   state: PgState,
   store: MergedPages,
   m: PullPages,
-  endPage: number,
-  limit: number,
+  o: { readonly endPage: number; readonly limit: number; readonly isCopier: boolean },
 ): { readonly head: AnswerHead; readonly pages: number } {
-  const ids = store.pages(m.from, Math.min(m.limit, limit)).filter((page) => page < endPage);
+  const ids = store.pages(m.from, Math.min(m.limit, o.limit)).filter((page) => page < o.endPage);
   const last = ids.at(-1) as number | undefined;
   const merged = [...state.streams.values()].map((log) => ({
     stream: log.stream,
@@ -38,19 +37,21 @@ export function planAnswer(
     type: "pulledPages",
     request: m.request,
     pg: m.pg,
-    next: last === undefined || last + 1 >= endPage ? undefined : pageId(last + 1),
+    next: last === undefined || (last + 1 >= o.endPage && !o.isCopier) ? undefined : pageId(last + 1),
     merged,
     settledThrough: state.settledThrough,
   } as const;
   return { head, pages: ids.length };
 }
 
-/** The answer, or a page of it that is damaged: a copy without it would pass for whole. */
+/** The answer, or a page of it that is damaged: a copy without it would pass for whole. `trusts`: who receives it looks at the checksums. */
 export function answerRead(
   head: AnswerHead,
   read: readonly (readonly [page: PageId, stored: Uint8Array])[],
+  trusts: boolean,
 ): PulledPages | Damaged {
-  for (const [page, stored] of read) if (!isSound(page, stored)) return { type: "damaged", damaged: page };
+  for (const [page, stored] of read)
+    if (!isSound(page, stored, trusts)) return { type: "damaged", damaged: page };
   return { ...head, pages: read.map(([page, stored]) => ({ page, stored })) };
 }
 

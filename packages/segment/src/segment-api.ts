@@ -20,7 +20,8 @@ export type Link = number;
 
 export interface Peer {
   readonly link: Link;
-  readonly role: "node" | "segment";
+  /** `copier`: another link of a segment server, on which it asks for pages to copy. */
+  readonly role: "node" | "segment" | "copier";
   /** From its hello. Segments know each other by name. */
   readonly name: NodeName;
 }
@@ -92,6 +93,8 @@ export interface SegmentSettings {
   readonly pullBytesMax: number;
   /** Pages in one answer, when a segment is copied. */
   readonly copyStepBytes: number;
+  /** The same on a link that has other things to carry as well. */
+  readonly copyTurnBytes: number;
   /** Asked for and not stored yet, over all segments that are copied. */
   readonly copyAheadBytes: number;
   /** Copied from peers at most, over all segments: of a lost server's, or after a long absence. */

@@ -211,7 +211,7 @@ export class SegmentServer {
   peerUp(peer: Peer, _now: number): void {
     this.peers.set(peer.link, peer);
     if (peer.role === "segment") this.upkeep.peerUp(peer);
-    else this.merger.lowWater.up(peer.name);
+    else if (peer.role === "node") this.merger.lowWater.up(peer.name);
   }
 
   peerDown(link: Link, now: number): void {
@@ -219,7 +219,7 @@ export class SegmentServer {
     this.peers.delete(link);
     if (peer?.role === "segment") this.upkeep.peerDown(peer);
     // A newer link of its may be up.
-    else if (peer !== undefined && ![...this.peers.values()].some(({ name }) => name === peer.name))
+    else if (peer?.role === "node" && ![...this.peers.values()].some(({ name }) => name === peer.name))
       this.merger.lowWater.down(peer.name, now);
     for (const state of this.pgs.values())
       for (const log of state.streams.values()) if (log.writer === link) log.writer = undefined;
@@ -246,7 +246,9 @@ export class SegmentServer {
     if (peer === undefined) return;
     if (NODES_ONLY.has(m.type) && peer.role !== "node")
       return this.refuse(from, `${m.type} comes from database nodes only`);
-    if (SEGMENTS_ONLY.has(m.type) && peer.role !== "segment")
+    if (
+      peer.role === "copier" ? m.type !== "pullPages" : SEGMENTS_ONLY.has(m.type) && peer.role !== "segment"
+    )
       return this.refuse(from, `${m.type} comes from segment servers only`);
     if ("pg" in m && !this.geometry.isPg(m.pg)) return this.refuse(from, `there is no PG ${m.pg}`);
     // Who speaks knows an older manifest, or a newer one that he has not told yet.

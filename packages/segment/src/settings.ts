@@ -11,8 +11,10 @@ export const DEFAULT_SETTINGS: SegmentSettings = Object.freeze({
   pullTimeoutMs: 1_000,
   // An eighth of a frame: answers do not stand in the way of appends for long.
   pullBytesMax: 4 * MIB,
+  // The more at once the fewer turns; nothing else is on that link, and the peer neither copies nor sums what it sends on it.
+  copyStepBytes: MIB,
   // Less than a millisecond of a peer that has the pages in the system's cache: what else is asked of it waits no longer.
-  copyStepBytes: MIB / 4,
+  copyTurnBytes: MIB / 4,
   // Some steps of each of five survivors, and a batch being synced.
   copyAheadBytes: 24 * MIB,
   // More than a disk takes: commits go first by the order of the work. Less is for those who share the network with others.

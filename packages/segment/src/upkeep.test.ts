@@ -69,6 +69,67 @@ describe("gossip", () => {
   });
 });
 
+describe("a copier", () => {
+  const COPIER = 13;
+  const pull = {
+    type: "pullPages",
+    request: 1,
+    pg: pgId(0),
+    from: pageId(0),
+    limit: 10,
+    mends: undefined,
+  } as const;
+
+  /** A server with one stored page of the PG, and a copier of a peer beside the peer itself. */
+  function asked(): BenchSegment {
+    const s = wide(1, { mergeAboveBytes: 0, scrubPagesPerTick: 0 });
+    s.server.peerUp({ link: COPIER, role: "copier", name: nodeName("segment-b1") }, s.now);
+    s.decide(1, decided(0, 1), { lowWater: point([1, 1], [2, 99]) });
+    s.tick();
+    s.heard.length = 0;
+    return s;
+  }
+  const heard = (s: BenchSegment): string[] => s.heard.map(({ to, message }) => `${to} ${message.type}`);
+
+  test("is given pages on its link, and on the common one that there are no more, before what was said since", () => {
+    const s = asked();
+    s.say(COPIER, pull);
+    s.say(COPIER, { ...pull, request: 2, from: pageId(1) });
+    s.sync();
+    expect(heard(s)).toEqual([`${COPIER} pulledPages`, `${PEER} pulledPages`, `${PEER} positions`]);
+    const next = s.heard.map(({ message }) => message.type === "pulledPages" && message.next);
+    expect(next).toEqual([pageId(1), undefined, false]);
+  });
+
+  test("is not told the end if the common link is gone", () => {
+    const s = asked();
+    s.server.peerDown(PEER, s.now);
+    s.say(COPIER, { ...pull, from: pageId(1) });
+    s.sync();
+    expect(heard(s)).toEqual([]);
+  });
+
+  test("looks at checksums itself; who asks on the common link has them looked at", () => {
+    const s = asked();
+    s.pages.get(pageId(0))![40]! ^= 1;
+    s.say(COPIER, pull);
+    expect(heard(s)[0]).toBe(`${COPIER} pulledPages`);
+    s.heard.length = 0;
+    s.say(PEER, pull);
+    expect(heard(s)).not.toContain(`${PEER} pulledPages`);
+  });
+
+  test("asks for pages and says nothing else, and is no peer that gossips", () => {
+    const s = asked();
+    s.say(COPIER, { type: "manifestPeek", request: 3 });
+    expect(heard(s)).toEqual([]);
+    s.server.peerDown(COPIER, s.now);
+    s.append([slice({ stream: 1, lsn: 2, back: 1, writes: [[0, v(1, 1)]] })]);
+    expect(told(s, 3)).toEqual([0]);
+    expect(s.heard.every(({ to }) => to !== COPIER)).toBe(true);
+  });
+});
+
 describe("copied pages that come while the store is busy", () => {
   test("wait, one answer a PG: the one that was asked for last (I10)", () => {
     const settings = { mergeAboveBytes: 0, scrubPagesPerTick: 0, pullTimeoutMs: 1000, imageCacheBytes: 0 };

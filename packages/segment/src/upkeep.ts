@@ -76,7 +76,13 @@ export class Upkeep {
   /** Answers whose pages are being read. */
   private readonly reads = new Map<
     number,
-    { readonly state: PgState; readonly to: Link; readonly head: AnswerHead }
+    {
+      readonly state: PgState;
+      readonly to: Link;
+      readonly head: AnswerHead;
+      /** Who receives it looks at the checksums. */
+      readonly trusts: boolean;
+    }
   >();
   private readings = 0;
 
@@ -274,7 +280,10 @@ export class Upkeep {
     return this.complete(state, turn);
   }
 
-  /** A segment that does not know its own pages, or finds one damaged, does not answer: the peer asks another. */
+  /**
+   * A segment that does not know its own pages, or finds one damaged, does not answer: the peer asks another. That there are no more pages a copier is
+   * told on the common link: what it hears there afterwards was said afterwards, and a newcomer builds on that.
+   */
   private answerPages(peer: Peer, m: PullPages, now: number, turn: Turn): undefined {
     if (this.o.geometry.known === undefined) return;
     const state = this.o.pg(m.pg);
@@ -286,20 +295,25 @@ export class Upkeep {
       return;
     }
     const end = this.o.geometry.firstPage(m.pg) + pages;
-    const limit = pagesIn(this.o.settings.copyStepBytes, pageBytes);
-    const plan = planAnswer(state, this.o.pages, m, end, limit);
+    const { copyStepBytes, copyTurnBytes } = this.o.settings;
+    const isCopier = peer.role === "copier";
+    const limit = pagesIn(isCopier ? copyStepBytes : copyTurnBytes, pageBytes);
+    const plan = planAnswer(state, this.o.pages, m, { endPage: end, limit, isCopier });
+    const to = plan.pages > 0 ? peer.link : this.links.get(peer.name);
+    if (to === undefined) return;
     const token = ++this.readings;
-    this.reads.set(token, { state, to: peer.link, head: plan.head });
+    this.reads.set(token, { state, to, head: plan.head, trusts: isCopier });
     if (plan.pages === 0) return this.pagesRead(token, [], now, turn) as undefined;
     this.o.effects.push({ kind: "readPages", token, from: m.from, limit: plan.pages });
   }
 
   /** What an answer waited for. The PG may have left this server meanwhile. */
   pagesRead(token: number, pages: readonly (readonly [PageId, Uint8Array])[], now: number, turn: Turn): void {
-    const { state, to, head } = this.reads.get(token)!;
+    const { state, to, head, trusts } = this.reads.get(token)!;
     this.reads.delete(token);
     if (this.o.pgs.get(state.pg) !== state) return;
-    const isGiven = this.answer(state, to, answerRead(head, pages), now);
+    // A copier looks at the checksums itself, and asks anew on the common link if one is wrong: then it is found here.
+    const isGiven = this.answer(state, to, answerRead(head, pages, trusts), now);
     // What is here beyond the pages: a newcomer waits for this word.
     if (isGiven && head.next === undefined) turn.tell(to, positionsOf(state));
   }

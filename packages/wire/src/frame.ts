@@ -62,6 +62,7 @@ export const MESSAGES: {
   transactionFound: [39, storage.transactionFound],
   pullPages: [33, storage.pullPages],
   pulledPages: [34, storage.pulledPages],
+  cargo: [40, storage.cargo],
   askCopied: [35, storage.askCopied],
   copied: [36, storage.copied],
   readers: [37, storage.readers],

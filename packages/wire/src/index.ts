@@ -1,3 +1,4 @@
+export { CARGO_HEADER_BYTES, packCargo, unpackCargo, type PackedCargo } from "./cargo.ts";
 export { crc32 } from "./checksum.ts";
 export type * from "./client-messages.ts";
 export type * from "./feed-messages.ts";

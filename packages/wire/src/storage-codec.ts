@@ -57,6 +57,7 @@ import type {
   AskCopied,
   AskStatus,
   AskVotes,
+  Cargo,
   Close,
   Closed,
   CommittedVersion,
@@ -89,7 +90,7 @@ const protocol = integer("a protocol version");
 
 export const hello = message<Hello>("hello", {
   protocol,
-  role: word("role", ["node", "segment", "client"] as const),
+  role: word("role", ["node", "segment", "client", "copier"] as const),
   name,
   volume: name,
   token: text("a token", PROSE_BYTES_MAX),
@@ -190,6 +191,21 @@ export const pulledPages = message<PulledPages>("pulledPages", {
   request,
   pg,
   pages: ascending(storedPage, (p) => p.page, "pages"),
+  next: maybe(page),
+  merged: list(mergedStream, 3),
+  settledThrough: integer("the last settled stream"),
+});
+
+const pageAboard = struct<Cargo["pages"][number]>({
+  page,
+  at: integer("a place in a frame"),
+  bytes: integer("the length of a page"),
+});
+export const cargo = message<Cargo>("cargo", {
+  request,
+  pg,
+  pages: ascending(pageAboard, (p) => p.page, "pages"),
+  bytes: integer("the length of a frame"),
   next: maybe(page),
   merged: list(mergedStream, 3),
   settledThrough: integer("the last settled stream"),

@@ -36,7 +36,8 @@ import type {
 export interface Hello {
   readonly type: "hello";
   readonly protocol: number;
-  readonly role: "node" | "segment" | "client";
+  /** `copier`: a segment server's second link, on which it only copies. */
+  readonly role: "node" | "segment" | "client" | "copier";
   readonly name: string;
   readonly volume: string;
   readonly token: string;
@@ -300,6 +301,15 @@ export interface PulledPages {
   readonly settledThrough: StreamId;
 }
 
+/** An answer to a copier: all of `PulledPages` but the pages' bytes, which are in the next frame (cargo.ts). */
+export interface Cargo extends Omit<PulledPages, "type" | "pages"> {
+  readonly type: "cargo";
+  /** By page ascending: where in the next frame. */
+  readonly pages: readonly { readonly page: PageId; readonly at: number; readonly bytes: number }[];
+  /** Of the next frame. */
+  readonly bytes: number;
+}
+
 /** Gossip: what a segment has. Sent to the other five from time to time and when a gap is noticed. */
 export interface Positions {
   readonly type: "positions";
@@ -450,6 +460,7 @@ export type StorageMessage =
   | PulledSlices
   | PullPages
   | PulledPages
+  | Cargo
   | Positions
   | FindTransaction
   | TransactionFound

@@ -103,10 +103,10 @@ export class FilePageStore implements PageStore {
     return bytes;
   }
 
-  read(from: number, limit: number, done: PagesRead): void {
+  read(from: number, limit: number, done: PagesRead, room?: Uint8Array): void {
     const extents = this.pages(from, limit).map((page) => [page, this.#table.get(page)!] as const);
     const ended = this.#readers.begin();
-    void this.#readLater(extents)
+    void this.#readLater(extents, room)
       .catch((error: unknown) => error as Error)
       .then((pages) => {
         this.#release(ended());
@@ -155,12 +155,19 @@ export class FilePageStore implements PageStore {
 
   // --- reading -------------------------------------------------------------------------------
 
-  async #readLater(extents: readonly (readonly [number, Extent])[]): Promise<readonly StoredPage[]> {
+  async #readLater(
+    extents: readonly (readonly [number, Extent])[],
+    room?: Uint8Array,
+  ): Promise<readonly StoredPage[]> {
     const pages = new Map<number, Uint8Array>();
-    const byPlace = [...extents].sort(([, a], [, b]) => a.unit - b.unit);
-    for (const group of together(byPlace)) {
+    const groups = together([...extents].sort(([, a], [, b]) => a.unit - b.unit));
+    let used = 0;
+    const fits = room !== undefined && sum(groups.map(spanOf)) <= room.length;
+    for (const group of groups) {
       const from = group[0]![1].unit * UNIT_BYTES;
-      const bytes = Buffer.allocUnsafeSlow(endOf(group.at(-1)![1]) - from);
+      const span = spanOf(group);
+      const bytes = fits ? room.subarray(used, used + span) : Buffer.allocUnsafeSlow(span);
+      used += span;
       await this.#medium.readLater(bytes, from);
       for (const [page, extent] of group) {
         const at = extent.unit * UNIT_BYTES - from;
@@ -325,12 +332,21 @@ function together(byPlace: readonly (readonly [number, Extent])[]): (readonly [n
   return groups;
 }
 
+/** Bytes from the first to the end of the last. */
+const spanOf = (group: readonly (readonly [number, Extent])[]): number =>
+  endOf(group.at(-1)![1]) - group[0]![1].unit * UNIT_BYTES;
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((all, n) => all + n, 0);
+
 interface Placed {
   readonly bytes: Uint8Array;
   readonly at: number;
 }
 
-/** Pages that lie one behind the other become one write; what is between them is filled up. */
+/**
+ * Pages that lie one behind the other become one write; what is between them is filled up. Those that lie in memory as they will in the file, as they do that
+ * were read together elsewhere, are one chunk of it: a write costs its caller some µs for each.
+ */
 function runsOf(placed: readonly Placed[]): Run[] {
   const runs: { readonly at: number; readonly chunks: Uint8Array[] }[] = [];
   let [begin, end] = [0, -1];
@@ -338,8 +354,17 @@ function runsOf(placed: readonly Placed[]): Run[] {
     const gap = at - end;
     if (end >= 0 && gap >= 0 && gap < UNIT_BYTES && at + bytes.length - begin <= WRITE_BYTES_MAX) {
       const { chunks } = runs.at(-1)!;
-      if (gap > 0) chunks.push(PADDING.subarray(0, gap));
-      chunks.push(bytes);
+      const before = chunks.at(-1)!;
+      if (before.buffer === bytes.buffer && bytes.byteOffset - before.byteOffset === before.length + gap)
+        chunks[chunks.length - 1] = new Uint8Array(
+          before.buffer,
+          before.byteOffset,
+          before.length + gap + bytes.length,
+        );
+      else {
+        if (gap > 0) chunks.push(PADDING.subarray(0, gap));
+        chunks.push(bytes);
+      }
     } else {
       runs.push({ at, chunks: [bytes] });
       begin = at;

@@ -97,6 +97,22 @@ export function networkContract(name: string, make: () => Promise<NetworkHarness
       expect(server.frames.every((received) => Buffer.compare(received, frame) === 0)).toBe(true);
     });
 
+    test("who is told that a frame was sent is told once, not within the call, and may use its bytes again", async () => {
+      let told = 0;
+      const link = connect();
+      await harness.until(() => client.opens === 1);
+      const frame = pattern(300_000, 7);
+      link.send(frame, () => {
+        told += 1;
+        frame.fill(0);
+      });
+      expect(told).toBe(0);
+      link.send(pattern(10, 8));
+      await harness.until(() => server.frames.length === 2);
+      expect(told).toBeLessThanOrEqual(1);
+      expect(Buffer.compare(server.frames[0]!, pattern(300_000, 7))).toBe(0);
+    });
+
     test("connecting to nobody: closed once, never opened, not within the call", async () => {
       const link = harness.network.connect(harness.deadUrl, options, client);
       link.send(pattern(10, 1));

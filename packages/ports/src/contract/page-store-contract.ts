@@ -102,6 +102,19 @@ export function pageStoreContract(name: string, make: () => Promise<PageStoreHar
       expect(read).toEqual([]);
     });
 
+    test("pages are read into room that is given, or beside it if they do not fit", async () => {
+      const ids = [3, 4, 900];
+      await put(ids.map((id) => [id, pattern(5000 + id, id)] as const));
+      for (const roomBytes of [64_000, 6000]) {
+        let read: readonly StoredPage[] | Error | undefined;
+        store.read(3, 3, (pages) => (read = pages), new Uint8Array(roomBytes));
+        await harness.until(() => read !== undefined);
+        const pages = read as readonly StoredPage[];
+        expect(pages.map(([id]) => id)).toEqual(ids);
+        for (const [id, bytes] of pages) expect(Buffer.compare(bytes, pattern(5000 + id, id))).toBe(0);
+      }
+    });
+
     test("removed pages are gone, absent ones passed over", async () => {
       await put([1, 2, 3].map((id) => [id, pattern(8, id)] as const));
       await remove([1, 3, 99]);

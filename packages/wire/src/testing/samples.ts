@@ -226,6 +226,16 @@ export const messages: readonly Message[] = [
     merged: [{ stream: two, through: lsn(300), tail: lsn(298) }],
     settledThrough: one,
   },
+  {
+    type: "cargo",
+    request: 17,
+    pg,
+    pages: [{ page: pageId(64), at: 16, bytes: 3 }],
+    bytes: 19,
+    next: pageId(67),
+    merged: [{ stream: two, through: lsn(300), tail: lsn(298) }],
+    settledThrough: one,
+  },
   { type: "findTransaction", ...ofStream, transaction: id },
   {
     type: "transactionFound",

@@ -1,0 +1,229 @@
+/** Couriers, on this thread and on one of their own, against a survivor that gives what a test has it give. */
+import { Worker } from "node:worker_threads";
+import { nodeName, pageId, pgId, streamId } from "@sixfold/model";
+import { NodeHost } from "@sixfold/node-ports";
+import type { Listener } from "@sixfold/ports";
+import { crc32, packCargo, volumeTagOf, type PulledPages, type PullPages } from "@sixfold/wire";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { listenerHandlers, type Channel, type Identity } from "./channel.ts";
+import { LinkCourier, type Courier, type CourierEvents, type CourierOptions } from "./courier.ts";
+import { Heartbeats } from "./heartbeats.ts";
+import { Journal } from "./journal.ts";
+import { startThread, ThreadCourier } from "./thread-courier.ts";
+
+const PEER = nodeName("segment-b1");
+const TAG = volumeTagOf("v");
+const identity = (name: string, token = "secret"): Identity => ({
+  role: "segment",
+  name,
+  volume: "v",
+  token,
+});
+const journal = new Journal(() => undefined);
+
+const question = (request: number): PullPages => ({
+  type: "pullPages",
+  ...{ request, pg: pgId(0), from: pageId(0), limit: 2, mends: undefined },
+});
+
+/** A page as it is stored: a checksum, a form, and something. */
+function page(
+  id: number,
+  bytes: number,
+): { readonly page: ReturnType<typeof pageId>; readonly stored: Uint8Array } {
+  const stored = new Uint8Array(bytes).fill(id);
+  stored.set([2, 0], 4);
+  new DataView(stored.buffer).setUint32(0, crc32(stored.subarray(4), id), true);
+  return { page: pageId(id), stored };
+}
+
+const answer = (request: number, pages: PulledPages["pages"]): PulledPages => ({
+  type: "pulledPages",
+  ...{ request, pg: pgId(0), pages, next: undefined, merged: [], settledThrough: streamId(0) },
+});
+const PAGES = [page(1, 70_000), page(2, 300)];
+
+const kinds: readonly (readonly [string, (o: CourierOptions, events: CourierEvents) => Courier])[] = [
+  ["on this thread", (o, events) => new LinkCourier(o, events)],
+  ["on its own", (o, events) => new ThreadCourier(o, events)],
+];
+
+describe.each(kinds)("a courier %s", (_where, make) => {
+  let listener: Listener;
+  /** What the survivor does with a question. */
+  let give: (channel: Channel, asked: PullPages) => void;
+  const couriers: Courier[] = [];
+
+  beforeEach(async () => {
+    const events = {
+      up: () => undefined,
+      message: (channel: Channel, message: object) => give(channel, message as PullPages),
+      down: () => undefined,
+    };
+    listener = await new NodeHost("survivor", ".").network.listen(
+      { host: "127.0.0.1", port: 0, maxFrameBytes: 1 << 20 },
+      listenerHandlers(identity(PEER), events, journal, new Heartbeats()),
+    );
+  });
+  afterEach(async () => {
+    for (const courier of couriers.splice(0)) courier.stop();
+    await listener.close();
+  });
+
+  /** A courier, what happened to it as text, and a wait for so much of that. */
+  function begin({ token = "secret" } = {}) {
+    const happened: string[] = [];
+    const pages: PulledPages["pages"][number][] = [];
+    let changed = (): void => undefined;
+    const add = (what: string): void => {
+      happened.push(what);
+      changed();
+    };
+    const { clock, network } = new NodeHost("newcomer", ".");
+    const courier = make(
+      { clock, network, identity: identity("segment-a1", token), journal, liveness: undefined },
+      {
+        brought: (peer, answered) => {
+          pages.push(...answered.pages);
+          add(`${peer} brought ${answered.request}`);
+        },
+        failed: (peer, questions) => add(`${peer} failed ${questions.map((q) => q.request).join()}`),
+      },
+    );
+    couriers.push(courier);
+    const until = (count: number): Promise<string[]> =>
+      new Promise((resolve) => {
+        changed = () => {
+          if (happened.length >= count) resolve(happened);
+        };
+        changed();
+      });
+    const ask = (request: number): void =>
+      courier.ask({ name: PEER, url: listener.url, latencyMs: 0 }, question(request));
+    return { courier, ask, until, pages };
+  }
+
+  const sendPages = (channel: Channel, asked: PullPages, pages = PAGES): void =>
+    channel.sendCargo(packCargo(answer(asked.request, pages), TAG), () => undefined);
+
+  test("brings pages as they were given", async () => {
+    give = (channel, asked) => {
+      expect(channel.peer).toEqual({ role: "copier", name: "segment-a1" });
+      sendPages(channel, asked);
+    };
+    const { ask, until, pages, courier } = begin();
+    ask(1);
+    expect(await until(1)).toEqual([`${PEER} brought 1`]);
+    for (const [n, { stored }] of PAGES.entries()) expect(Buffer.compare(pages[n]!.stored, stored)).toBe(0);
+    const { buffer } = pages[0]!.stored;
+    courier.giveBack(buffer);
+    expect(buffer.byteLength).toBe(courier instanceof ThreadCourier ? 0 : buffer.byteLength);
+  });
+
+  test("has not brought a page that came damaged, and brings the next answer", async () => {
+    give = (channel, asked) => {
+      const pages = PAGES.map(({ page: id, stored }) => ({ page: id, stored: stored.slice() }));
+      if (asked.request === 1) pages[1]!.stored[200]! ^= 1;
+      sendPages(channel, asked, pages);
+    };
+    const { ask, until } = begin();
+    ask(1);
+    expect(await until(1)).toEqual([`${PEER} failed 1`]);
+    ask(2);
+    expect(await until(2)).toEqual([`${PEER} failed 1`, `${PEER} brought 2`]);
+  });
+
+  test("has not brought what is not the answer to what was asked", async () => {
+    give = (channel, asked) => {
+      const { head } = packCargo(answer(asked.request, PAGES), TAG);
+      const { frame } = packCargo(answer(asked.request + 1, PAGES), TAG);
+      channel.sendCargo({ head, frame }, () => undefined);
+    };
+    const { ask, until } = begin();
+    ask(1);
+    ask(2);
+    expect((await until(1))[0]).toMatch(/failed 1(,2)?$/);
+  });
+
+  test("says what was not answered when its link ends, and makes another", async () => {
+    let isFirst = true;
+    give = (channel, asked) => {
+      if (!isFirst) sendPages(channel, asked);
+      else if (asked.request === 2) {
+        isFirst = false;
+        channel.close("stopping", "for a test");
+      }
+    };
+    const { ask, until } = begin();
+    ask(1);
+    ask(2);
+    expect(await until(1)).toEqual([`${PEER} failed 1,2`]);
+    ask(3);
+    expect(await until(2)).toEqual([`${PEER} failed 1,2`, `${PEER} brought 3`]);
+  });
+
+  test("has not failed to bring what was answered elsewhere", async () => {
+    give = (channel, asked) => {
+      if (asked.request === 2) channel.close("stopping", "for a test");
+    };
+    const { ask, until, courier } = begin();
+    ask(1);
+    courier.forget(PEER, 1);
+    ask(2);
+    expect(await until(1)).toEqual([`${PEER} failed 2`]);
+  });
+
+  test("says so when nobody listens, and when it is not admitted", async () => {
+    give = () => expect.fail("nothing is asked");
+    const refused = begin({ token: "guess" });
+    refused.ask(1);
+    expect(await refused.until(1)).toEqual([`${PEER} failed 1`]);
+    await listener.close();
+    const alone = begin();
+    alone.ask(1);
+    expect(await alone.until(1)).toEqual([`${PEER} failed 1`]);
+  });
+});
+
+describe("a courier whose thread ends", () => {
+  test("has failed to answer what it was asked, and starts another for the next question", async () => {
+    const threads: Worker[] = [];
+    const failed: number[][] = [];
+    let changed = (): void => undefined;
+    const { clock, network } = new NodeHost("newcomer", ".");
+    const courier = new ThreadCourier(
+      { clock, network, identity: identity("segment-a1"), journal, liveness: undefined },
+      {
+        brought: () => expect.fail("nothing answers"),
+        failed: (_peer, questions) => {
+          failed.push(questions.map(({ request }) => request));
+          changed();
+        },
+      },
+      (data) => {
+        const thread =
+          threads.length === 0
+            ? new Worker("throw new Error('for a test')", { eval: true })
+            : startThread(data);
+        threads.push(thread);
+        return thread;
+      },
+    );
+    const until = (count: number): Promise<void> =>
+      new Promise((resolve) => {
+        changed = () => {
+          if (failed.length >= count) resolve();
+        };
+        changed();
+      });
+    courier.ask({ name: PEER, url: "ws://127.0.0.1:9", latencyMs: 0 }, question(1));
+    courier.ask({ name: PEER, url: "ws://127.0.0.1:9", latencyMs: 0 }, question(2));
+    await until(1);
+    courier.ask({ name: PEER, url: "ws://127.0.0.1:9", latencyMs: 0 }, question(3));
+    await until(2);
+    expect(failed).toEqual([[1, 2], [3]]);
+    expect(threads.length).toBe(2);
+    courier.stop();
+    await new Promise((resolve) => threads[1]!.once("exit", resolve));
+  });
+});
