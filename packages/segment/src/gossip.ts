@@ -94,6 +94,11 @@ export class Gossip {
     state.peers.set(peer, known);
   }
 
+  /** A peer begins to copy the pages: it will pull what is beyond them, so nothing of that is dropped before it says what it has. */
+  copyBegins(state: PgState, peer: NodeName): void {
+    if (!state.peers.has(peer)) state.peers.set(peer, new Map());
+  }
+
   forget(state: PgState, peer: NodeName): void {
     state.peers.delete(peer);
     for (const [log, pull] of this.pulls)

@@ -1,5 +1,5 @@
 /** What a segment server does unasked costs no more than it must. */
-import { nodeName, NONE, pageId, pagesPerPg, pgId } from "@sixfold/model";
+import { lsn, nodeName, NONE, pageId, pagesPerPg, pgId } from "@sixfold/model";
 import type { StorageMessage } from "@sixfold/wire";
 import { describe, expect, test } from "vitest";
 import { BenchSegment, decided, GEOMETRY, KEEP, point, slice, v } from "./testing/bench-segment.ts";
@@ -99,6 +99,17 @@ describe("a copier", () => {
     expect(heard(s)).toEqual([`${COPIER} pulledPages`, `${PEER} pulledPages`, `${PEER} positions`]);
     const next = s.heard.map(({ message }) => message.type === "pulledPages" && message.next);
     expect(next).toEqual([pageId(1), undefined, false]);
+  });
+
+  test("finds all that lies beyond the pages it was given, though it has not said yet what it has", () => {
+    const s = asked();
+    s.say(COPIER, pull);
+    const next = slice({ stream: 1, lsn: 2, back: 1, writes: [[0, v(1, 1)]] });
+    s.append([next], { decisions: decided(1, 2), lowWater: point([1, 2], [2, 99]) });
+    for (let i = 0; i < 3; i++) s.tick();
+    const after = { pg: pgId(0), stream: next.stream, after: lsn(1), through: lsn(2) };
+    const answers = s.say(PEER, { type: "pullSlices", request: 3, ...after });
+    expect(answers).toMatchObject([{ type: "pulledSlices", mergedThrough: 1, slices: [{ lsn: 2 }] }]);
   });
 
   test("is not told the end if the common link is gone", () => {

@@ -294,6 +294,8 @@ export class Upkeep {
       if (answer !== undefined) this.answer(state, peer.link, answer, now);
       return;
     }
+    if (this.links.has(peer.name) && this.o.keeping.isPeer(m.pg, peer.name))
+      this.gossip.copyBegins(state, peer.name);
     const end = this.o.geometry.firstPage(m.pg) + pages;
     const { copyStepBytes, copyTurnBytes } = this.o.settings;
     const isCopier = peer.role === "copier";
