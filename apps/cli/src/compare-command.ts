@@ -30,7 +30,7 @@ export interface CompareFlags {
   readonly azLatencyMs: number;
 }
 
-/** About four minutes: 28 points of 6 s, 7 clusters. */
+/** About seven minutes: 28 points of 6 s, 7 clusters that are warmed up for 30. */
 const FULL = {
   modes: ["single", "multi", "multi-page"],
   writers: [1, 2, 4],
@@ -40,7 +40,7 @@ const FULL = {
   seconds: 5,
 } as const;
 
-/** About one minute: 9 points of 3 s, 3 clusters. */
+/** Little more than a minute: 9 points of 3 s, 3 clusters that are warmed up for 16. */
 const QUICK = { ...FULL, writers: [2], shared: [0, 50, 100], clients: 16, seconds: 2 } as const;
 
 /** At most; a short point warms up no longer than it is measured. */

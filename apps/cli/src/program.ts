@@ -147,7 +147,7 @@ Examples:
 
 function addSweepOptions(command: Command): Command {
   return command
-    .option("--quick", "fewer and shorter runs: about a minute in all")
+    .option("--quick", "fewer and shorter runs: little more than a minute in all")
     .addOption(
       new Option("--modes <list>", `of ${COMPARED_MODES.join(", ")} (default: all)`).argParser(
         someOf(COMPARED_MODES),

@@ -23,6 +23,8 @@ if (process.platform === "linux") os.setPriority(0, PRIORITY);
 
 const report = (what: CourierReport, memory: readonly ArrayBuffer[] = []): void =>
   port.postMessage(what, memory);
+/** Questions so far. */
+let asked = 0;
 const journal = new Journal((level, event, fields) => report({ kind: "said", level, event, fields }));
 const courier = new LinkCourier(
   { clock: new NodeClock(), network: new WebSocketNetwork(), identity, journal, liveness },
@@ -35,13 +37,15 @@ const courier = new LinkCourier(
       );
     },
     failed: (peer, questions, reason) => report({ kind: "failed", peer, questions, reason }),
-    idle: () => report({ kind: "idle" }),
+    idle: () => report({ kind: "idle", asked }),
   },
 );
 
 port.on("message", (order: CourierOrder) => {
-  if (order.kind === "ask") courier.ask(order.source, order.question);
-  else courier.forget(order.peer, order.request);
+  if (order.kind === "ask") {
+    asked += 1;
+    courier.ask(order.source, order.question);
+  } else courier.forget(order.peer, order.request);
 });
 
 /** A small frame may share its memory with those that came with it: then it is copied. */

@@ -185,6 +185,29 @@ describe.each(kinds)("a courier %s", (_where, make) => {
   });
 });
 
+test("a courier whose thread has been idle is not ended while a question is on its way there", async () => {
+  const { clock, network } = new NodeHost("newcomer", ".");
+  const asked = question(1);
+  const said = [
+    { kind: "idle", asked: 0 },
+    { kind: "failed", peer: PEER, questions: [asked], reason: "for a test" },
+  ];
+  const thread = `const { parentPort: p } = require("node:worker_threads");
+    p.once("message", () => ${JSON.stringify(said)}.forEach((report) => p.postMessage(report)));`;
+  const failed = await new Promise<readonly PullPages[]>((resolve, reject) => {
+    const courier = new ThreadCourier(
+      { clock, network, identity: identity("segment-a1"), journal, liveness: undefined },
+      {
+        brought: () => reject(new Error("nothing answers")),
+        failed: (_peer, questions) => resolve(questions),
+      },
+      () => new Worker(thread, { eval: true }),
+    );
+    courier.ask({ name: PEER, url: "ws://127.0.0.1:9", latencyMs: 0 }, asked);
+  });
+  expect(failed).toEqual([asked]);
+});
+
 describe("a courier whose thread ends", () => {
   test("has failed to answer what it was asked, and starts another for the next question", async () => {
     const threads: Worker[] = [];

@@ -39,7 +39,8 @@ export type CourierReport =
       readonly questions: readonly PullPages[];
       readonly reason: string;
     }
-  | { readonly kind: "idle" }
+  /** `asked`: questions that it has had; one more may be on its way. */
+  | { readonly kind: "idle"; readonly asked: number }
   | {
       readonly kind: "said";
       readonly level: Level;
@@ -63,6 +64,8 @@ export class ThreadCourier implements Courier {
   private readonly events: CourierEvents;
   private worker: Worker | undefined;
   private readonly asked = new Map<NodeName, PullPages[]>();
+  /** Questions that the thread was given. */
+  private given = 0;
 
   private readonly thread: (data: CourierData) => Worker;
 
@@ -83,6 +86,7 @@ export class ThreadCourier implements Courier {
     if (asked === undefined) this.asked.set(source.name, [question]);
     else asked.push(question);
     this.worker ??= this.start();
+    this.given += 1;
     this.worker.postMessage({ kind: "ask", source, question } satisfies CourierOrder);
   }
 
@@ -104,6 +108,7 @@ export class ThreadCourier implements Courier {
 
   private start(): Worker {
     const worker = this.thread(this.data);
+    this.given = 0;
     let reason = "its thread has ended";
     worker.on("message", (report: CourierReport) => {
       if (this.worker === worker) this.take(report);
@@ -128,7 +133,7 @@ export class ThreadCourier implements Courier {
         this.journal.count(report.event);
         return this.journal.say(report.level, report.event, report.fields);
       case "idle":
-        this.stop();
+        if (report.asked === this.given) this.stop();
     }
   }
 
