@@ -22,7 +22,11 @@ for (const deltas of [1, 2, 8]) {
   const server = new SegmentServer({
     name: nodeName("segment-a1"),
     pages: { get: () => undefined, pages: () => [], count: () => 0 },
-    settings: { geometry: GEOMETRY, mergeAboveBytes: Number.POSITIVE_INFINITY },
+    settings: {
+      geometry: GEOMETRY,
+      mergeAboveBytes: Number.POSITIVE_INFINITY,
+      keepBytesMax: Number.POSITIVE_INFINITY,
+    },
   });
   server.peerUp({ link: 1, role: "node", name: nodeName("writer-1") }, 0);
   const before = heap();

@@ -130,7 +130,7 @@ function sayVotes(log: StreamLog, fromIndex: number, steps: TurnSteps): void {
   steps.stored(log);
   if (log.exclusive) return;
   for (let i = fromIndex; i < log.slices.length; i++)
-    steps.voted(log, log.slices[i]!.slice.lsn, statedVote(log.slices[i]!).kind);
+    steps.voted(log, log.slices[i]!.lsn, statedVote(log.slices[i]!).kind);
 }
 
 function notAccepted(log: StreamLog, fromIndex: number): SliceVote[] {
@@ -138,7 +138,7 @@ function notAccepted(log: StreamLog, fromIndex: number): SliceVote[] {
   for (let i = fromIndex; i < log.slices.length; i++) {
     const taken = log.slices[i]!;
     const vote = statedVote(taken);
-    if (vote.kind !== "accept") votes.push({ lsn: taken.slice.lsn, vote });
+    if (vote.kind !== "accept") votes.push({ lsn: taken.lsn, vote });
   }
   return votes;
 }

@@ -108,7 +108,7 @@ function* runs(found: readonly Taken[]): Iterable<readonly Taken[]> {
 
 function recordOf(log: StreamLog, run: readonly Taken[], forgets: boolean): LogRecord {
   const votes = run
-    .map((taken) => ({ lsn: taken.slice.lsn, vote: statedVote(taken) }))
+    .map((taken) => ({ lsn: taken.lsn, vote: statedVote(taken) }))
     .filter(({ vote }) => vote !== ACCEPT && vote.kind !== "accept" && !forgets);
   const { pg, stream, exclusive } = log;
   return { kind: "slices", pg, stream, exclusive, slices: run.map((taken) => taken.slice), votes };

@@ -255,7 +255,7 @@ function replaySlices(state: PgState, record: Extract<LogRecord, { kind: "slices
 
 /** What was carried forward stands behind later slices: it goes to its old place. If it is here already, only the newer record counts. */
 function putBack(log: StreamLog, taken: Taken): void {
-  const here = log.find(taken.slice.lsn);
+  const here = log.find(taken.lsn);
   if (here === undefined) log.insert(taken);
   else log.carried(here, taken.file);
 }
@@ -309,7 +309,7 @@ function loadStream(log: StreamLog, s: StreamState): void {
   log.decided = DecidedRanges.load(s.decided);
   log.isFenced = s.fenced;
   log.closed = s.closed;
-  while (log.count > 0 && log.slices[log.first]!.slice.lsn <= s.mergedThrough) log.shift();
+  while (log.count > 0 && log.slices[log.first]!.lsn <= s.mergedThrough) log.shift();
   log.mergedThrough = lsn(s.mergedThrough);
   log.droppedTail = lsn(s.droppedTail);
   if (log.count === 0) log.scl = log.mergedThrough;

@@ -61,7 +61,7 @@ export function mergedHere(state: PgState): MergedHere {
   for (const log of state.streams.values()) {
     let last = log.slices.length - 1;
     while (last >= log.first && log.slices[last]!.phase !== "committed") last--;
-    const through = last >= log.first ? log.slices[last]!.slice.lsn : log.mergedThrough;
+    const through = last >= log.first ? log.slices[last]!.lsn : log.mergedThrough;
     if (through > 0) streams.push({ stream: log.stream, through });
   }
   return { settledThrough: state.settledThrough, streams };
@@ -101,7 +101,7 @@ function holds(state: PgState, lost: MergedHere): boolean {
     const needed =
       through.get(log.stream) ?? (log.stream <= lost.settledThrough ? log.closed?.tail : ZERO_LSN);
     if (needed === undefined || log.scl < needed || log.decided.through < needed) return false;
-    for (let i = log.cursor; i < log.slices.length && log.slices[i]!.slice.lsn <= needed; i++)
+    for (let i = log.cursor; i < log.slices.length && log.slices[i]!.lsn <= needed; i++)
       if (log.slices[i]!.phase !== "committed" && log.slices[i]!.phase !== "aborted") return false;
   }
   return true;

@@ -20,10 +20,12 @@ import {
 } from "@sixfold/model";
 import type { Change } from "./detached.ts";
 import type { PageChain } from "./page-chain.ts";
-import { pagesOf, type Counters, type PgState, type Turn } from "./pg-state.ts";
+import type { Counters, PgState, Turn } from "./pg-state.ts";
 import type { DecisionSource } from "./turn-steps.ts";
 import type { StreamLog, Taken } from "./stream-log.ts";
 import { doomedBy, overtakenBy, rootOf, voteOn, type Roots } from "./votes.ts";
+
+const NOWHERE: readonly PageChain[] = [];
 
 export class Decider {
   private readonly state: PgState;
@@ -50,11 +52,7 @@ export class Decider {
     }
     for (const at of d.earlyAborts) this.applyAt(log, at, turn);
     if (holeBefore)
-      for (
-        let i = log.indexAfter(d.from);
-        i < log.slices.length && log.slices[i]!.slice.lsn <= d.through;
-        i++
-      )
+      for (let i = log.indexAfter(d.from); i < log.slices.length && log.slices[i]!.lsn <= d.through; i++)
         this.apply(log.slices[i]!, turn);
     this.advance(log, Number.POSITIVE_INFINITY, turn);
     return true;
@@ -121,16 +119,17 @@ export class Decider {
   list(taken: Taken): void {
     if (taken.listed || taken.vote.kind === "reject" || taken.vote.kind === "void") return;
     taken.listed = true;
+    const { pages } = this.state;
     for (const { page, base } of taken.slice.deltas)
-      this.state.pages.at(page).undecided.push({ taken, base, writes: true });
+      pages.at(page).undecided.push({ taken, base, writes: true });
     for (const { page, base } of taken.slice.checks)
-      this.state.pages.at(page).undecided.push({ taken, base, writes: false });
+      pages.at(page).undecided.push({ taken, base, writes: false });
   }
 
   /** Slices up to `through` are about to leave, their fate in pages that were copied: what they claimed is free. */
   release(log: StreamLog, through: Lsn): void {
-    for (let i = log.first; i < log.slices.length && log.slices[i]!.slice.lsn <= through; i++)
-      this.unlist(log.slices[i]!, true);
+    for (let i = log.first; i < log.slices.length && log.slices[i]!.lsn <= through; i++)
+      this.free(log.slices[i]!);
   }
 
   /**
@@ -178,7 +177,7 @@ export class Decider {
   }
 
   private learnBase(taken: Taken, base: PageVersion, turn: Turn): void {
-    const isOwn = base.stream === taken.slice.stream;
+    const isOwn = base.stream === taken.stream;
     if (
       isNone(base) ||
       base.stream <= this.state.settledThrough ||
@@ -201,7 +200,7 @@ export class Decider {
 
   /** Does what the decision says, if there is one; also where the manifest has overridden an abort. */
   apply(taken: Taken, turn: Turn): boolean {
-    const decision = taken.log.decided.of(taken.slice.lsn);
+    const decision = taken.log.decided.of(taken.lsn);
     if (decision === undefined) return false;
     if (decision === "commit") this.commit(taken, turn);
     else this.abort(taken, turn);
@@ -222,10 +221,13 @@ export class Decider {
   private commitNow(taken: Taken, turn: Turn): void {
     if (taken.phase === "committed") return;
     taken.log.settled(taken, "committed");
-    this.unlist(taken, false);
-    for (const delta of taken.slice.deltas) {
-      const { pages } = this.state;
-      const chain = this.isRecovering ? pages.unread(delta.page) : pages.at(delta.page);
+    const stood = this.unlist(taken);
+    const { pages } = this.state;
+    const { deltas } = taken.slice;
+    for (let i = 0; i < deltas.length; i++) {
+      const delta = deltas[i]!;
+      const { page } = delta;
+      const chain = stood[i] ?? (this.isRecovering ? pages.unread(page) : pages.at(page));
       const change = { taken, delta };
       const joined = chain.commit(change);
       if (joined > 0) turn.steps?.chained(this.state.pg, chain, joined);
@@ -243,13 +245,15 @@ export class Decider {
       }
       if (chain.detached.size > 0) this.noteForks(chain, change, joined, turn);
     }
-    for (const check of taken.slice.checks) this.markDirty(check.page);
+    const { checks } = taken.slice;
+    for (let i = 0; i < checks.length; i++)
+      this.markDirty(stood[deltas.length + i] ?? pages.known(checks[i]!.page));
   }
 
   private abort(taken: Taken, turn: Turn): void {
     if (taken.phase !== "pending") return;
     taken.log.settled(taken, "aborted");
-    this.unlist(taken, true);
+    this.free(taken);
     if (!taken.log.exclusive) this.doomLater(taken, turn);
   }
 
@@ -262,7 +266,7 @@ export class Decider {
       const root = rootOf(u.taken.log, chain, u.base, roots);
       if (root === undefined) continue;
       if (u.writes) roots.set(u.taken, root);
-      const winner = overtakenBy(this.state, chain, u.taken.slice, root, u.writes);
+      const winner = overtakenBy(this.state, chain, u.taken, root, u.writes);
       if (winner !== undefined && winner !== "hold")
         this.setVote(u.taken, { kind: "reject", page: chain.page, winner }, turn);
     }
@@ -291,31 +295,40 @@ export class Decider {
     this.noteWait(taken, turn);
     if (before.kind === vote.kind) return;
     if (vote.kind === "reject" || vote.kind === "void") {
-      this.unlist(taken, true);
+      this.free(taken);
       if (dooms) this.doomLater(taken, turn);
-    } else for (const page of pagesOf(taken)) this.markDirty(page);
+    } else for (const chain of this.chainsOf(taken)) this.markDirty(chain);
   }
 
-  private unlist(taken: Taken, frees: boolean): void {
-    if (!taken.listed) return;
+  /** Its claims fall: who waits on its pages is voted on again. */
+  private free(taken: Taken): void {
+    for (const chain of this.unlist(taken)) this.markDirty(chain);
+  }
+
+  /** Returns where it stood: on its deltas' pages, then on those of its checks. */
+  private unlist(taken: Taken): readonly PageChain[] {
+    if (!taken.listed) return NOWHERE;
     taken.listed = false;
-    for (const page of pagesOf(taken)) {
-      const chain = this.state.pages.at(page);
-      const at = chain.undecided.findIndex((u) => u.taken === taken);
-      if (at >= 0) chain.undecided.splice(at, 1);
-      if (frees) this.markDirty(page);
-    }
+    const stood = this.chainsOf(taken);
+    for (const chain of stood) chain.leave(taken);
+    return stood;
   }
 
-  private markDirty(page: PageChain["page"]): void {
-    const chain = this.state.pages.known(page);
+  private chainsOf({ slice }: Taken): PageChain[] {
+    const chains: PageChain[] = [];
+    for (const { page } of slice.deltas) chains.push(this.state.pages.at(page));
+    for (const { page } of slice.checks) chains.push(this.state.pages.at(page));
+    return chains;
+  }
+
+  private markDirty(chain: PageChain | undefined): void {
     if (chain !== undefined && chain.undecided.length > 0) this.state.dirty.add(chain);
   }
 
   private noteWait(taken: Taken, turn: Turn): void {
     if (taken.vote.kind !== "wait") return;
     const claimant = this.state.streams.get(taken.vote.blocker.stream);
-    const { stream, lsn } = taken.slice;
+    const { stream, lsn } = taken;
     if (claimant !== undefined) turn.foreignWaits(claimant, { stream, lsn, page: taken.vote.page });
   }
 
@@ -333,7 +346,7 @@ export class Decider {
 
   private noteFork(chain: PageChain, { taken }: Change, turn: Turn): void {
     this.counters.forks += 1;
-    const { stream, lsn } = taken.slice;
+    const { stream, lsn } = taken;
     turn.say("error", "fork", { pg: this.state.pg, page: chain.page, stream, lsn });
   }
 

@@ -31,7 +31,7 @@ export class Detached {
   }
 
   add(change: Change): void {
-    this.changes.set(keyOf(change.taken.slice), change);
+    this.changes.set(keyOf(change.taken), change);
     const key = keyOf(change.delta.base);
     const rivals = this.bases.get(key);
     if (rivals === undefined) this.bases.set(key, [change]);
@@ -48,7 +48,7 @@ export class Detached {
   }
 
   remove(change: Change): void {
-    this.changes.delete(keyOf(change.taken.slice));
+    this.changes.delete(keyOf(change.taken));
     const key = keyOf(change.delta.base);
     const rivals = this.bases.get(key)!.filter((other) => other !== change);
     if (rivals.length === 0) this.bases.delete(key);

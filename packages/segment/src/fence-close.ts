@@ -30,7 +30,7 @@ function fencedAnswer(state: PgState, log: StreamLog, { request, uses: asked }: 
   const uses: PageUse[] = [...asked];
   for (let i = log.indexAfter(decided.through); i < log.slices.length; i++) {
     const taken = log.slices[i]!;
-    slices.push({ slice: taken.slice, vote: statedVote(taken), decision: decided.of(taken.slice.lsn) });
+    slices.push({ slice: taken.slice, vote: statedVote(taken), decision: decided.of(taken.lsn) });
     // One by one: a slice may have more of them than a call takes arguments.
     for (const use of taken.slice.deltas) uses.push(use);
     for (const use of taken.slice.checks) uses.push(use);
@@ -83,7 +83,7 @@ function news(state: PgState, log: StreamLog, pages: ReadonlySet<PageId>): Commi
       else if (slice.stream === log.stream || log.exclusive) break;
     }
     for (const change of detached)
-      if (isNews(change.taken.slice) || isNews(change.delta.base)) found.push(asCommitted(page, change));
+      if (isNews(change.taken) || isNews(change.delta.base)) found.push(asCommitted(page, change));
   }
   return found;
 }
@@ -91,7 +91,7 @@ function news(state: PgState, log: StreamLog, pages: ReadonlySet<PageId>): Commi
 const asCommitted = (page: PageId, { taken, delta }: Change): CommittedVersion => ({
   page,
   base: delta.base,
-  version: { stream: taken.slice.stream, lsn: taken.slice.lsn },
+  version: { stream: taken.stream, lsn: taken.lsn },
 });
 
 export function close(state: PgState, decider: Decider, m: Close, from: Link, turn: Turn): void {
@@ -145,7 +145,7 @@ export function settleClosed(log: StreamLog, at: ClosedAt, decisions: Close["dec
   log.closed = at;
   let isNew = log.decided.close(decisions, at.final);
   for (let i = log.indexAfter(at.tail); i < log.slices.length; i++)
-    isNew = log.decided.set(log.slices[i]!.slice.lsn, "abort", true) || isNew;
+    isNew = log.decided.set(log.slices[i]!.lsn, "abort", true) || isNew;
   log.closeGaps();
   return isNew;
 }

@@ -166,7 +166,7 @@ export class Merger {
       while (log.count > 0) {
         const taken = log.slices[log.first]!;
         if (!this.isDone(log, taken)) break;
-        const isWanted = taken.slice.lsn > everywhere && taken.file >= this.overdueBefore;
+        const isWanted = taken.lsn > everywhere && taken.file >= this.overdueBefore;
         if (isWanted && this.kept.cost <= this.settings.retainBytesMax) break;
         log.shift();
       }
@@ -179,16 +179,14 @@ export class Merger {
 
   /** It can be merged, and will be when its turn comes. */
   isOnItsWay(taken: Taken): boolean {
-    return (
-      taken.phase === "committed" && taken.unmerged > 0 && this.lastBound?.includes(taken.slice) === true
-    );
+    return taken.phase === "committed" && taken.unmerged > 0 && this.lastBound?.includes(taken) === true;
   }
 
   /** Merged or aborted, and no reader is before it. */
   private isDone(log: StreamLog, taken: Taken): boolean {
     if (taken.phase === "committed") return taken.unmerged === 0;
-    if (taken.phase === "pending" || log.decided.through < taken.slice.lsn) return false;
-    return log.closed !== undefined || (this.lowWater.of(log.stream)?.includes(taken.slice) ?? false);
+    if (taken.phase === "pending" || log.decided.through < taken.lsn) return false;
+    return log.closed !== undefined || (this.lowWater.of(log.stream)?.includes(taken) ?? false);
   }
 
   private planLog(state: PgState, log: StreamLog, p: Planning): void {
@@ -196,7 +194,7 @@ export class Merger {
     while (log.mergeCursor < log.slices.length) {
       const taken = log.slices[log.mergeCursor]!;
       if (taken.phase === "pending" || taken.file >= p.beforeFile) return;
-      if (!all && !p.bound.includes(taken.slice)) return;
+      if (!all && !p.bound.includes(taken)) return;
       if (taken.phase !== "aborted" && taken.unmerged > 0 && !this.planSlice(state, taken, p)) return;
       log.mergeOn();
     }
@@ -239,7 +237,7 @@ function planPage(
   let n = 0;
   while (
     n < chain.changes.length &&
-    (state.planted?.has("merge-all") || bound.includes(chain.changes[n]!.taken.slice))
+    (state.planted?.has("merge-all") || bound.includes(chain.changes[n]!.taken))
   )
     n += 1;
   if (n === 0) return undefined;
@@ -270,9 +268,11 @@ export function imageOf(
   for (let i = 0; i < changes; i++) {
     const { taken, delta } = chain.changes[i]!;
     if (i > storedAt) applyOps(image, delta.ops);
-    merged.set(taken.slice.stream, taken.slice.lsn);
+    // Along a chain the LSNs of one stream ascend: the last of a run stands for it.
+    if (chain.changes[i + 1]?.taken.stream !== taken.stream || i + 1 === changes)
+      merged.set(taken.stream, taken.lsn);
   }
-  const { stream, lsn } = last.taken.slice;
+  const { stream, lsn } = last.taken;
   return { version: { stream, lsn }, base: last.delta.base, merged, image };
 }
 

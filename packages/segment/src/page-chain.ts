@@ -38,12 +38,17 @@ export class PageChain {
   storedBase: PageVersion = NONE;
   /** Per stream, up to which LSN its deltas of this page are in the stored image. */
   merged: ReadonlyMap<StreamId, number> = new Map();
+  /** The most of these: a look at one chain is all that most questions take. */
+  private mostMerged = 0;
   /** The store has not been asked for it: what is committed on it is `unread` (recovery, which meets many pages). */
   isUnread = true;
   /** The stored value fails its check. */
   isCorrupt = false;
   /** Oldest first. */
   changes: Change[] = [];
+  /** The newest version's name, for what it stands in may be far from the processor. */
+  private headStream = NONE.stream;
+  private headLsn = NONE.lsn;
   /** Committed before the store was asked, in the order of the log. */
   private unread: Change[] | undefined;
   private aside: Detached | undefined;
@@ -60,13 +65,20 @@ export class PageChain {
     return this.aside ?? NO_CHANGES;
   }
 
-  get head(): PageVersion {
-    const last = this.changes.length - 1;
-    return last < 0 ? this.stored : this.changes[last]!.taken.slice;
+  isHead(v: PageVersion): boolean {
+    return v.lsn === this.headLsn && v.stream === this.headStream;
   }
 
   isMerged(v: PageVersion): boolean {
-    return v.lsn <= (this.merged.get(v.stream) ?? 0);
+    return v.lsn <= this.mostMerged && v.lsn <= (this.merged.get(v.stream) ?? 0);
+  }
+
+  /** The slice is not undecided any more. */
+  leave(taken: Taken): void {
+    const { undecided } = this;
+    const at = undecided.findIndex((u) => u.taken === taken);
+    if (at === undecided.length - 1) undecided.length = Math.max(0, at);
+    else if (at >= 0) undecided.splice(at, 1);
   }
 
   /**
@@ -75,9 +87,9 @@ export class PageChain {
    */
   indexOf(v: PageVersion): number | undefined {
     for (let i = this.changes.length - 1; i >= 0; i--) {
-      const slice = this.changes[i]!.taken.slice;
-      if (slice.stream !== v.stream || slice.lsn > v.lsn) continue;
-      if (slice.lsn === v.lsn) return i;
+      const { taken } = this.changes[i]!;
+      if (taken.stream !== v.stream || taken.lsn > v.lsn) continue;
+      if (taken.lsn === v.lsn) return i;
       break;
     }
     return sameVersion(v, this.stored) ? -1 : undefined;
@@ -100,15 +112,15 @@ export class PageChain {
       (this.unread ??= []).push(change);
       return 0;
     }
-    if (this.isMerged(change.taken.slice)) {
+    if (this.isMerged(change.taken)) {
       change.taken.unmerged -= 1;
       return 0;
     }
-    if (!sameVersion(change.delta.base, this.head)) {
+    if (!this.isHead(change.delta.base)) {
       (this.aside ??= new Detached()).add(change);
       return 0;
     }
-    this.changes.push(change);
+    this.push(change);
     return 1 + this.attach();
   }
 
@@ -122,9 +134,8 @@ export class PageChain {
 
   /** Takes in what others have merged or copied: the stored image is now `page`. */
   restore(page: StoredHead): void {
-    this.stored = page.version;
-    this.storedBase = page.base;
-    this.merged = page.merged;
+    this.storedIs(page);
+    this.headIs(page.version);
     this.isCorrupt = false;
     const left = [...this.changes, ...this.detached];
     this.changes = [];
@@ -143,9 +154,25 @@ export class PageChain {
   /** The first `n` changes are in the stored image now. */
   dropMerged(n: number, page: StoredHead): void {
     for (const change of this.changes.splice(0, n)) change.taken.unmerged -= 1;
-    this.stored = page.version;
-    this.storedBase = page.base;
-    this.merged = page.merged;
+    this.storedIs(page);
+  }
+
+  private storedIs({ version, base, merged }: StoredHead): void {
+    this.stored = version;
+    this.storedBase = base;
+    this.merged = merged;
+    this.mostMerged = 0;
+    for (const through of merged.values()) if (through > this.mostMerged) this.mostMerged = through;
+  }
+
+  private headIs({ stream, lsn }: PageVersion): void {
+    this.headStream = stream;
+    this.headLsn = lsn;
+  }
+
+  private push(change: Change): void {
+    this.changes.push(change);
+    this.headIs(change.taken);
   }
 
   get isIdle(): boolean {
@@ -164,9 +191,11 @@ export class PageChain {
     const { aside } = this;
     let joined = 0;
     if (aside === undefined) return joined;
-    for (let [next] = aside.on(this.head); next !== undefined; [next] = aside.on(this.head)) {
+    for (;;) {
+      const [next] = aside.on({ stream: this.headStream, lsn: this.headLsn });
+      if (next === undefined) break;
       aside.remove(next);
-      this.changes.push(next);
+      this.push(next);
       joined += 1;
     }
     if (aside.size === 0) this.aside = undefined;

@@ -50,7 +50,7 @@ export function readPage(state: PgState, cache: ImageCache, m: ReadPage, pageByt
   const chain = state.pages.at(m.page);
   if (chain.isCorrupt) return { kind: "corrupt" };
   for (const { taken } of chain.detached)
-    if (m.readPoint.includes(taken.slice) && !state.planted?.has("reads-behind")) return { kind: "behind" };
+    if (m.readPoint.includes(taken) && !state.planted?.has("reads-behind")) return { kind: "behind" };
   const index = visibleIndex(chain, m);
   if (index === -1 && isNone(chain.stored)) return { kind: "empty" };
   if (index === -1 && !m.readPoint.includes(chain.stored)) return { kind: "too-old" };
@@ -73,7 +73,7 @@ export function meetsNeed(state: PgState, m: ReadPage): boolean {
 /** Index of the newest visible change; -1 if only the stored version may be. */
 function visibleIndex(chain: PageChain, m: ReadPage): number {
   let index = chain.changes.length - 1;
-  while (index >= 0 && !m.readPoint.includes(chain.changes[index]!.taken.slice)) index -= 1;
+  while (index >= 0 && !m.readPoint.includes(chain.changes[index]!.taken)) index -= 1;
   return index;
 }
 
@@ -84,8 +84,8 @@ function imageAt(
   index: number,
   pageBytes: number,
 ): PageAnswer {
-  const slice = chain.changes[index]?.taken.slice;
-  const version: PageVersion = slice === undefined ? chain.stored : { stream: slice.stream, lsn: slice.lsn };
+  const { stream, lsn } = chain.changes[index]?.taken ?? chain.stored;
+  const version: PageVersion = { stream, lsn };
   const cached = cache.get(chain.page);
   if (cached !== undefined && sameVersion(cached.version, version))
     return { kind: "page", version, image: cached.image };

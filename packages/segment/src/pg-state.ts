@@ -13,7 +13,6 @@ import {
   type Epoch,
   type Lsn,
   type NodeName,
-  type PageId,
   type PgId,
   type PlantedBugs,
   type StreamId,
@@ -186,7 +185,7 @@ export class Turn {
   }
 
   voteChanged(taken: Taken): void {
-    if (taken.recorded) this.newsOf(taken.log).votes.set(taken.slice.lsn, taken);
+    if (taken.recorded) this.newsOf(taken.log).votes.set(taken.lsn, taken);
   }
 
   foreignWaits(claimant: StreamLog, wait: ForeignWait): void {
@@ -265,10 +264,4 @@ export function ackOf(
     waiting,
     state,
   };
-}
-
-/** Pages a slice touches, in order. */
-export function* pagesOf(taken: Taken): Iterable<PageId> {
-  for (const d of taken.slice.deltas) yield d.page;
-  for (const c of taken.slice.checks) yield c.page;
 }

@@ -16,6 +16,7 @@ import {
   ZERO_LSN,
   type Decision,
   type Lsn,
+  type PageVersion,
   type PgId,
   type Slice,
   type StreamId,
@@ -28,9 +29,16 @@ import type { Link } from "./segment-api.ts";
 /** `pending`: undecided or not yet applied. `committing`: its turn to be put on the chains comes. `committed`: its deltas are on the chains. */
 export type Phase = "pending" | "committing" | "committed" | "aborted";
 
-/** A slice that was taken. */
-export class Taken {
+/**
+ * A slice that was taken. It keeps by itself what is asked of it long after it came: when it is merged, the slice and what hangs on it have left
+ * the processor's caches.
+ */
+export class Taken implements PageVersion {
   readonly slice: Slice;
+  readonly stream: StreamId;
+  readonly lsn: Lsn;
+  /** Bytes of memory, about. */
+  readonly cost: number;
   readonly log: StreamLog;
   /** Order of arrival in this PG: waiters are served by it. */
   readonly arrival: number;
@@ -47,6 +55,9 @@ export class Taken {
 
   constructor(slice: Slice, log: StreamLog, arrival: number, file: number, vote: Vote) {
     this.slice = slice;
+    this.stream = slice.stream;
+    this.lsn = slice.lsn;
+    this.cost = costOf(slice);
     this.log = log;
     this.arrival = arrival;
     this.file = file;
@@ -110,7 +121,7 @@ export class StreamLog {
       "slices are taken along the back-links",
     );
     this.slices.push(taken);
-    this.scl = taken.slice.lsn;
+    this.scl = taken.lsn;
     this.keep(taken);
   }
 
@@ -120,7 +131,7 @@ export class StreamLog {
    */
   insert(taken: Taken): void {
     const { lsn: at } = taken.slice;
-    if (this.count === 0 || at > this.slices.at(-1)!.slice.lsn) this.slices.push(taken);
+    if (this.count === 0 || at > this.slices.at(-1)!.lsn) this.slices.push(taken);
     else this.slices.splice(this.indexAfter(at), 0, taken);
     if (at > this.scl) this.scl = at;
     this.keep(taken);
@@ -135,7 +146,7 @@ export class StreamLog {
 
   private keep(taken: Taken): void {
     this.bytes += taken.slice.bytes.length;
-    this.kept.add(this, costOf(taken.slice), taken.file);
+    this.kept.add(this, taken.cost, taken.file);
   }
 
   /** Index of the first slice with an LSN above `after`. O(log n). */
@@ -144,7 +155,7 @@ export class StreamLog {
     let high = this.slices.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.slices[middle]!.slice.lsn > after) high = middle;
+      if (this.slices[middle]!.lsn > after) high = middle;
       else low = middle + 1;
     }
     return low;
@@ -152,7 +163,7 @@ export class StreamLog {
 
   find(at: Lsn): Taken | undefined {
     const taken = this.slices[this.indexAfter(lsn(at - 1))];
-    return taken !== undefined && taken.slice.lsn === at ? taken : undefined;
+    return taken !== undefined && taken.lsn === at ? taken : undefined;
   }
 
   decisionOf(at: Lsn): Decision | undefined {
@@ -163,7 +174,7 @@ export class StreamLog {
   knowsFates(at: Lsn): boolean {
     if (this.decided.through >= at) return true;
     for (let i = this.cursor; i < this.slices.length; i++) {
-      const { lsn: own } = this.slices[i]!.slice;
+      const { lsn: own } = this.slices[i]!;
       if (own > at) break;
       if (this.decided.of(own) === undefined) return false;
     }
@@ -174,7 +185,7 @@ export class StreamLog {
   /** Last committed LSN at or below `upTo` with a slice here. */
   tailAt(upTo: Lsn): Lsn {
     for (let i = this.indexAfter(upTo) - 1; i >= this.first; i--) {
-      const at = this.slices[i]!.slice.lsn;
+      const at = this.slices[i]!.lsn;
       if (this.decided.of(at) === "commit") return at;
     }
     return this.droppedTail;
@@ -185,13 +196,13 @@ export class StreamLog {
     const taken = this.slices[this.first]!;
     this.slices[this.first] = undefined as unknown as Taken;
     this.first += 1;
-    this.mergedThrough = taken.slice.lsn;
+    this.mergedThrough = taken.lsn;
     if (taken.phase === "committed") {
-      this.droppedTail = taken.slice.lsn;
-      this.kept.ended.add(this.pg, this.stream, taken.slice.lsn, taken.slice.transaction);
+      this.droppedTail = taken.lsn;
+      this.kept.ended.add(this.pg, this.stream, taken.lsn, taken.slice.transaction);
     }
     this.bytes -= taken.slice.bytes.length;
-    const cost = costOf(taken.slice);
+    const { cost } = taken;
     this.kept.remove(cost, taken.file);
     if (taken.phase === "committed" || taken.phase === "aborted") this.kept.decided -= cost;
     if (this.mergeCursor < this.first) this.kept.toMerge -= cost;
@@ -209,18 +220,18 @@ export class StreamLog {
   /** Its fate has become known. */
   settled(taken: Taken, phase: "committed" | "aborted"): void {
     taken.phase = phase;
-    this.kept.decided += costOf(taken.slice);
+    this.kept.decided += taken.cost;
   }
 
   /** It is to be committed; perhaps against what was believed (the manifest's word). */
   committing(taken: Taken): void {
-    if (taken.phase === "aborted") this.kept.decided -= costOf(taken.slice);
+    if (taken.phase === "aborted") this.kept.decided -= taken.cost;
     taken.phase = "committing";
   }
 
   /** The slice at the merge cursor is aborted, or merged or on its way to the page store. */
   mergeOn(): void {
-    this.kept.toMerge -= costOf(this.slices[this.mergeCursor]!.slice);
+    this.kept.toMerge -= this.slices[this.mergeCursor]!.cost;
     this.mergeCursor += 1;
   }
 
@@ -271,7 +282,7 @@ export class StreamLog {
     const upTo = minLsn(this.scl, closed.final);
     if (upTo <= decided.through) return;
     for (let i = this.indexAfter(decided.through); i < this.slices.length; i++)
-      if (decided.of(this.slices[i]!.slice.lsn) === undefined) return;
+      if (decided.of(this.slices[i]!.lsn) === undefined) return;
     decided.add({ from: decided.through, through: upTo, aborts: [], earlyAborts: [] });
   }
 }

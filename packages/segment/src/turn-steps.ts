@@ -75,7 +75,7 @@ export class TurnSteps {
   /** The chain's last `count` changes have joined it. */
   chained(pg: PgId, chain: PageChain, count: number): void {
     for (const { taken, delta } of chain.changes.slice(-count)) {
-      const { stream, lsn: at } = taken.slice;
+      const { stream, lsn: at } = taken;
       this.chains.push({
         kind: "chained",
         pg,

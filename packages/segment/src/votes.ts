@@ -19,7 +19,6 @@ import {
   ACCEPT,
   HOLD,
   isNone,
-  sameVersion,
   type PageId,
   type PageVersion,
   type PlantedBugs,
@@ -154,17 +153,17 @@ export function overtakenBy(
   // A copied image may be further than the copy's positions: it holds what is judged, whose decision is yet to come (I2).
   if (chain.isMerged(judged)) return "hold";
   // A committed delta beyond a gap: what is judged may be beaten by it, or be in the gap, and so committed itself (I2).
-  if (sameVersion(root, chain.head)) return chain.detached.size === 0 ? undefined : "hold";
+  if (chain.isHead(root)) return chain.detached.size === 0 ? undefined : "hold";
   const index = chain.indexOf(root);
   if (index !== undefined) {
-    const next = nameOf(chain.changes[index + 1]!.taken.slice);
+    const next = nameOf(chain.changes[index + 1]!.taken);
     // An own change behind an own check: commits go in LSN order, so the check was decided first, and nobody here knows how (I2).
     const isLaterOwn = next.stream === judged.stream && next.lsn > judged.lsn;
     return isLaterOwn && !writes && !b.planted?.has("own-change-overtakes-check") ? "hold" : next;
   }
   if (chain.detached.has(root)) return "hold";
   if (isNone(root) || chain.isMerged(root) || wasReceived(b, root))
-    return nameOf(chain.changes[0]?.taken.slice ?? chain.stored);
+    return nameOf(chain.changes[0]?.taken ?? chain.stored);
   return "hold";
 }
 
@@ -194,7 +193,7 @@ function buildsOnOwn(
   let own = 0;
   for (const u of chain.undecided) {
     if (!u.writes || u.taken.log !== log || u.taken === taken || !mayStand(u.taken)) continue;
-    if (u.taken.slice.lsn < slice.lsn) own += 1;
+    if (u.taken.lsn < slice.lsn) own += 1;
     else if (writes && !b.planted?.has("later-own-claim-ignored")) return false;
   }
   let at = base;
@@ -218,7 +217,7 @@ function blockerOf(b: Ballots, chain: PageChain, taken: Taken, writes: boolean):
       return {
         kind: "wait",
         page: chain.page,
-        blocker: { stream: u.taken.slice.stream, lsn: u.taken.slice.lsn },
+        blocker: nameOf(u.taken),
       };
   }
   return undefined;
