@@ -6,7 +6,7 @@
  */
 import { pageId, ZERO_LSN, type PageId } from "@sixfold/model";
 import type { MergedHere, PulledPages, PullPages } from "@sixfold/wire";
-import { imageOf } from "./merge.ts";
+import { imageOf, type Merger } from "./merge.ts";
 import { encodePage, isSound } from "./page-image.ts";
 import type { PgState } from "./pg-state.ts";
 import type { MergedPages } from "./segment-api.ts";
@@ -24,14 +24,18 @@ export function planAnswer(
   state: PgState,
   store: MergedPages,
   m: PullPages,
-  o: { readonly endPage: number; readonly limit: number; readonly isCopier: boolean },
+  o: {
+    readonly merger: Merger;
+    readonly endPage: number;
+    readonly limit: number;
+    readonly isCopier: boolean;
+  },
 ): { readonly head: AnswerHead; readonly pages: number } {
   const ids = store.pages(m.from, Math.min(m.limit, o.limit)).filter((page) => page < o.endPage);
   const last = ids.at(-1) as number | undefined;
   const merged = [...state.streams.values()].map((log) => ({
     stream: log.stream,
-    through: log.mergedThrough,
-    tail: log.droppedTail,
+    ...o.merger.storedThrough(log),
   }));
   const head = {
     type: "pulledPages",

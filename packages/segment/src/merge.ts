@@ -5,12 +5,12 @@
  *           ^ first                                          ^ mergeCursor
  *
  * Merging begins when more than `mergeAboveBytes` waits for it: the more gathers, the fewer times a page is rewritten. What stands
- * in old log files is merged however little it is, or one slice of a quiet PG would keep all files from it on. Slices leave memory at the
- * front of their log when all their deltas are merged, and the peers that are up have them or they are too old or too many to wait
- * for those. A few store batches are under way at a time, each page in at most one; until its completion is told, a
- * chain stays as it is.
+ * in old log files is merged however little it is, or one slice of a quiet PG would keep all files from it on; so is, before all else, what
+ * a peer is about to copy (asked-copies.ts). Slices leave memory at the front of their log when all their deltas are merged, and the
+ * peers that are up have them or they are too old or too many to wait for those. A few store batches are under way at a time, each
+ * page in at most one; until its completion is told, a chain stays as it is.
  */
-import { applyOps, NONE, type PageId, type ReadPoint } from "@sixfold/model";
+import { applyOps, NONE, type Lsn, type PageId, type PgId, type ReadPoint } from "@sixfold/model";
 import type { Kept } from "./kept.ts";
 import { LowWater } from "./low-water.ts";
 import type { ChainCount, PageChain } from "./page-chain.ts";
@@ -44,8 +44,6 @@ export interface CopiedPage {
 interface Planning {
   readonly bound: ReadPoint;
   readonly pageBytes: number;
-  /** Slices in this log file and later ones are left. */
-  readonly beforeFile: number;
   readonly planned: Planned[];
 }
 
@@ -84,32 +82,56 @@ export class Merger {
     this.overdueBefore = Math.max(this.overdueBefore, file - this.settings.logFilesKept);
   }
 
-  /** Plans one batch, if there is enough to merge. Bounded by `mergePagesPerTick`. */
-  plan(pgs: Pgs, pageBytes: number, now: number, effects: SegmentEffect[]): void {
+  /** Plans one batch, if there is enough to merge, or something `asked` for. Bounded by `mergePagesPerTick`. */
+  plan(pgs: Pgs, asked: ReadonlySet<PgId>, pageBytes: number, now: number, effects: SegmentEffect[]): void {
     const { kept, settings } = this;
     const isMuch = kept.toMerge > settings.mergeAboveBytes;
     const isOverdue = kept.firstFile(this.overdueBefore) < this.overdueBefore;
-    if (!isMuch && !isOverdue && kept.cost <= settings.retainBytesMax) return;
+    const isAsked = asked.size > 0;
+    if (!isMuch && !isOverdue && !isAsked && kept.cost <= settings.retainBytesMax) return;
     if (this.batches.size >= BATCHES) return;
-    const bound = this.lowWater.bound(
-      pgs.values(),
-      now,
-      kept.decided > settings.keepBytesMax * OVERTAKE_FROM,
-    );
+    const bound = this.bound(pgs, now);
     if (bound === undefined) return;
-    this.lastBound = bound;
     const planned: Planned[] = [];
-    const beforeFile = isMuch ? Number.POSITIVE_INFINITY : this.overdueBefore;
-    // In turns: whoever had this one comes last in the next.
-    for (const log of [...kept.logs]) {
+    // In turns: whoever had this one comes last in the next. What is asked for comes first in all.
+    const logs = [...kept.logs];
+    if (isAsked) logs.sort((a, b) => Number(asked.has(b.pg)) - Number(asked.has(a.pg)));
+    for (const log of logs) {
       if (planned.length >= settings.mergePagesPerTick) break;
       const state = pgs.get(log.pg);
-      if (state?.isWhole === true) this.planLog(state, log, { bound, pageBytes, beforeFile, planned });
+      const beforeFile = isMuch || asked.has(log.pg) ? Number.POSITIVE_INFINITY : this.overdueBefore;
+      if (state?.isWhole === true) this.planLog(state, log, beforeFile, { bound, pageBytes, planned });
       kept.logs.delete(log);
       kept.logs.add(log);
     }
     this.store(planned, effects);
     if (planned.length === 0) this.dropAll(pgs);
+  }
+
+  /** Up to where each log of a PG can be merged by now; those of which nothing is left to merge are not named. O(slices of the PG). */
+  mergeable(state: PgState, pgs: Pgs, now: number): Map<StreamLog, Lsn> {
+    const found = new Map<StreamLog, Lsn>();
+    const bound = this.bound(pgs, now);
+    if (bound === undefined) return found;
+    for (const log of state.streams.values())
+      for (let i = log.first; i < log.slices.length; i++) {
+        const taken = log.slices[i]!;
+        if (taken.phase === "pending" || !bound.includes(taken)) break;
+        if (taken.phase === "committed" && taken.unmerged > 0) found.set(log, taken.lsn);
+      }
+    return found;
+  }
+
+  /** Up to where the stored pages hold a log's slices, dropped already or kept for peers, and the last of them that committed. O(slices kept). */
+  storedThrough(log: StreamLog): { readonly through: Lsn; readonly tail: Lsn } {
+    let { mergedThrough: through, droppedTail: tail } = log;
+    for (let i = log.first; i < log.slices.length; i++) {
+      const taken = log.slices[i]!;
+      if (!this.isDone(log, taken)) break;
+      through = taken.lsn;
+      if (taken.phase === "committed") tail = through;
+    }
+    return { through, tail };
   }
 
   /** Stores pages copied from peers, as they were stored there; returns the batch's token. None of them is in a batch that is under way. */
@@ -182,6 +204,14 @@ export class Merger {
     return taken.phase === "committed" && taken.unmerged > 0 && this.lastBound?.includes(taken) === true;
   }
 
+  /** What every reader is past; undefined while that is not known. */
+  private bound(pgs: Pgs, now: number): ReadPoint | undefined {
+    const overtakes = this.kept.decided > this.settings.keepBytesMax * OVERTAKE_FROM;
+    const bound = this.lowWater.bound(pgs.values(), now, overtakes);
+    this.lastBound = bound ?? this.lastBound;
+    return bound;
+  }
+
   /** Merged or aborted, and no reader is before it. */
   private isDone(log: StreamLog, taken: Taken): boolean {
     if (taken.phase === "committed") return taken.unmerged === 0;
@@ -189,11 +219,12 @@ export class Merger {
     return log.closed !== undefined || (this.lowWater.of(log.stream)?.includes(taken) ?? false);
   }
 
-  private planLog(state: PgState, log: StreamLog, p: Planning): void {
+  /** Slices in log file `beforeFile` and later ones are left. */
+  private planLog(state: PgState, log: StreamLog, beforeFile: number, p: Planning): void {
     const all = state.planted?.has("merge-all");
     while (log.mergeCursor < log.slices.length) {
       const taken = log.slices[log.mergeCursor]!;
-      if (taken.phase === "pending" || taken.file >= p.beforeFile) return;
+      if (taken.phase === "pending" || taken.file >= beforeFile) return;
       if (!all && !p.bound.includes(taken)) return;
       if (taken.phase !== "aborted" && taken.unmerged > 0 && !this.planSlice(state, taken, p)) return;
       log.mergeOn();

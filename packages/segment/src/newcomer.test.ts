@@ -132,17 +132,21 @@ describe("a newcomer", () => {
     source.close(1, 9, 9, decided(9, 9));
     const later = [slice({ stream: 2, lsn: 1, back: 0, writes: [[1, v(1, 9)]] })];
     source.append(later, { lowWater: settled(1) });
-    // What the source has beyond its pages comes later.
+    // What the source has beyond its pages comes later; its store is too slow for it to be on them.
+    source.autoStore = false;
     ring.tamper = (m) => (m.type === "pulledSlices" ? { ...m, request: 0 } : m);
     told(ring, middle);
     for (let i = 0; i < 9; i++) {
       newcomer.tick(100);
+      source.tick(100);
       ring.deliver();
     }
     expect(newcomer.said).toContain("segment-copied");
     newcomer.append(later, { lowWater: settled(1) });
     expect(newcomer.vote(2, 1)).toBe("hold");
     ring.tamper = (m) => m;
+    source.autoStore = true;
+    source.store();
     ring.run(30);
     expect(newcomer.vote(2, 1)).toBe("accept");
   });

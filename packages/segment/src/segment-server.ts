@@ -217,7 +217,7 @@ export class SegmentServer {
   peerDown(link: Link, now: number): void {
     const peer = this.peers.get(link);
     this.peers.delete(link);
-    if (peer?.role === "segment") this.upkeep.peerDown(peer);
+    if (peer?.role === "segment" || peer?.role === "copier") this.upkeep.peerDown(peer);
     // A newer link of its may be up.
     else if (peer?.role === "node" && ![...this.peers.values()].some(({ name }) => name === peer.name))
       this.merger.lowWater.down(peer.name, now);
@@ -231,9 +231,7 @@ export class SegmentServer {
     let budget = this.settings.indexSlicesPerTick;
     for (const state of this.pgs.values()) if (budget > 0) budget = this.decider(state).index(budget, turn);
     this.trim(turn);
-    const { known } = this.geometry;
-    if (known !== undefined && !this.upkeep.wantsStore)
-      this.merger.plan(this.pgs, known.pageBytes, now, this.effects);
+    this.upkeep.merge(now, turn);
     this.chains.sweep(this.pgs.values(), this.settings.idleChainsMax);
     this.upkeep.tick(now, turn);
     turn.end();

@@ -13,6 +13,7 @@ import type {
   PulledSlices,
   StorageMessage,
 } from "@sixfold/wire";
+import { AskedCopies } from "./asked-copies.ts";
 import type { Decider } from "./decide.ts";
 import { CopiedPages } from "./copied-pages.ts";
 import { answerMend, answerRead, pagesIn, planAnswer, type AnswerHead } from "./copy-answers.ts";
@@ -56,6 +57,7 @@ export class Upkeep {
   private readonly copied: CopiedPages;
   private readonly quiet = new Quiet();
   private readonly newcomers = new Newcomers();
+  private readonly asked: AskedCopies;
   /** The newest link of each segment server. */
   private readonly links = new Map<NodeName, Link>();
   /**
@@ -91,11 +93,7 @@ export class Upkeep {
     this.gossip = new Gossip(o.settings.pullTimeoutMs, o.settings.pullBytesMax);
     this.copies = new SegmentCopy(o.settings, o.geometry);
     this.copied = new CopiedPages(o.merger, o.effects);
-  }
-
-  /** Copied pages wait until no batch is under way. */
-  get wantsStore(): boolean {
-    return this.waiting.size > 0;
+    this.asked = new AskedCopies(o.merger, o.settings.pullTimeoutMs);
   }
 
   peerUp(peer: Peer): void {
@@ -109,10 +107,19 @@ export class Upkeep {
   }
 
   peerDown(peer: Peer): void {
+    this.asked.linkDown(peer.link);
     if (this.links.get(peer.name) !== peer.link) return;
     this.links.delete(peer.name);
     this.newcomers.peerDown(peer.name);
     for (const state of this.o.pgs.values()) this.gossip.forget(state, peer.name);
+  }
+
+  /** Plans what is to be merged; copied pages that wait until no batch is under way go first. */
+  merge(now: number, turn: Turn): void {
+    const { geometry, merger, pgs, effects } = this.o;
+    if (geometry.known === undefined) return;
+    if (this.waiting.size === 0) merger.plan(pgs, this.asked.pgs(), geometry.known.pageBytes, now, effects);
+    this.giveAsked(now, turn, !merger.isStoring);
   }
 
   tick(now: number, turn: Turn): void {
@@ -150,6 +157,7 @@ export class Upkeep {
 
   /** A store batch is durable: copies go on. */
   stored(token: number, now: number, turn: Turn): void {
+    this.giveAsked(now, turn, false);
     this.copyStored(this.copied.stored(token), now, turn);
     // One that nobody waits for any more, or that brings nothing to store, must not keep the next from its turn.
     for (const [pg, m] of this.waiting) {
@@ -191,6 +199,7 @@ export class Upkeep {
   forget(state: PgState): void {
     this.left.add(state.pg);
     this.copies.forget(state);
+    this.asked.forget(state);
     this.newcomers.forget(state);
     this.quiet.forget(state);
   }
@@ -288,19 +297,36 @@ export class Upkeep {
     if (this.o.geometry.known === undefined) return;
     const state = this.o.pg(m.pg);
     if (!state.isWhole) return;
-    const { pagesPerPg: pages, pageBytes } = this.o.geometry.bounds();
     if (m.mends !== undefined) {
+      const { pageBytes } = this.o.geometry.bounds();
       const answer = answerMend(state, m.from, m.request, m.mends, pageBytes);
       if (answer !== undefined) this.answer(state, peer.link, answer, now);
       return;
     }
-    if (this.links.has(peer.name) && this.o.keeping.isPeer(m.pg, peer.name))
-      this.gossip.copyBegins(state, peer.name);
+    const isPeer = this.links.has(peer.name) && this.o.keeping.isPeer(m.pg, peer.name);
+    if (isPeer) this.gossip.copyBegins(state, peer.name);
+    const isFirst = m.from === this.o.geometry.firstPage(m.pg);
+    if (!isPeer || !isFirst) return this.givePages(state, peer, m, now, turn);
+    // Merging drops nothing that the peer will need: until it says more it counts as one that has nothing (`peersHave`), and what leaves
+    // all the same before the answer, old or too much, is done (`isDone`): it is in the pages, and in what the answer says is merged.
+    const mergeable = this.o.merger.mergeable(state, this.o.pgs, now);
+    if (!this.asked.putOff({ state, peer, question: m, at: now, mergeable }))
+      return this.givePages(state, peer, m, now, turn);
+    this.merge(now, turn);
+  }
+
+  private giveAsked(now: number, turn: Turn, standsStill: boolean): void {
+    for (const { state, peer, question } of this.asked.due(now, standsStill))
+      if (state.isWhole) this.givePages(state, peer, question, now, turn);
+  }
+
+  private givePages(state: PgState, peer: Peer, m: PullPages, now: number, turn: Turn): undefined {
+    const { pagesPerPg: pages, pageBytes } = this.o.geometry.bounds();
     const end = this.o.geometry.firstPage(m.pg) + pages;
     const { copyStepBytes, copyTurnBytes } = this.o.settings;
     const isCopier = peer.role === "copier";
     const limit = pagesIn(isCopier ? copyStepBytes : copyTurnBytes, pageBytes);
-    const plan = planAnswer(state, this.o.pages, m, { endPage: end, limit, isCopier });
+    const plan = planAnswer(state, this.o.pages, m, { merger: this.o.merger, endPage: end, limit, isCopier });
     const to = plan.pages > 0 ? peer.link : this.links.get(peer.name);
     if (to === undefined) return;
     const token = ++this.readings;
@@ -405,7 +431,8 @@ export class Upkeep {
   }
 
   status(): Record<string, unknown> {
-    return { copying: this.copies.underWay, copyAnswersWaiting: this.waiting.size };
+    const copying = this.copies.underWay;
+    return { copying, copyAnswersWaiting: this.waiting.size, copiesPutOff: this.asked.size };
   }
 
   private readonly sendTo: SendTo = (peer, message) => {
