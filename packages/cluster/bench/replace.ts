@@ -16,6 +16,7 @@
  *     --killed              the server is killed before it is replaced
  *     --rate 200            commits a second
  *     --quiet-s 20          how long commits are measured undisturbed
+ *     --changes 0           rows changed right before the replacement, as fast as it goes: servers have not merged them yet
  *     --warm                the sources are in the system's cache (else it is emptied before each copy, and each replacement)
  *     --dir                 where the data is; filled already if a run with --keep made it (default: a temporary directory, removed)
  *     --keep                the data stays
@@ -40,6 +41,7 @@ const { values } = parseArgs({
     rounds: { type: "string", default: "3" },
     rate: { type: "string", default: "200" },
     "quiet-s": { type: "string", default: "20" },
+    changes: { type: "string", default: "0" },
     dir: { type: "string" },
     keep: { type: "boolean", default: false },
     killed: { type: "boolean", default: false },
@@ -66,6 +68,8 @@ const PAIR = ["segment-a1", "segment-a3"] as const;
 /** A replacement that takes longer has failed. */
 const STUCK_MS = 300_000;
 const POLL_MS = 20;
+/** Who makes --changes, side by side. */
+const CHANGERS = 64;
 
 const random = new Random(5);
 const say = (text: string): void => void (values.json || console.log(text));
@@ -201,6 +205,7 @@ class Measurement {
     await pause(Number(values["quiet-s"]) * 1000);
     const undisturbed = latenciesOf(this.load.take());
     const quietCpu = total(spent(this.cluster, cpuBefore)) / Number(values["quiet-s"]);
+    await this.change(Number(values.changes));
     if (values.killed) await this.kill(leaving);
     this.empty();
     await pause(500);
@@ -255,6 +260,15 @@ class Measurement {
       left = (await volumeOf(this.cluster)).servers[leaving].segments;
     }
     return performance.now() - began;
+  }
+
+  private async change(count: number): Promise<void> {
+    const { db, table, keys } = this.load;
+    let next = 0;
+    const changer = async (): Promise<void> => {
+      while (next < count) await db.put(table, [keys[next++ % keys.length]!], new Uint8Array(100).fill(next));
+    };
+    await Promise.all(Array.from({ length: CHANGERS }, changer));
   }
 
   private async kill(name: string): Promise<void> {

@@ -26,9 +26,9 @@ export function latenciesOf(samples: readonly number[]): Latencies {
 export class SteadyLoad {
   failed = 0;
   lastFailure = "";
-  private readonly db: Database;
-  private readonly table: string;
-  private readonly keys: readonly number[];
+  readonly db: Database;
+  readonly table: string;
+  readonly keys: readonly number[];
   private readonly value: () => Uint8Array;
   private readonly everyMs: number;
   private readonly random = new Random(11);

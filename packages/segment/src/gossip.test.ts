@@ -3,7 +3,17 @@ import type { MergedHere } from "@sixfold/wire";
 import { describe, expect, test } from "vitest";
 import { encodePage } from "./page-image.ts";
 import { Ring } from "./testing/ring.ts";
-import { BenchSegment, chainOf, decided, GEOMETRY, KEEP, point, slice, v } from "./testing/bench-segment.ts";
+import {
+  BenchSegment,
+  chainOf,
+  decided,
+  GEOMETRY,
+  KEEP,
+  KEEP_AND_COPY,
+  point,
+  slice,
+  v,
+} from "./testing/bench-segment.ts";
 
 describe("gossip", () => {
   test("a segment that was away catches up without a writer: slices, decisions, closes; no vote is made", () => {
@@ -66,6 +76,21 @@ describe("gossip", () => {
     ]);
   });
 
+  test("pages are copied only if no peer that is ahead has the slices any more", () => {
+    const [a, b, c] = [
+      new BenchSegment(),
+      new BenchSegment({ settings: KEEP }),
+      new BenchSegment({ settings: KEEP }),
+    ];
+    // It is ahead of all, and so asked first.
+    a.append(chainOf(1, 31), { decisions: decided(0, 31), lowWater: point([1, 28]) });
+    c.append(chainOf(1, 30), { decisions: decided(0, 30) });
+    for (const s of [a, b, c]) s.tick();
+    new Ring([a, b, c]).run(12);
+    expect(b.read(1, point([1, 31]), [[1, 31]])).toEqual(a.read(1, point([1, 31]), [[1, 31]]));
+    expect(b.said).not.toContain("segment-copied");
+  });
+
   test("I8: a segment with a damaged page gives no copy that would pass for whole", () => {
     const a = new BenchSegment({ settings: { scrubPagesPerTick: 0 } });
     const b = new BenchSegment({ settings: KEEP });
@@ -86,7 +111,7 @@ describe("gossip", () => {
   });
 
   test("an answer to one PG's copy that brings nothing to store does not keep the next PG's waiting", () => {
-    const s = new BenchSegment({ settings: KEEP });
+    const s = new BenchSegment({ settings: KEEP_AND_COPY });
     s.server.peerUp({ link: 12, role: "segment", name: nodeName("segment-b1") }, s.now);
     s.server.peerUp({ link: 13, role: "segment", name: nodeName("segment-b2") }, s.now);
     const at = { stream: streamId(1), through: lsn(5), tail: lsn(5) };
@@ -140,7 +165,7 @@ describe("gossip", () => {
   });
 
   test("I2: what is in a copied page already is not rejected by what came after it there", () => {
-    const [a, b] = [new BenchSegment(), new BenchSegment({ settings: KEEP })];
+    const [a, b] = [new BenchSegment(), new BenchSegment({ settings: KEEP_AND_COPY })];
     const first = slice({ stream: 1, lsn: 1, writes: [[1, NONE]] });
     const passed = slice({ stream: 2, lsn: 1, writes: [[1, v(1, 1)]] });
     const lowWater = point([1, 1], [2, 1], [3, 1]);

@@ -13,6 +13,7 @@ import { checkSlices } from "./append.ts";
 import { UNVOTED, type Decider } from "./decide.ts";
 import { closeLog } from "./fence-close.ts";
 import type { PeerPosition, PgState, Turn } from "./pg-state.ts";
+import type { SegmentSettings } from "./segment-api.ts";
 import { StreamLog, Taken } from "./stream-log.ts";
 
 /** A pull that has no answer yet. */
@@ -23,6 +24,7 @@ interface Pull {
 }
 
 export interface GossipContext {
+  readonly now: number;
   readonly turn: Turn;
   readonly decider: Decider;
   readonly file: number;
@@ -55,13 +57,18 @@ export class Gossip {
   private readonly pulls = new Map<StreamLog, Pull>();
   private readonly seen = new WeakMap<StreamLog, Seen>();
   private readonly stuck = new WeakSet<StreamLog>();
+  /** Peers that have merged past a log, and since when that is known: they can only give pages. Asked again if no other is ahead of it. */
+  private readonly past = new WeakMap<StreamLog, Map<NodeName, number>>();
   private readonly timeoutMs: number;
   private readonly bytesMax: number;
+  /** Within it every peer has said what it has. */
+  private readonly roundsMs: number;
   private requests = 0;
 
-  constructor(timeoutMs: number, bytesMax: number) {
-    this.timeoutMs = timeoutMs;
-    this.bytesMax = bytesMax;
+  constructor(settings: SegmentSettings) {
+    this.timeoutMs = settings.pullTimeoutMs;
+    this.bytesMax = settings.pullBytesMax;
+    this.roundsMs = 2 * settings.gossipMs;
   }
 
   nextRequest(): number {
@@ -136,12 +143,14 @@ export class Gossip {
     return false;
   }
 
-  /** The peer that is furthest ahead of this log; not the one that has just failed to answer, if there is another. */
+  /** The peer that is furthest ahead of this log; not one that can only give pages, or has just failed to answer, if there is another. */
   private bestPeer(
     state: PgState,
     log: StreamLog,
     silent: NodeName | undefined,
   ): [NodeName, PeerPosition] | undefined {
+    const past = this.past.get(log);
+    const lastOf = (name: NodeName): number => (name === silent ? 2 : past?.has(name) === true ? 1 : 0);
     let best: [NodeName, PeerPosition] | undefined;
     for (const [name, positions] of state.peers) {
       const p = positions.get(log.stream);
@@ -152,14 +161,25 @@ export class Gossip {
         (p.closed && log.closed === undefined);
       if (!ahead) continue;
       // Others may have merged past where its pages are.
-      if (name === state.copiedFrom && name !== silent) return [name, p];
-      const better =
-        best === undefined ||
-        best[0] === silent ||
-        (name !== silent && p.decidedThrough > best[1].decidedThrough);
-      if (better) best = [name, p];
+      const last = lastOf(name);
+      if (name === state.copiedFrom && last === 0) return [name, p];
+      const lastOfBest = best === undefined ? Number.POSITIVE_INFINITY : lastOf(best[0]);
+      if (last < lastOfBest || (last === lastOfBest && p.decidedThrough > best![1].decidedThrough))
+        best = [name, p];
     }
     return best;
+  }
+
+  /**
+   * Remembers whether a peer can only give pages. Returns whether that has been known for so long that all others have been heard of,
+   * some of which may have kept the slices: what a PG holds is far more.
+   */
+  private isPastFor(log: StreamLog, peer: NodeName, isPast: boolean, now: number): boolean {
+    const past = this.past.get(log) ?? new Map<NodeName, number>();
+    this.past.set(log, past);
+    if (!isPast) past.delete(peer);
+    else if (!past.has(peer)) past.set(peer, now);
+    return now - (past.get(peer) ?? now) >= this.roundsMs;
   }
 
   /**
@@ -198,14 +218,16 @@ export class Gossip {
    */
   take(state: PgState, m: PulledSlices, c: GossipContext): { fault?: string; next?: "copy" | "more" } {
     const log = state.log(m.stream);
-    if (this.pulls.get(log)?.request !== m.request) return {};
+    const pull = this.pulls.get(log);
+    if (pull?.request !== m.request) return {};
     this.pulls.delete(log);
     const fault = checkSlices(m, c.pageBytes, c.pagesPerPg);
     if (fault !== undefined) return { fault };
     const needsCopy =
       m.mergedThrough > log.scl ||
       (m.decisions.from > log.decided.through && m.mergedThrough > log.decided.through);
-    if (needsCopy) return { next: "copy" };
+    const isLong = this.isPastFor(log, pull.peer, needsCopy, c.now);
+    if (needsCopy) return isLong ? { next: "copy" } : {};
     // What a peer that the fence has not reached knows may be a zombie's word; the close will tell (I6).
     if (log.isFenced && log.closed === undefined && m.closed === undefined)
       if (!state.planted?.has("zombie-gossip")) return {};

@@ -6,7 +6,17 @@ import { describe, expect, test } from "vitest";
 import { lsn, nodeName, NONE, pageId, streamId, type PlantedBug } from "@sixfold/model";
 import type { StorageMessage } from "@sixfold/wire";
 import { encodePage } from "./page-image.ts";
-import { BenchSegment, decided, GEOMETRY, KEEP, MANIFEST, point, slice, v } from "./testing/bench-segment.ts";
+import {
+  BenchSegment,
+  decided,
+  GEOMETRY,
+  KEEP,
+  KEEP_AND_COPY,
+  MANIFEST,
+  point,
+  slice,
+  v,
+} from "./testing/bench-segment.ts";
 
 const P = 1;
 const first = (stream: number) => slice({ stream, lsn: 1, writes: [[P, NONE]] });
@@ -198,7 +208,7 @@ describe("planted bugs of a segment", () => {
       s.drain();
       return s.read(2, point([1, 9]), [[1, 9]]).kind;
     };
-    expect(bothWays("copy-half-counts", KEEP, script)).toEqual(["behind", "empty"]);
+    expect(bothWays("copy-half-counts", KEEP_AND_COPY, script)).toEqual(["behind", "empty"]);
   });
 
   test("seat-forgets-promise", () => {

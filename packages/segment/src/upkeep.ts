@@ -90,7 +90,7 @@ export class Upkeep {
 
   constructor(o: UpkeepOptions) {
     this.o = o;
-    this.gossip = new Gossip(o.settings.pullTimeoutMs, o.settings.pullBytesMax);
+    this.gossip = new Gossip(o.settings);
     this.copies = new SegmentCopy(o.settings, o.geometry);
     this.copied = new CopiedPages(o.merger, o.effects);
     this.asked = new AskedCopies(o.merger, o.settings.pullTimeoutMs);
@@ -277,7 +277,7 @@ export class Upkeep {
   private takeSlices(peer: Peer, m: PulledSlices, now: number, turn: Turn, file: number): string | undefined {
     const state = this.o.pg(m.pg);
     const { pageBytes, pagesPerPg: pages } = this.o.geometry.bounds();
-    const context = { turn, decider: this.o.decider(state), file, pageBytes, pagesPerPg: pages };
+    const context = { now, turn, decider: this.o.decider(state), file, pageBytes, pagesPerPg: pages };
     const { fault, next } = this.gossip.take(state, m, context);
     if (fault !== undefined) return fault;
     this.o.counters.slicesPulled += m.slices.length;

@@ -42,6 +42,8 @@ export const PG = pgId(0);
 export const GEOMETRY = { pageBytes: 4096, segmentBytes: 4096 * 64 * 4 };
 /** Nothing is merged, so that every slice stays. */
 export const KEEP = { mergeAboveBytes: Number.POSITIVE_INFINITY };
+/** And pages are copied from the first peer that has merged past what is here, others heard of or not. */
+export const KEEP_AND_COPY = { ...KEEP, gossipMs: 0 };
 export const MANIFEST: Manifest = {
   volume: "bench",
   revision: 1,
