@@ -266,7 +266,7 @@ class Measurement {
     const { db, table, keys } = this.load;
     let next = 0;
     const changer = async (): Promise<void> => {
-      while (next < count) await db.put(table, [keys[next++ % keys.length]!], new Uint8Array(100).fill(next));
+      while (next < count) await db.put(table, [keys[next++ % keys.length]], new Uint8Array(100).fill(next));
     };
     await Promise.all(Array.from({ length: CHANGERS }, changer));
   }
