@@ -34,6 +34,8 @@ export class DecidedRanges {
   /** Beyond `through`, disjoint, ascending; each begins after a hole. */
   private ranges: Range[] = [];
   private readonly aborted = new Set<number>();
+  /** No abort is beyond it: most questions are about what is newer, and need no look at the set. */
+  private lastAbort = 0;
   /** Those of `aborted` beyond `through`: every ack names them, so they are not searched for. */
   private readonly early = new Set<number>();
   /** Single commits beyond `through`. */
@@ -41,7 +43,7 @@ export class DecidedRanges {
 
   /** O(1) at or below `through`, else O(ranges). Meaningless at or below `floor`, where it says commit. */
   of(at: Lsn): Decision | undefined {
-    if (this.aborted.size > 0 && this.aborted.has(at)) return "abort";
+    if (at <= this.lastAbort && this.aborted.has(at)) return "abort";
     if (at <= this.through) return "commit";
     if (this.committed.has(at)) return "commit";
     for (const r of this.ranges) if (at > r.from && at <= r.through) return "commit";
@@ -171,6 +173,7 @@ export class DecidedRanges {
 
   private addAbort(at: number): void {
     this.aborted.add(at);
+    if (at > this.lastAbort) this.lastAbort = at;
     if (at > this.through) this.early.add(at);
   }
 
@@ -206,7 +209,7 @@ export class DecidedRanges {
       }
       const next = this.through + 1;
       if (this.committed.size > 0 && this.committed.has(next)) this.through = lsn(next);
-      else if (this.aborted.size > 0 && this.aborted.has(next)) this.through = lsn(next);
+      else if (next <= this.lastAbort && this.aborted.has(next)) this.through = lsn(next);
       else break;
     }
     if (this.early.size > 0) for (const a of this.early) if (a <= this.through) this.early.delete(a);
