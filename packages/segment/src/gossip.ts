@@ -108,6 +108,7 @@ export class Gossip {
 
   forget(state: PgState, peer: NodeName): void {
     state.peers.delete(peer);
+    for (const log of state.streams.values()) this.past.get(log)?.delete(peer);
     for (const [log, pull] of this.pulls)
       if (pull.peer === peer && log.pg === state.pg) this.pulls.delete(log);
   }
@@ -176,10 +177,14 @@ export class Gossip {
    */
   private isPastFor(log: StreamLog, peer: NodeName, isPast: boolean, now: number): boolean {
     const past = this.past.get(log) ?? new Map<NodeName, number>();
-    this.past.set(log, past);
-    if (!isPast) past.delete(peer);
-    else if (!past.has(peer)) past.set(peer, now);
-    return now - (past.get(peer) ?? now) >= this.roundsMs;
+    const since = past.get(peer) ?? now;
+    const isLong = isPast && now - since >= this.roundsMs;
+    if (isPast) past.set(peer, since);
+    else past.delete(peer);
+    // Whoever is asked after a copy has not been asked before.
+    if (isLong || past.size === 0) this.past.delete(log);
+    else this.past.set(log, past);
+    return isLong;
   }
 
   /**
