@@ -6,10 +6,11 @@
  */
 import { pageId, ZERO_LSN, type PageId } from "@sixfold/model";
 import type { MergedHere, PulledPages, PullPages } from "@sixfold/wire";
-import { imageOf, type Merger } from "./merge.ts";
+import { imageOf, type Stored } from "./merge.ts";
 import { encodePage, isSound } from "./page-image.ts";
 import type { PgState } from "./pg-state.ts";
 import type { MergedPages } from "./segment-api.ts";
+import type { StreamLog } from "./stream-log.ts";
 
 export const pagesIn = (bytes: number, pageBytes: number): number =>
   Math.max(1, Math.floor(bytes / pageBytes));
@@ -25,7 +26,7 @@ export function planAnswer(
   store: MergedPages,
   m: PullPages,
   o: {
-    readonly merger: Merger;
+    readonly stored: (log: StreamLog) => Stored;
     readonly endPage: number;
     readonly limit: number;
     readonly isCopier: boolean;
@@ -35,7 +36,7 @@ export function planAnswer(
   const last = ids.at(-1) as number | undefined;
   const merged = [...state.streams.values()].map((log) => ({
     stream: log.stream,
-    ...o.merger.storedThrough(log),
+    ...o.stored(log),
   }));
   const head = {
     type: "pulledPages",

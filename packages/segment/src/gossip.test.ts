@@ -10,6 +10,7 @@ import {
   GEOMETRY,
   KEEP,
   KEEP_AND_COPY,
+  PG,
   point,
   slice,
   v,
@@ -89,6 +90,35 @@ describe("gossip", () => {
     new Ring([a, b, c]).run(12);
     expect(b.read(1, point([1, 31]), [[1, 31]])).toEqual(a.read(1, point([1, 31]), [[1, 31]]));
     expect(b.said).not.toContain("segment-copied");
+  });
+
+  test("a peer that can only give pages is copied from after two rounds, counted anew when its link has been down", () => {
+    const s = new BenchSegment({ settings: KEEP });
+    const [stream, peer] = [streamId(1), { role: "segment", name: nodeName("segment-b1") } as const];
+    // What it asks for when it hears on this link that the peer has all up to `at`, and has merged it.
+    const copy = (link: number, at: number) => {
+      const there = { stream, scl: lsn(at), decidedThrough: lsn(at), closed: false };
+      const said = s.say(link, { type: "positions", pg: PG, streams: [there] });
+      const { request } = said.find((m) => m.type === "pullSlices")!;
+      const nothing = { slices: [], decisions: decided(at, at), mergedThrough: lsn(at), closed: undefined };
+      const answer = { type: "pulledSlices", request, pg: PG, stream, ...nothing } as const;
+      return s.say(link, answer).find((m) => m.type === "pullPages");
+    };
+    s.server.peerUp({ link: 12, ...peer }, s.now);
+    expect(copy(12, 9)).toBeUndefined();
+    s.now += 1000;
+    s.server.peerDown(12, s.now);
+    s.server.peerUp({ link: 13, ...peer }, s.now);
+    expect(copy(13, 9)).toBeUndefined();
+    s.now += 399;
+    expect(copy(13, 9)).toBeUndefined();
+    s.now += 1;
+    const { request } = copy(13, 9)!;
+    const merged = [{ stream, through: lsn(9), tail: lsn(9) }];
+    const all = { pages: [], next: undefined, merged, settledThrough: streamId(0) };
+    s.say(13, { type: "pulledPages", request, pg: PG, ...all });
+    expect(s.said).toContain("segment-copied");
+    expect(copy(13, 20), "and anew for the next copy").toBeUndefined();
   });
 
   test("I8: a segment with a damaged page gives no copy that would pass for whole", () => {

@@ -161,8 +161,8 @@ export class Gossip {
         p.decidedThrough > log.decided.through ||
         (p.closed && log.closed === undefined);
       if (!ahead) continue;
-      // Others may have merged past where its pages are.
       const last = lastOf(name);
+      // Others may have merged past where its pages are.
       if (name === state.copiedFrom && last === 0) return [name, p];
       const lastOfBest = best === undefined ? Number.POSITIVE_INFINITY : lastOf(best[0]);
       if (last < lastOfBest || (last === lastOfBest && p.decidedThrough > best![1].decidedThrough))
@@ -181,7 +181,7 @@ export class Gossip {
     const isLong = isPast && now - since >= this.roundsMs;
     if (isPast) past.set(peer, since);
     else past.delete(peer);
-    // Whoever is asked after a copy has not been asked before.
+    // The next copy is counted anew.
     if (isLong || past.size === 0) this.past.delete(log);
     else this.past.set(log, past);
     return isLong;

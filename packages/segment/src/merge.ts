@@ -31,6 +31,18 @@ interface Planned {
   readonly bytes: Uint8Array;
 }
 
+/** Up to where the stored pages hold a log's slices, and the last of them that committed. */
+export interface Stored {
+  readonly through: Lsn;
+  readonly tail: Lsn;
+}
+
+/** Of those that have left. O(1). */
+export const droppedThrough = ({ mergedThrough: through, droppedTail: tail }: StreamLog): Stored => ({
+  through,
+  tail,
+});
+
 /** A page from a peer: replaces what was stored. */
 export interface CopiedPage {
   readonly state: PgState;
@@ -122,9 +134,9 @@ export class Merger {
     return found;
   }
 
-  /** Up to where the stored pages hold a log's slices, dropped already or kept for peers, and the last of them that committed. O(slices kept). */
-  storedThrough(log: StreamLog): { readonly through: Lsn; readonly tail: Lsn } {
-    let { mergedThrough: through, droppedTail: tail } = log;
+  /** Of those that are kept for peers, too. O(slices kept). */
+  storedThrough(log: StreamLog): Stored {
+    let { through, tail } = droppedThrough(log);
     for (let i = log.first; i < log.slices.length; i++) {
       const taken = log.slices[i]!;
       if (!this.isDone(log, taken)) break;

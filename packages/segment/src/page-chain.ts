@@ -77,8 +77,7 @@ export class PageChain {
   leave(taken: Taken): void {
     const { undecided } = this;
     const at = undecided.findIndex((u) => u.taken === taken);
-    if (at === undecided.length - 1) undecided.length = Math.max(0, at);
-    else if (at >= 0) undecided.splice(at, 1);
+    if (at >= 0) undecided.splice(at, 1);
   }
 
   /**

@@ -20,13 +20,14 @@ import { answerMend, answerRead, pagesIn, planAnswer, type AnswerHead } from "./
 import { Gossip, positionsOf } from "./gossip.ts";
 import type { Keeping } from "./keeping.ts";
 import type { KnownGeometry } from "./known-geometry.ts";
-import type { Merger } from "./merge.ts";
+import { droppedThrough, type Merger } from "./merge.ts";
 import { Newcomers } from "./newcomer.ts";
 import { isSound } from "./page-image.ts";
 import type { ImageCache } from "./page-reader.ts";
 import { Quiet } from "./quiet.ts";
 import type { Counters, PgState, Turn } from "./pg-state.ts";
 import type { Link, MergedPages, Peer, SegmentEffect, SegmentSettings } from "./segment-api.ts";
+import type { StreamLog } from "./stream-log.ts";
 import { SegmentCopy, type Copied, type CopyAnswer, type SendTo } from "./segment-copy.ts";
 
 /** What upkeep shares with the server it belongs to. */
@@ -326,7 +327,10 @@ export class Upkeep {
     const { copyStepBytes, copyTurnBytes } = this.o.settings;
     const isCopier = peer.role === "copier";
     const limit = pagesIn(isCopier ? copyStepBytes : copyTurnBytes, pageBytes);
-    const plan = planAnswer(state, this.o.pages, m, { merger: this.o.merger, endPage: end, limit, isCopier });
+    // Only the first answer's positions count, and thousands may follow it.
+    const isFirst = m.from === this.o.geometry.firstPage(m.pg);
+    const stored = isFirst ? (log: StreamLog) => this.o.merger.storedThrough(log) : droppedThrough;
+    const plan = planAnswer(state, this.o.pages, m, { stored, endPage: end, limit, isCopier });
     const to = plan.pages > 0 ? peer.link : this.links.get(peer.name);
     if (to === undefined) return;
     const token = ++this.readings;
