@@ -47,7 +47,7 @@ interface Life {
 function begin(): Life {
   const server = new SegmentServer({
     name: nodeName("segment-a1"),
-    pages: { get: () => undefined, pages: () => [], count: () => 0 },
+    pages: { get: () => undefined, tail: () => undefined, pages: () => [], count: () => 0 },
     settings: { geometry: GEOMETRY, mergeAboveBytes: Number.POSITIVE_INFINITY },
   });
   server.peerUp({ link: 1, role: "node", name: nodeName("writer-1") }, 0);

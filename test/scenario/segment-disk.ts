@@ -5,6 +5,7 @@
  * one, which ends the log.
  */
 import type { PageId } from "@sixfold/model";
+import type { SegmentEffect } from "@sixfold/segment";
 import { decodeRecords, encodeRecords, logBlockCodec, type LogRecord } from "@sixfold/wire";
 
 const SALT = 0x5eed;
@@ -42,6 +43,10 @@ export class SegmentDisk {
     return this.stored.get(page)?.slice();
   }
 
+  tail(page: PageId, bytesMax: number): Uint8Array | undefined {
+    return this.stored.get(page)?.slice(-bytesMax);
+  }
+
   count(): number {
     return this.stored.size;
   }
@@ -59,8 +64,11 @@ export class SegmentDisk {
     for (const page of pages) this.stored.delete(page);
   }
 
-  putPages(pages: readonly (readonly [PageId, Uint8Array])[]): void {
-    for (const [page, image] of pages) this.stored.set(page, image);
+  putPages(pages: Extract<SegmentEffect, { kind: "storePages" }>["pages"]): void {
+    for (const [page, bytes, how] of pages) {
+      const before = how === "add" ? this.stored.get(page) : new Uint8Array(0);
+      if (before !== undefined) this.stored.set(page, Buffer.concat([before, bytes]));
+    }
   }
 
   /** The power fails. What was not synced is gone, or, with `tear`, the first half of it is still there. */

@@ -1,9 +1,10 @@
 /** Couriers, on this thread and on one of their own, against a survivor that gives what a test has it give. */
 import { Worker } from "node:worker_threads";
-import { nodeName, pageId, pgId, streamId } from "@sixfold/model";
+import { NONE, nodeName, pageId, pgId, streamId } from "@sixfold/model";
 import { NodeHost } from "@sixfold/node-ports";
 import type { Listener } from "@sixfold/ports";
-import { crc32, packCargo, volumeTagOf, type PulledPages, type PullPages } from "@sixfold/wire";
+import { encodePage } from "@sixfold/segment";
+import { packCargo, volumeTagOf, type PulledPages, type PullPages } from "@sixfold/wire";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { listenerHandlers, type Channel, type Identity } from "./channel.ts";
 import { LinkCourier, type Courier, type CourierEvents, type CourierOptions } from "./courier.ts";
@@ -26,14 +27,13 @@ const question = (request: number): PullPages => ({
   ...{ request, pg: pgId(0), from: pageId(0), limit: 2, mends: undefined },
 });
 
-/** A page as it is stored: a checksum, a form, and something. */
+/** A page as it is stored. */
 function page(
   id: number,
   bytes: number,
 ): { readonly page: ReturnType<typeof pageId>; readonly stored: Uint8Array } {
-  const stored = new Uint8Array(bytes).fill(id);
-  stored.set([2, 0], 4);
-  new DataView(stored.buffer).setUint32(0, crc32(stored.subarray(4), id), true);
+  const image = new Uint8Array(bytes).fill(id);
+  const stored = encodePage(pageId(id), { version: NONE, base: NONE, merged: new Map(), image });
   return { page: pageId(id), stored };
 }
 

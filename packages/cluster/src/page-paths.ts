@@ -8,6 +8,7 @@
  */
 import { pageId, type NodeName, type PageId, type SegmentServerInfo } from "@sixfold/model";
 import type { Clock, PagesRead, PageStore } from "@sixfold/ports";
+import type { SegmentEffect } from "@sixfold/segment";
 import {
   CARGO_HEADER_BYTES,
   packCargo,
@@ -91,7 +92,7 @@ export class PagePaths {
   }
 
   /** These are stored, and looked at no more. */
-  stored(pages: readonly (readonly [PageId, Uint8Array])[]): void {
+  stored(pages: Extract<SegmentEffect, { kind: "storePages" }>["pages"]): void {
     for (const [, { buffer }] of pages) if (this.brought.delete(buffer)) this.courier.giveBack(buffer);
   }
 

@@ -154,6 +154,7 @@ class SegmentHost implements RunningSegment {
       traced: options.trace !== undefined,
       pages: {
         get: (page) => pages.get(page),
+        tail: (page, bytesMax) => pages.tail(page, bytesMax),
         pages: (from, limit) => pages.pages(from, limit).map(pageId),
         count: () => pages.count(),
       },

@@ -15,7 +15,7 @@ import { FilePageStore } from "./pages/file-page-store.ts";
 export type ReadDisk = Pick<Disk, "list" | "read">;
 
 /** The pages of a stopped host. */
-export type StoredPages = Pick<PageStore, "get" | "pages" | "count" | "close">;
+export type StoredPages = Pick<PageStore, "get" | "tail" | "pages" | "count" | "close">;
 
 /** Bytes that a directory takes on its medium. */
 export interface DiskUse {

@@ -9,8 +9,13 @@ import type { Done } from "./disk.ts";
  *
  * Visibility: `get` and `pages` show a batch no later than its `done`. After a crash a batch is there
  * whole or not at all, and it is there if its `done` came without an error. Batches take effect in the order given.
+ *
+ * A page is put whole or grows by what is added: `get` and `read` give all of it as one value, `tail` its end alone.
  */
 export type StoredPage = readonly [page: number, bytes: Uint8Array];
+
+/** A page anew; or what is added at the end of it, for which the page is not read. */
+export type PagePut = readonly [page: number, bytes: Uint8Array, how?: "add" | undefined];
 
 /** An error of the medium, or the pages. */
 export type PagesRead = (pages: readonly StoredPage[] | Error) => void;
@@ -19,8 +24,17 @@ export interface PageStore {
   /** The caller owns the bytes (a copy). `undefined` if never put, or removed. */
   get(page: number): Uint8Array | undefined;
 
-  /** One atomic batch, durable at `done`. The bytes must not change until then. `done` is never called within this call. */
-  put(pages: readonly StoredPage[], done: Done): void;
+  /**
+   * The last bytes of the page, at most so many: fewer only if they are all of it, or all that was put or added last. The caller owns them. For those who
+   * ask what a page is, and not what is in it. `undefined` as for `get`.
+   */
+  tail(page: number, bytesMax: number): Uint8Array | undefined;
+
+  /**
+   * One atomic batch, durable at `done`. The bytes must not change until then. `done` is never called within this call. What is to be added to a page that
+   * is not there is passed over.
+   */
+  put(pages: readonly PagePut[], done: Done): void;
 
   /** One atomic batch, durable at `done`. Pages that are not there are passed over. */
   remove(pages: readonly number[], done: Done): void;

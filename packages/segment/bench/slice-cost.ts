@@ -21,7 +21,7 @@ function heap(): number {
 for (const deltas of [1, 2, 8]) {
   const server = new SegmentServer({
     name: nodeName("segment-a1"),
-    pages: { get: () => undefined, pages: () => [], count: () => 0 },
+    pages: { get: () => undefined, tail: () => undefined, pages: () => [], count: () => 0 },
     settings: {
       geometry: GEOMETRY,
       mergeAboveBytes: Number.POSITIVE_INFINITY,

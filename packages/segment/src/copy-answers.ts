@@ -6,9 +6,10 @@
  */
 import { pageId, ZERO_LSN, type PageId } from "@sixfold/model";
 import type { MergedHere, PulledPages, PullPages } from "@sixfold/wire";
-import { imageOf, type Stored } from "./merge.ts";
+import type { Stored } from "./merge.ts";
 import { encodePage, isSound } from "./page-image.ts";
 import type { PgState } from "./pg-state.ts";
+import { imageOf } from "./plan-page.ts";
 import type { MergedPages } from "./segment-api.ts";
 import type { StreamLog } from "./stream-log.ts";
 

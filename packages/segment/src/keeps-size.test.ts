@@ -117,6 +117,30 @@ describe("the log", () => {
   });
 });
 
+test("merging falls behind by a sixteenth before it catches up, so that pages are stored by hundreds", () => {
+  const mergeAboveBytes = 100_000;
+  const s = new BenchSegment({ settings: { ...LAZY, mergeAboveBytes, mergePagesPerTick: 3 } });
+  const toMerge = (): number => s.server.status()["toMerge"] as number;
+  const bounds: number[] = [];
+  let [before, isMerging] = [0, false];
+  for (let i = 1; i <= 400; i++) {
+    s.append([slice({ stream: 1, lsn: i, writes: [[i, NONE]] })], {
+      decisions: decided(i - 1, i),
+      lowWater: point([1, i]),
+    });
+    s.tick();
+    const merges = toMerge() < before;
+    if (merges !== isMerging) bounds.push(merges ? before : toMerge());
+    [before, isMerging] = [toMerge(), merges];
+  }
+  // It begins above the one and ends below the other, by no more than a few slices.
+  expect(bounds.length).toBeGreaterThan(10);
+  for (const [n, bytes] of bounds.entries()) {
+    const bound = n % 2 === 0 ? mergeAboveBytes * (1 + 1 / 16) : mergeAboveBytes;
+    expect(Math.abs(bytes - bound)).toBeLessThan(5000);
+  }
+});
+
 describe("a start", () => {
   type Segments = { streams: { stream: number }[] }[];
   const state = (s: BenchSegment): unknown =>

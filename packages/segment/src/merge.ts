@@ -4,17 +4,18 @@
  *     log   | merged, kept for peers | planned, being stored | below the low-water mark | newer or undecided |
  *           ^ first                                          ^ mergeCursor
  *
- * Merging begins when more than `mergeAboveBytes` waits for it: the more gathers, the fewer times a page is rewritten. What stands
+ * Merging begins when somewhat more than `mergeAboveBytes` waits for it, and ends when no more does: the more gathers, the fewer times a page is rewritten. What stands
  * in old log files is merged however little it is, or one slice of a quiet PG would keep all files from it on; so is, before all else, what
  * a peer is about to copy (asked-copies.ts). Slices leave memory at the front of their log when all their deltas are merged, and the
  * peers that are up have them or they are too old or too many to wait for those. A few store batches are under way at a time, each
  * page in at most one; until its completion is told, a chain stays as it is.
  */
-import { applyOps, NONE, type Lsn, type PageId, type PgId, type ReadPoint } from "@sixfold/model";
+import type { Lsn, PageId, PgId, ReadPoint } from "@sixfold/model";
 import type { Kept } from "./kept.ts";
 import { LowWater } from "./low-water.ts";
 import type { ChainCount, PageChain } from "./page-chain.ts";
-import { decodeHead, encodePage, Scratch, type StoredHead, type StoredPage } from "./page-image.ts";
+import { decodeHead } from "./page-image.ts";
+import { planPage, type PlannedPage } from "./plan-page.ts";
 import type { Counters, PgState } from "./pg-state.ts";
 import type { SegmentEffect, SegmentSettings } from "./segment-api.ts";
 import type { StreamLog, Taken } from "./stream-log.ts";
@@ -23,13 +24,6 @@ import type { StreamLog, Taken } from "./stream-log.ts";
 const ABORTS_KEPT = 2 ** 20;
 /** Store batches under way: while one is synced the next is built. */
 const BATCHES = 4;
-
-interface Planned {
-  readonly chain: PageChain;
-  readonly changes: number;
-  readonly head: StoredHead;
-  readonly bytes: Uint8Array;
-}
 
 /** Up to where the stored pages hold a log's slices, and the last of them that committed. */
 export interface Stored {
@@ -56,8 +50,11 @@ export interface CopiedPage {
 interface Planning {
   readonly bound: ReadPoint;
   readonly pageBytes: number;
-  readonly planned: Planned[];
+  readonly planned: PlannedPage[];
 }
+
+/** How far merging falls behind before it begins anew. */
+const BEHIND_SHARE = 1 / 16;
 
 /** Share of the memory for slices from which on old readers are overtaken. */
 const OVERTAKE_FROM = 0.75;
@@ -70,10 +67,11 @@ export class Merger {
   private readonly counters: Counters;
   private readonly kept: Kept<StreamLog>;
   private readonly chains: ChainCount;
-  private readonly batches = new Map<number, readonly Planned[]>();
+  private readonly batches = new Map<number, readonly PlannedPage[]>();
   private readonly copies = new Map<number, readonly CopiedPage[]>();
   private tokens = 0;
   private lastBound: ReadPoint | undefined;
+  private catchesUp = false;
   /** Slices in older log files are due, whatever there is. */
   overdueBefore = 0;
 
@@ -97,14 +95,14 @@ export class Merger {
   /** Plans one batch, if there is enough to merge, or something `asked` for. Bounded by `mergePagesPerTick`. */
   plan(pgs: Pgs, asked: ReadonlySet<PgId>, pageBytes: number, now: number, effects: SegmentEffect[]): void {
     const { kept, settings } = this;
-    const isMuch = kept.toMerge > settings.mergeAboveBytes;
+    const isMuch = this.isBehind();
     const isOverdue = kept.firstFile(this.overdueBefore) < this.overdueBefore;
     const isAsked = asked.size > 0;
     if (!isMuch && !isOverdue && !isAsked && kept.cost <= settings.retainBytesMax) return;
     if (this.batches.size >= BATCHES) return;
     const bound = this.bound(pgs, now);
     if (bound === undefined) return;
-    const planned: Planned[] = [];
+    const planned: PlannedPage[] = [];
     // In turns: whoever had this one comes last in the next. What is asked for comes first in all.
     const logs = [...kept.logs];
     if (isAsked) logs.sort((a, b) => Number(asked.has(b.pg)) - Number(asked.has(a.pg)));
@@ -169,13 +167,14 @@ export class Merger {
     return true;
   }
 
-  private merged(batch: readonly Planned[]): void {
+  private merged(batch: readonly PlannedPage[]): void {
     for (const { chain, changes, head } of batch) {
       chain.storing = undefined;
       chain.dropMerged(changes, head);
       if (chain.isIdle) this.chains.idled += 1;
     }
     this.counters.pagesMerged += batch.length;
+    for (const { how } of batch) if (how === "add") this.counters.pagesPatched += 1;
   }
 
   private copied(batch: readonly CopiedPage[]): void {
@@ -214,6 +213,13 @@ export class Merger {
   /** It can be merged, and will be when its turn comes. */
   isOnItsWay(taken: Taken): boolean {
     return taken.phase === "committed" && taken.unmerged > 0 && this.lastBound?.includes(taken) === true;
+  }
+
+  /** From when somewhat more waits than should until no more does: pages are stored by hundreds then, and each batch is synced twice. */
+  private isBehind(): boolean {
+    const { mergeAboveBytes } = this.settings;
+    this.catchesUp = this.kept.toMerge > mergeAboveBytes * (this.catchesUp ? 1 : 1 + BEHIND_SHARE);
+    return this.catchesUp;
   }
 
   /** What every reader is past; undefined while that is not known. */
@@ -262,61 +268,13 @@ export class Merger {
     return true;
   }
 
-  private store(planned: readonly Planned[], effects: SegmentEffect[]): void {
+  private store(planned: readonly PlannedPage[], effects: SegmentEffect[]): void {
     if (planned.length === 0) return;
     const token = ++this.tokens;
     this.batches.set(token, planned);
-    const pages = planned.map(({ chain, bytes }) => [chain.page, bytes] as const);
+    const pages = planned.map(({ chain, bytes, how }) => [chain.page, bytes, how] as const);
     effects.push({ kind: "storePages", token, pages });
   }
-}
-
-function planPage(
-  state: PgState,
-  chain: PageChain,
-  bound: ReadPoint,
-  pageBytes: number,
-): Planned | undefined {
-  let n = 0;
-  while (
-    n < chain.changes.length &&
-    (state.planted?.has("merge-all") || bound.includes(chain.changes[n]!.taken))
-  )
-    n += 1;
-  if (n === 0) return undefined;
-  const page = imageOf(state, chain, n, pageBytes);
-  if (page === undefined || page === "corrupt") return undefined;
-  const { version, base, merged } = page;
-  return { chain, changes: n, head: { version, base, merged }, bytes: encodePage(chain.page, page) };
-}
-
-const scratch = new Scratch();
-
-/** The page with the first `changes` of its chain merged, its image good until the next one is made; undefined if there is nothing of it. */
-export function imageOf(
-  state: PgState,
-  chain: PageChain,
-  changes: number,
-  pageBytes: number,
-): StoredPage | "corrupt" | undefined {
-  const stored = state.pages.storedPage(chain.page, scratch);
-  if (stored === "corrupt") chain.isCorrupt = true;
-  if (stored === "corrupt" || chain.isCorrupt) return "corrupt";
-  const storedAt = chain.placeOf(stored?.version ?? NONE);
-  if (storedAt === undefined) return chain.isCorrupt ? "corrupt" : undefined;
-  const last = chain.changes[changes - 1];
-  if (last === undefined) return stored;
-  const image = stored === undefined ? scratch.of(pageBytes).fill(0) : stored.image;
-  const merged = new Map(chain.merged);
-  for (let i = 0; i < changes; i++) {
-    const { taken, delta } = chain.changes[i]!;
-    if (i > storedAt) applyOps(image, delta.ops);
-    // Along a chain the LSNs of one stream ascend: the last of a run stands for it.
-    if (chain.changes[i + 1]?.taken.stream !== taken.stream || i + 1 === changes)
-      merged.set(taken.stream, taken.lsn);
-  }
-  const { stream, lsn } = last.taken;
-  return { version: { stream, lsn }, base: last.delta.base, merged, image };
 }
 
 /** Up to where every peer that is known to be up has the stream and its fates. */

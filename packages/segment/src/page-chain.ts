@@ -1,5 +1,5 @@
 /**
- * Page chains: the committed versions of each page, from the stored image on.
+ * Page chains: the committed versions of each page, from the stored one on.
  *
  *     stored ── d1 ── d2 ── d3 = head          committed chain, forward deltas
  *     (merged)                \
@@ -19,7 +19,14 @@ import {
   type StreamId,
 } from "@sixfold/model";
 import { Detached, NO_CHANGES, type Change, type ReadonlyDetached } from "./detached.ts";
-import { decodeHead, decodePage, type Scratch, type StoredHead, type StoredPage } from "./page-image.ts";
+import {
+  decodeHead,
+  decodePage,
+  TAIL_BYTES,
+  type Scratch,
+  type StoredHead,
+  type StoredPage,
+} from "./page-image.ts";
 import type { MergedPages } from "./segment-api.ts";
 import type { Taken } from "./stream-log.ts";
 
@@ -33,11 +40,14 @@ export interface Undecided {
 
 export class PageChain {
   readonly page: PageId;
-  /** Version of the stored image; `NONE` if there is none. */
+  /** Version of the stored page; `NONE` if there is none. */
   stored: PageVersion = NONE;
   storedBase: PageVersion = NONE;
-  /** Per stream, up to which LSN its deltas of this page are in the stored image. */
+  /** Per stream, up to which LSN its deltas of this page are in the stored one. */
   merged: ReadonlyMap<StreamId, number> = new Map();
+  /** Of the stored value, for what is added to it: the CRC that it ends with, and the bytes of patches in it. */
+  sum = 0;
+  patched = 0;
   /** The most of these: a look at one chain is all that most questions take. */
   private mostMerged = 0;
   /** The store has not been asked for it: what is committed on it is `unread` (recovery, which meets many pages). */
@@ -131,7 +141,7 @@ export class PageChain {
     if (this.unread !== undefined) this.place([]);
   }
 
-  /** Takes in what others have merged or copied: the stored image is now `page`. */
+  /** Takes in what others have merged or copied: the stored page is now `page`. */
   restore(page: StoredHead): void {
     this.storedIs(page);
     this.headIs(page.version);
@@ -150,16 +160,18 @@ export class PageChain {
     this.attach();
   }
 
-  /** The first `n` changes are in the stored image now. */
+  /** The first `n` changes are in the stored page now. */
   dropMerged(n: number, page: StoredHead): void {
     for (const change of this.changes.splice(0, n)) change.taken.unmerged -= 1;
     this.storedIs(page);
   }
 
-  private storedIs({ version, base, merged }: StoredHead): void {
+  private storedIs({ version, base, merged, sum, patched }: StoredHead): void {
     this.stored = version;
     this.storedBase = base;
     this.merged = merged;
+    this.sum = sum;
+    this.patched = patched;
     this.mostMerged = 0;
     for (const through of merged.values()) if (through > this.mostMerged) this.mostMerged = through;
   }
@@ -241,11 +253,18 @@ export class PageTable {
   at(page: PageId): PageChain {
     let chain = this.chains.get(page);
     if (chain === undefined) chain = this.add(page);
-    if (chain.isUnread) {
-      const bytes = this.store.get(page);
-      chain.read(bytes === undefined ? undefined : (decodeHead(page, bytes, this.trusts) ?? "corrupt"));
-    }
+    if (chain.isUnread) chain.read(this.storedHead(page));
     return chain;
+  }
+
+  /** By the page's end alone, as a rule. What is damaged before it is found by who reads the page, or scrubs it. */
+  private storedHead(page: PageId): StoredHead | "corrupt" | undefined {
+    const tail = this.store.tail(page, TAIL_BYTES);
+    if (tail === undefined) return undefined;
+    const head = decodeHead(page, tail, this.trusts);
+    if (head !== undefined) return head;
+    const whole = this.store.get(page);
+    return whole === undefined ? undefined : (decodeHead(page, whole, this.trusts) ?? "corrupt");
   }
 
   /** The page's chain, not read from the store if it is not known yet. Only to put what is committed on it. */

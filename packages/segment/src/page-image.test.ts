@@ -1,7 +1,18 @@
-import { pageId, streamId } from "@sixfold/model";
+import { applyOps, OpsWriter, pageId, streamId } from "@sixfold/model";
 import fc from "fast-check";
-import { expect, test } from "vitest";
-import { COMPONENTS_MAX, decodePage, encodePage } from "./page-image.ts";
+import { describe, expect, test } from "vitest";
+import {
+  COMPONENTS_MAX,
+  decodeHead,
+  decodePage,
+  encodePage,
+  encodePatch,
+  isSound,
+  lastSum,
+  patchBytes,
+  Slab,
+  TAIL_BYTES,
+} from "./page-image.ts";
 import { v } from "./testing/bench-segment.ts";
 
 const P = pageId(70);
@@ -19,6 +30,7 @@ const page = {
 test("a stored page is its fields, and any damaged byte is noticed", () => {
   const bytes = encodePage(P, page);
   expect(decodePage(P, bytes)).toEqual(page);
+  expect(bytes.length).toBe(patchBytes(page.image.length, 2));
   for (let at = 0; at < bytes.length; at += 7) {
     const damaged = bytes.slice();
     damaged[at]! ^= 0x10;
@@ -63,4 +75,100 @@ test("whatever the image, it comes back; a gap of some size is left out", () => 
       if (widest >= 128) expect(saved).toBe(widest);
     }),
   );
+});
+
+function set(offset: number, byte: number, length: number): Uint8Array {
+  const ops = new OpsWriter();
+  ops.set(offset, new Uint8Array(length).fill(byte));
+  return ops.finish();
+}
+
+/** `page` and patches of one delta each, and the images that they make. */
+function patched(deltas: readonly (readonly [offset: number, byte: number, length: number])[]) {
+  const slab = new Slab();
+  const pieces = [encodePage(P, page)];
+  const images = [page.image];
+  let head = { sum: lastSum(pieces[0]!), patched: 0 };
+  for (const [n, [offset, byte, length]] of deltas.entries()) {
+    const ops = set(offset, byte, length);
+    const image = images.at(-1)!.slice();
+    applyOps(image, ops);
+    images.push(image);
+    const merged = new Map([...page.merged, [streamId(3), 2 ** 40 + n + 1] as const]);
+    const after = { version: v(3, 2 ** 40 + n + 1), base: v(3, 2 ** 40 + n), merged };
+    const patch = encodePatch(P, after, [ops], head, slab);
+    pieces.push(patch);
+    head = { sum: lastSum(patch), patched: head.patched + patch.length };
+  }
+  return { pieces, images, head, stored: Uint8Array.from(Buffer.concat(pieces)) };
+}
+
+describe("a page with patches", () => {
+  test("is the image with all of them applied, and what its end says, on its own as well", () => {
+    const delta = fc.tuple(fc.integer({ min: 0, max: 3900 }), fc.nat(255), fc.integer({ min: 1, max: 150 }));
+    fc.assert(
+      fc.property(fc.array(delta, { maxLength: 6 }), (deltas) => {
+        const { stored, images, head, pieces } = patched(deltas);
+        const before = Uint8Array.from(stored);
+        expect(decodePage(P, stored)?.image).toEqual(images.at(-1));
+        expect(Buffer.compare(stored, before), "decoding leaves the value as it is").toBe(0);
+        for (const end of [stored, stored.subarray(-TAIL_BYTES), pieces.at(-1)!])
+          expect(decodeHead(P, end)).toEqual({
+            version: v(3, 2 ** 40 + deltas.length),
+            base: deltas.length === 0 ? page.base : v(3, 2 ** 40 + deltas.length - 1),
+            merged: new Map([...page.merged, [streamId(3), 2 ** 40 + deltas.length]]),
+            ...head,
+          });
+      }),
+    );
+  });
+
+  test("is damaged wherever a byte of it is, under another id, and with a piece too few or in another order", () => {
+    const { stored, pieces } = patched([
+      [7, 1, 30],
+      [100, 2, 60],
+      [9, 3, 5],
+    ]);
+    expect(isSound(P, stored)).toBe(true);
+    for (let at = 0; at < stored.length; at += 5) {
+      const damaged = Uint8Array.from(stored);
+      damaged[at]! ^= 0x10;
+      expect(isSound(P, damaged), `byte ${at}`).toBe(false);
+      expect(decodePage(P, damaged), `byte ${at}`).toBeUndefined();
+    }
+    const [image, a, b, c] = pieces as [Uint8Array, Uint8Array, Uint8Array, Uint8Array];
+    for (const wrong of [
+      [image, b, c],
+      [image, b, a, c],
+      [image, a, a, b],
+      [image, c],
+      [a, b],
+      [image, image],
+      [image, a, image],
+      [],
+    ])
+      expect(isSound(P, Buffer.concat(wrong))).toBe(false);
+    expect(isSound(pageId(69), stored)).toBe(false);
+    for (const fewer of [[image], [image, a], [image, a, b]])
+      expect(isSound(P, Buffer.concat(fewer))).toBe(true);
+  });
+
+  test("tells by its end what it is although what stands before is damaged; by a damaged end nothing", () => {
+    const { stored } = patched([[7, 1, 30]]);
+    const [before, end] = [Uint8Array.from(stored), Uint8Array.from(stored)];
+    before[100]! ^= 1;
+    end[end.length - 9]! ^= 1;
+    expect(decodeHead(P, before)).toEqual(decodeHead(P, stored));
+    expect(decodeHead(P, end)).toBeUndefined();
+    expect(decodeHead(P, stored.subarray(-20))).toBeUndefined();
+  });
+});
+
+test("patches made one after the other lie one behind the other in memory", () => {
+  const { pieces } = patched([
+    [7, 1, 30],
+    [100, 2, 60],
+  ]);
+  const [, a, b] = pieces as [Uint8Array, Uint8Array, Uint8Array];
+  expect([b.buffer, b.byteOffset]).toEqual([a.buffer, a.byteOffset + a.length]);
 });

@@ -1,70 +1,142 @@
 /**
- * The stored value of a merged page, one value so that version, vector and image can never part:
+ * The stored value of a merged page: an image, and patches that were added behind it since. One value, so that version, vector and image can never part:
  *
- *     u32   CRC-32 of everything after it, begun with the page's id
- *     u8    2 (form)
- *     u8    number of components
- *     u32   bytes of the image
- *     u32   where its gap begins, u32 the bytes of that
+ *     | image, its head | ops, head | ops, head |          the last head says what the page is
+ *
+ * A page that one delta meets is not worth the 8 KiB of a new image; what is worth it is several patches together (Levandoski, Lomet and Sengupta,
+ * "LLAMA: A Cache/Storage Subsystem for Modern Hardware", VLDB 2013, section 3: delta updates, consolidation). A piece is read from its end:
+ *
+ *     bytes image, without its gap;  or packed operations, one delta's behind another's
+ *     f64   per component: stream, lsn
+ *     u32   bytes of the first of these
+ *     u32   CRC-32 of them, begun with the page's id
+ *     u32   where the image's gap begins;  or the head's CRC of the piece before
+ *     u32   bytes of the gap;              or bytes of all patches up to this one
  *     f64   version: stream, lsn
  *     f64   base of that version: stream, lsn
- *     f64   per component: stream, lsn
- *     bytes image, without its gap
+ *     u8    3: an image;  4: a patch
+ *     u8    number of components
+ *     u32   CRC-32 of components and head, begun with the page's id
  *
- * (little endian; integers as f64, exact to 2^53). A page that stands under another's id fails the check like a damaged one. The gap is
- * zeros: the free middle of a page that is not full. Without it most pages of 8 KiB fit into two of the page store's own pages
- * and not into three. The components say per stream up to which LSN its committed
- * deltas of this page are in the image. The LSNs of one stream ascend along a page's chain (a writer commits in LSN
+ * (little endian; integers as f64, exact to 2^53). A page that stands under another's id fails the check like a damaged one, and so does a patch behind
+ * another piece than its own. The gap is zeros: the free middle of a page that is not full. The components say per stream up to which LSN its
+ * committed deltas of this page are in the page. The LSNs of one stream ascend along a page's chain (a writer commits in LSN
  * order and never builds a lower LSN on a higher), so "was this delta merged?" is one comparison, however
  * old it is. Recovery and copying rest on that.
  */
-import { lsn, NONE, streamId, type PageId, type PageVersion, type StreamId } from "@sixfold/model";
+import {
+  applyOps,
+  checkOps,
+  lsn,
+  MAX_PAGE_BYTES,
+  NONE,
+  streamId,
+  type PageId,
+  type PageVersion,
+  type StreamId,
+} from "@sixfold/model";
 import { crc32 } from "@sixfold/wire";
 
-const FORM = 2;
-const HEADER = 4 + 1 + 1 + 4 + 4 + 4;
+const IMAGE = 3;
+const PATCH = 4;
 const VERSION = 16;
+const AT = {
+  body: 0,
+  sum: 4,
+  gapFrom: 8,
+  gapBytes: 12,
+  version: 16,
+  base: 32,
+  form: 48,
+  components: 49,
+  own: 50,
+};
+const HEAD = 54;
+/** Enough of a page's end for its head, unless it has more components than pages mostly have. */
+export const TAIL_BYTES = HEAD + 8 * VERSION;
 /** Gaps are looked for at this distance: none of twice the length is missed, a shorter one saves nothing. */
 const PROBE = 64;
 /** Components are a byte; the oldest streams go first when it overflows, for their slices are long gone. */
 export const COMPONENTS_MAX = 255;
 
-export interface StoredHead {
+/** What a page is, apart from its bytes. */
+export interface PageHead {
   readonly version: PageVersion;
   readonly base: PageVersion;
   readonly merged: ReadonlyMap<StreamId, number>;
 }
 
-export interface StoredPage extends StoredHead {
+export interface StoredHead extends PageHead {
+  /** CRC of the last piece's head, as i32: what is added next says it. */
+  readonly sum: number;
+  /** Bytes of patches behind the image. */
+  readonly patched: number;
+}
+
+export interface StoredPage extends PageHead {
   readonly image: Uint8Array;
 }
 
+/** Bytes of a patch, before it is made. */
+export const patchBytes = (ops: number, components: number): number => ops + VERSION * components + HEAD;
+
 export function encodePage(id: PageId, page: StoredPage): Uint8Array {
   const { image } = page;
-  const components = [...page.merged].sort(([a], [b]) => a - b).slice(-COMPONENTS_MAX);
-  const at = HEADER + VERSION * (2 + components.length);
   const gap = widestGap(image);
-  const out = new Uint8Array(at + image.length - gap.bytes);
-  const view = new DataView(out.buffer);
-  view.setUint8(4, FORM);
-  view.setUint8(5, components.length);
-  view.setUint32(6, image.length, true);
-  view.setUint32(10, gap.from, true);
-  view.setUint32(14, gap.bytes, true);
-  writeVersion(view, HEADER, page.version.stream, page.version.lsn);
-  writeVersion(view, HEADER + VERSION, page.base.stream, page.base.lsn);
-  for (let i = 0; i < components.length; i++)
-    writeVersion(view, HEADER + VERSION * (2 + i), components[i]![0], components[i]![1]);
-  out.set(image.subarray(0, gap.from), at);
-  out.set(image.subarray(gap.from + gap.bytes), at + gap.from);
-  view.setUint32(0, crc32(out.subarray(4), id), true);
+  const body = image.length - gap.bytes;
+  const out = new Uint8Array(body + VERSION * Math.min(COMPONENTS_MAX, page.merged.size) + HEAD);
+  out.set(image.subarray(0, gap.from));
+  out.set(image.subarray(gap.from + gap.bytes), gap.from);
+  writeHead(id, out, page, { form: IMAGE, body, third: gap.from, fourth: gap.bytes });
   return out;
 }
 
-/** What is said of the page's image, without it; undefined as for `decodePage`. */
-export function decodeHead(id: PageId, stored: Uint8Array, trusts = false): StoredHead | undefined {
-  const view = checkedView(id, stored, trusts);
-  return view === undefined ? undefined : readHead(view);
+/** What is to be added to a page whose head is `before`: packed operations that make `page` of it, in memory of `slab`. */
+export function encodePatch(
+  id: PageId,
+  page: PageHead,
+  ops: readonly Uint8Array[],
+  before: { readonly sum: number; readonly patched: number },
+  slab: Slab,
+): Uint8Array {
+  let body = 0;
+  for (const { length } of ops) body += length;
+  const out = slab.take(patchBytes(body, Math.min(COMPONENTS_MAX, page.merged.size)));
+  let at = 0;
+  for (const bytes of ops) {
+    out.set(bytes, at);
+    at += bytes.length;
+  }
+  writeHead(id, out, page, { form: PATCH, body, third: before.sum, fourth: before.patched + out.length });
+  return out;
+}
+
+/** The CRC that the last piece ends with, as i32. */
+export const lastSum = (stored: Uint8Array): number => viewOf(stored).getInt32(stored.length - 4, true);
+
+/** Memory for patches, which are small and many: those of one batch lie together, and so are written together. */
+export class Slab {
+  private left = new Uint8Array(0);
+
+  take(bytes: number): Uint8Array {
+    if (this.left.length < bytes) this.left = new Uint8Array(Math.max(bytes, 65_536));
+    const taken = this.left.subarray(0, bytes);
+    this.left = this.left.subarray(bytes);
+    return taken;
+  }
+}
+
+/** What the page is, by its end; undefined if that is damaged, or not all of the head. Whether what stands before it is sound it does not say. */
+export function decodeHead(id: PageId, tail: Uint8Array, trusts = false): StoredHead | undefined {
+  const view = viewOf(tail);
+  const piece = pieceBefore(id, tail, view, tail.length, trusts);
+  return piece === undefined
+    ? undefined
+    : {
+        ...readHead(view, piece),
+        sum: view.getInt32(piece.at + AT.own, true),
+        patched: piece.form === PATCH ? view.getUint32(piece.at + AT.gapBytes, true) : 0,
+      };
 }
 
 /** Room for an image that is used at once and kept by nobody: thousands of pages are merged in a second, and the collector would have all of them. */
@@ -79,8 +151,8 @@ export class Scratch {
 }
 
 /**
- * The page; undefined if it is damaged, or another's. The image is a view into `stored` if it has no gap, else a new one, or in `scratch`. O(bytes), for
- * the checksum. `trusts` is planted: it is not looked at.
+ * The page; undefined if it is damaged, or another's. The image is a view into `stored` if it has neither gap nor patches, else a new one, or in
+ * `scratch`. O(bytes), for the checksums. `trusts` is planted: they are not looked at.
  */
 export function decodePage(
   id: PageId,
@@ -88,33 +160,116 @@ export function decodePage(
   trusts = false,
   scratch?: Scratch,
 ): StoredPage | undefined {
-  const view = checkedView(id, stored, trusts);
-  if (view === undefined) return undefined;
-  const gap = { from: view.getUint32(10, true), bytes: view.getUint32(14, true) };
-  const image = imageWith(gap, stored.subarray(imageAt(view)), view.getUint32(6, true), scratch);
-  return image === undefined ? undefined : { ...readHead(view), image };
-}
-
-/** Is it this page's stored value, and not damaged? O(bytes); O(1) if it `trusts` whoever has looked at the checksum. */
-export const isSound = (id: PageId, stored: Uint8Array, trusts = false): boolean =>
-  checkedView(id, stored, trusts) !== undefined;
-
-const imageAt = (view: DataView): number => HEADER + VERSION * (2 + view.getUint8(5));
-
-function checkedView(id: PageId, stored: Uint8Array, trusts: boolean): DataView | undefined {
-  if (stored.length < HEADER + 2 * VERSION) return undefined;
-  const view = new DataView(stored.buffer, stored.byteOffset, stored.byteLength);
-  if (view.getUint8(4) !== FORM || imageAt(view) > stored.length) return undefined;
-  return trusts || view.getUint32(0, true) === crc32(stored.subarray(4), id) ? view : undefined;
-}
-
-function readHead(view: DataView): StoredHead {
-  const merged = new Map<StreamId, number>();
-  for (let i = 0; i < view.getUint8(5); i++) {
-    const from = HEADER + VERSION * (2 + i);
-    merged.set(streamId(view.getFloat64(from, true)), view.getFloat64(from + 8, true));
+  const view = viewOf(stored);
+  const pieces = piecesOf(id, stored, view, trusts);
+  if (pieces === undefined) return undefined;
+  const [first] = pieces as [Piece];
+  const last = pieces.at(-1)!;
+  const gap = {
+    from: view.getUint32(first.at + AT.gapFrom, true),
+    bytes: view.getUint32(first.at + AT.gapBytes, true),
+  };
+  const image = imageWith(gap, stored.subarray(0, first.body), { isCopy: pieces.length > 1, scratch });
+  if (image === undefined) return undefined;
+  for (let i = 1; i < pieces.length; i++) {
+    const { from, body } = pieces[i]!;
+    const ops = stored.subarray(from, from + body);
+    if (trusts && checkOps(ops, image.length) !== undefined) return undefined;
+    applyOps(image, ops);
   }
-  return { version: readVersion(view, HEADER), base: readVersion(view, HEADER + VERSION), merged };
+  return { ...readHead(view, last), image };
+}
+
+/** Is it this page's stored value, and not damaged? O(bytes); O(1) if it `trusts` whoever has looked at the checksums. */
+export function isSound(id: PageId, stored: Uint8Array, trusts = false): boolean {
+  const view = viewOf(stored);
+  if (trusts) return pieceBefore(id, stored, view, stored.length, true) !== undefined;
+  return piecesOf(id, stored, view, false) !== undefined;
+}
+
+/** `from`: where its body begins, before the bytes at hand if they are but the end of it. `at`: where its head does. */
+interface Piece {
+  readonly form: number;
+  readonly from: number;
+  readonly body: number;
+  readonly at: number;
+}
+
+const viewOf = ({ buffer, byteOffset, byteLength }: Uint8Array): DataView =>
+  new DataView(buffer, byteOffset, byteLength);
+
+/** The piece that ends there; undefined if its head is not all here, or damaged. */
+function pieceBefore(
+  id: PageId,
+  stored: Uint8Array,
+  view: DataView,
+  end: number,
+  trusts: boolean,
+): Piece | undefined {
+  const at = end - HEAD;
+  if (at < 0) return undefined;
+  const form = view.getUint8(at + AT.form);
+  const named = at - VERSION * view.getUint8(at + AT.components);
+  if (named < 0 || (form !== IMAGE && form !== PATCH)) return undefined;
+  if (!trusts && view.getUint32(at + AT.own, true) !== crc32(stored.subarray(named, at + AT.own), id))
+    return undefined;
+  const body = view.getUint32(at + AT.body, true);
+  return { form, from: named - body, body, at };
+}
+
+/** The image and its patches in their order, their checksums right; undefined if the value is anything else. */
+function piecesOf(
+  id: PageId,
+  stored: Uint8Array,
+  view: DataView,
+  trusts: boolean,
+): readonly Piece[] | undefined {
+  const pieces: Piece[] = [];
+  let end = stored.length;
+  for (let isFirst = false; !isFirst;) {
+    const piece = pieceBefore(id, stored, view, end, trusts);
+    if (piece === undefined || piece.from < 0) return undefined;
+    const { form, from, body, at } = piece;
+    isFirst = form === IMAGE;
+    if (!trusts && view.getUint32(at + AT.sum, true) !== crc32(stored.subarray(from, from + body), id))
+      return undefined;
+    if (!isFirst && (from < 4 || view.getInt32(from - 4, true) !== view.getInt32(at + AT.gapFrom, true)))
+      return undefined;
+    pieces.push(piece);
+    end = from;
+  }
+  return end === 0 ? pieces.reverse() : undefined;
+}
+
+function writeHead(
+  id: PageId,
+  out: Uint8Array,
+  page: PageHead,
+  is: { readonly form: number; readonly body: number; readonly third: number; readonly fourth: number },
+): void {
+  const view = viewOf(out);
+  const components = [...page.merged].sort(([a], [b]) => a - b).slice(-COMPONENTS_MAX);
+  let at = is.body;
+  for (const [stream, through] of components) {
+    writeVersion(view, at, stream, through);
+    at += VERSION;
+  }
+  view.setUint32(at + AT.body, is.body, true);
+  view.setUint32(at + AT.sum, crc32(out.subarray(0, is.body), id), true);
+  view.setUint32(at + AT.gapFrom, is.third >>> 0, true);
+  view.setUint32(at + AT.gapBytes, is.fourth, true);
+  writeVersion(view, at + AT.version, page.version.stream, page.version.lsn);
+  writeVersion(view, at + AT.base, page.base.stream, page.base.lsn);
+  view.setUint8(at + AT.form, is.form);
+  view.setUint8(at + AT.components, components.length);
+  view.setUint32(at + AT.own, crc32(out.subarray(is.body, at + AT.own), id), true);
+}
+
+function readHead(view: DataView, { from, body, at }: Piece): PageHead {
+  const merged = new Map<StreamId, number>();
+  for (let i = from + body; i < at; i += VERSION)
+    merged.set(streamId(view.getFloat64(i, true)), view.getFloat64(i + 8, true));
+  return { version: readVersion(view, at + AT.version), base: readVersion(view, at + AT.base), merged };
 }
 
 interface Gap {
@@ -138,10 +293,15 @@ function widestGap(image: Uint8Array): Gap {
   return widest.bytes >= PROBE ? widest : { from: 0, bytes: 0 };
 }
 
-/** Undefined if the parts do not make one (only a planted bug sees that: the checksum is right). */
-function imageWith(gap: Gap, rest: Uint8Array, bytes: number, scratch?: Scratch): Uint8Array | undefined {
-  if (rest.length + gap.bytes !== bytes || gap.from > rest.length) return undefined;
-  if (gap.bytes === 0) return rest;
+/** Undefined if the parts do not make one (only a planted bug sees that: the checksum is right). `isCopy`: never the very bytes of `rest`. */
+function imageWith(
+  gap: Gap,
+  rest: Uint8Array,
+  { isCopy, scratch }: { readonly isCopy: boolean; readonly scratch: Scratch | undefined },
+): Uint8Array | undefined {
+  const bytes = rest.length + gap.bytes;
+  if (bytes > MAX_PAGE_BYTES || gap.from > rest.length) return undefined;
+  if (gap.bytes === 0 && !isCopy) return rest;
   const image = scratch?.of(bytes) ?? new Uint8Array(bytes);
   image.set(rest.subarray(0, gap.from));
   if (scratch !== undefined) image.fill(0, gap.from, gap.from + gap.bytes);

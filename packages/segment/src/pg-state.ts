@@ -31,6 +31,8 @@ export interface Counters {
   votes: number;
   votesChanged: number;
   pagesMerged: number;
+  /** Of these, by what was added to them. */
+  pagesPatched: number;
   reads: number;
   readsBehind: number;
   pulls: number;
@@ -54,6 +56,7 @@ export const newCounters = (): Counters => ({
   votes: 0,
   votesChanged: 0,
   pagesMerged: 0,
+  pagesPatched: 0,
   reads: 0,
   readsBehind: 0,
   pulls: 0,

@@ -30,6 +30,8 @@ export interface Peer {
 export interface MergedPages {
   /** The stored value, owned by the caller; undefined if never stored. Shows a batch no later than its `pagesStored`. */
   get(page: PageId): Uint8Array | undefined;
+  /** The end of it, at most so many bytes; fewer only if they are all, or all that was put or added last. */
+  tail(page: PageId, bytesMax: number): Uint8Array | undefined;
   /** At most `limit` ids of stored pages from `from` on, ascending: for scrubbing, and for copying a segment. */
   pages(from: PageId, limit: number): readonly PageId[];
   /** How many are stored. O(1). */
@@ -44,11 +46,11 @@ export type SegmentEffect =
       readonly records: readonly LogRecord[];
       readonly then: readonly SegmentEffect[];
     }
-  /** Store these, all or none, then call `pagesStored(token)`. At most one is under way at a time. */
+  /** Store these anew, or add to what is stored of them, all or none; then call `pagesStored(token)`. */
   | {
       readonly kind: "storePages";
       readonly token: number;
-      readonly pages: readonly (readonly [page: PageId, stored: Uint8Array])[];
+      readonly pages: readonly (readonly [page: PageId, stored: Uint8Array, how?: "add" | undefined])[];
     }
   /** Read so many from there on, as they stand when this effect is taken, and call `pagesRead(token, pages)`. Where much is read that nobody waits for. */
   | {

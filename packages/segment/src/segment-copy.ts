@@ -230,7 +230,7 @@ function compared(
   stored: Uint8Array,
   mends: PageId | undefined,
 ): CopiedPage | "damaged" | undefined {
-  const head = decodeHead(page, stored);
+  const head = isSound(page, stored) ? decodeHead(page, stored, true) : undefined;
   if (head === undefined) return "damaged";
   const chain = state.pages.at(page);
   const isWanted = mends === undefined ? !chain.isCorrupt && isFurther(head, chain) : chain.isCorrupt;

@@ -400,7 +400,7 @@ describe("merge, checkpoint and trim", () => {
     s.crash();
     s.pages.set(
       page,
-      stored.map((byte, i) => (i === 9 ? byte ^ 1 : byte)),
+      stored.map((byte, i) => (i === stored.length - 30 ? byte ^ 1 : byte)),
     );
     s.append([slice({ stream: 1, lsn: 2, writes: [[page, v(1, 1)]] })]);
     expect(s.vote(1, 2)).toBe("hold");

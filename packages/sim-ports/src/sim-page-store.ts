@@ -5,13 +5,13 @@
  * each whole: that is what a copy-on-write store leaves, and all that the port promises. A batch that is misdirected or
  * spoiled (`Device`) is so in one of its pages.
  */
-import type { Done, PagesRead, PageStore, StoredPage } from "@sixfold/ports";
+import type { Done, PagePut, PagesRead, PageStore } from "@sixfold/ports";
 import { DiskFullError } from "@sixfold/ports";
 import { Device } from "./device.ts";
 import type { Incarnation, Timeline } from "./timeline.ts";
 
 interface Batch {
-  readonly put: readonly StoredPage[];
+  readonly put: readonly PagePut[];
   readonly remove: readonly number[];
 }
 
@@ -34,17 +34,19 @@ export class PageStoreImage extends Device {
   /** All of it, or nothing and the reason. */
   commit(batch: Batch): Error | undefined {
     let grows = 0;
-    for (const [page, bytes] of batch.put)
-      grows += bytes.byteLength - (this.pages.get(page)?.byteLength ?? 0);
+    for (const [page, bytes, how] of batch.put)
+      grows += bytes.byteLength - (how === "add" ? 0 : (this.pages.get(page)?.byteLength ?? 0));
     if (grows > 0 && this.#usedBytes + grows > this.capacity)
       return new DiskFullError(`no room for ${grows} bytes of pages`);
     const lie = batch.put.length === 0 ? undefined : this.takeLie();
     const victim = lie === undefined ? -1 : this.random.int(batch.put.length);
     for (let i = 0; i < batch.put.length; i++) {
-      const [page, bytes] = batch.put[i]!;
-      if (i !== victim) this.#store(page, new Uint8Array(bytes));
-      else if (lie === "corrupt") this.#storeSpoiled(page, new Uint8Array(bytes));
-      else this.#misdirect(page, bytes);
+      const [page, bytes, how] = batch.put[i]!;
+      const before = how === "add" ? this.pages.get(page) : NOTHING;
+      if (before === undefined) continue;
+      if (i !== victim) this.#store(page, joined(before, bytes));
+      else if (lie === "corrupt") this.#storeSpoiled(page, before, bytes);
+      else this.#misdirect(page, bytes, how);
     }
     for (const page of batch.remove) {
       const old = this.pages.get(page);
@@ -77,15 +79,18 @@ export class PageStoreImage extends Device {
     this.pages.set(page, bytes);
   }
 
-  #storeSpoiled(page: number, bytes: Uint8Array): void {
-    if (bytes.byteLength > 0) this.spoil(bytes, 0, bytes.byteLength);
-    this.#store(page, bytes);
+  #storeSpoiled(page: number, before: Uint8Array, bytes: Uint8Array): void {
+    const all = joined(before, bytes);
+    if (bytes.byteLength > 0) this.spoil(all, before.byteLength, all.byteLength);
+    this.#store(page, all);
   }
 
   /** What was for `page` is found under another; if there is no other, nowhere. */
-  #misdirect(page: number, bytes: Uint8Array): void {
+  #misdirect(page: number, bytes: Uint8Array, how: PagePut[2]): void {
     const others = this.ids().filter((other) => other !== page);
-    if (others.length > 0) this.#store(this.random.pick(others), new Uint8Array(bytes));
+    if (others.length === 0) return;
+    const other = this.random.pick(others);
+    this.#store(other, joined(how === "add" ? this.pages.get(other)! : NOTHING, bytes));
   }
 
   /** Kill or power loss. */
@@ -95,6 +100,15 @@ export class PageStoreImage extends Device {
     for (const batch of this.underWay.slice(0, committed)) this.commit(batch);
     this.underWay.length = 0;
   }
+}
+
+const NOTHING = new Uint8Array(0);
+
+function joined(before: Uint8Array, bytes: Uint8Array): Uint8Array {
+  const all = new Uint8Array(before.byteLength + bytes.byteLength);
+  all.set(before);
+  all.set(bytes, before.byteLength);
+  return all;
 }
 
 export class SimPageStore implements PageStore {
@@ -113,6 +127,10 @@ export class SimPageStore implements PageStore {
     return this.#image.pages.get(page)?.slice();
   }
 
+  tail(page: number, bytesMax: number): Uint8Array | undefined {
+    return this.#image.pages.get(page)?.slice(-bytesMax);
+  }
+
   read(from: number, limit: number, done: PagesRead): void {
     const owner = this.#owner;
     if (!owner.alive) {
@@ -124,7 +142,7 @@ export class SimPageStore implements PageStore {
     this.#image.serve({ owner, kind: "pages", detail: 0, run }, 0);
   }
 
-  put(pages: readonly StoredPage[], done: Done): void {
+  put(pages: readonly PagePut[], done: Done): void {
     this.#batch({ put: pages, remove: [] }, done);
   }
 

@@ -26,6 +26,7 @@ function readDisk(image: DiskImage): Awaited<ReturnType<StoredData["openDisk"]>>
 function readPages(image: PageStoreImage): StoredPages {
   return {
     get: (page) => image.pages.get(page)?.slice(),
+    tail: (page, bytesMax) => image.pages.get(page)?.slice(-bytesMax),
     pages: (from, limit) =>
       image
         .ids()

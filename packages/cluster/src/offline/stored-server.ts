@@ -16,6 +16,7 @@ import { decodeRecords, logBlockCodec, type StorageMessage } from "@sixfold/wire
 /** A page store, read only. */
 export interface StoredPages {
   get(page: number): Uint8Array | undefined;
+  tail(page: number, bytesMax: number): Uint8Array | undefined;
   pages(from: number, limit: number): number[];
   count(): number;
   close(): Promise<void>;
@@ -124,6 +125,7 @@ async function boot(
     settings: { imageCacheBytes: 0 },
     pages: {
       get: (page) => pages.get(page),
+      tail: (page, bytesMax) => pages.tail(page, bytesMax),
       pages: (from, limit) => pages.pages(from, limit).map(pageId),
       count: () => pages.count(),
     },

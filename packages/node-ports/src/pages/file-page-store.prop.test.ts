@@ -1,6 +1,6 @@
 /** The page store under crashes at any point, and full disks: what it promises of batches holds, whatever the medium leaves of the last writes. */
 import { Random } from "@sixfold/model";
-import { DiskFullError } from "@sixfold/ports";
+import { DiskFullError, type PagePut } from "@sixfold/ports";
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { MemoryMedium } from "../testing/memory-medium.ts";
@@ -52,8 +52,18 @@ class Life {
       this.give((before) => new Map([...before].filter(([page]) => !ids.includes(page)))).remove(ids);
       return;
     }
-    const pages = ids.map((page) => [page, this.bytes()] as const);
-    this.give((before) => new Map([...before, ...pages])).put(pages);
+    const pages = ids.map((page) =>
+      random.int(2) === 0
+        ? ([page, this.bytes(3 * 4096)] as const)
+        : ([page, this.bytes(300), "add"] as const),
+    );
+    this.give((before) => {
+      const after = new Map(before);
+      for (const [page, bytes, how] of pages)
+        if (how !== "add") after.set(page, bytes);
+        else if (after.has(page)) after.set(page, Buffer.concat([after.get(page)!, bytes]));
+      return after;
+    }).put(pages);
   }
 
   /** Reads that end after others have written find what stood there when they began. */
@@ -65,7 +75,7 @@ class Life {
   }
 
   private give(change: Given["change"]): {
-    put: (pages: readonly (readonly [number, Uint8Array])[]) => void;
+    put: (pages: readonly PagePut[]) => void;
     remove: (pages: readonly number[]) => void;
   } {
     const one: Given = { change, outcome: "none" };
@@ -74,8 +84,8 @@ class Life {
     return { put: (pages) => this.store.put(pages, done), remove: (ids) => this.store.remove(ids, done) };
   }
 
-  private bytes(): Uint8Array {
-    const bytes = new Uint8Array(this.random.int(3 * 4096));
+  private bytes(max: number): Uint8Array {
+    const bytes = new Uint8Array(this.random.int(max));
     for (let i = 0; i < bytes.length; i++) bytes[i] = (this.writes + i * 7) & 0xff;
     this.writes += 1;
     return bytes;
@@ -84,6 +94,14 @@ class Life {
   /** What the store holds. */
   stored(): Content {
     return new Map(this.store.pages(0, PAGES).map((page) => [page, new Uint8Array(this.store.get(page)!)]));
+  }
+
+  /** The end of each page is the end of what was read of it. */
+  get isTailRight(): boolean {
+    return [...this.stored()].every(([page, bytes]) => {
+      const tail = this.store.tail(page, 1 + this.random.int(200))!;
+      return Buffer.compare(tail, bytes.subarray(bytes.length - tail.length)) === 0;
+    });
   }
 
   /** Is what it holds all that was done, and of what was under way some from the first on? Then that is what was before. */
@@ -114,6 +132,7 @@ async function live(seed: number, lives: number, fullChance: number): Promise<vo
   for (let n = 0; n < lives; n++) {
     await life.open();
     life.expectWhole();
+    expect(life.isTailRight).toBe(true);
     for (let left = life.random.int(60); left > 0; left--) {
       const what = life.random.int(10);
       if (what < 4) life.batch();

@@ -1,11 +1,11 @@
 import * as fs from "node:fs";
 import * as os from "node:os";
 import * as path from "node:path";
-import { DiskFaultError, DiskFullError } from "@sixfold/ports";
+import { DiskFaultError, DiskFullError, type PagePut } from "@sixfold/ports";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { MemoryMedium } from "../testing/memory-medium.ts";
 import { FilePageStore } from "./file-page-store.ts";
-import { REGION_BYTES, Regions, UNIT_BYTES } from "./regions.ts";
+import { REGION_BYTES, Regions } from "./regions.ts";
 
 const PAGES = 300;
 
@@ -19,7 +19,7 @@ const page = (id: number, bytes = 8200): readonly [number, Uint8Array] => [
   new Uint8Array(bytes).fill(id),
 ];
 
-const put = (store: FilePageStore, pages: readonly (readonly [number, Uint8Array])[]): Promise<void> =>
+const put = (store: FilePageStore, pages: readonly PagePut[]): Promise<void> =>
   new Promise((resolve, reject) =>
     store.put(pages, (error) => (error === undefined ? resolve() : reject(error))),
   );
@@ -126,10 +126,41 @@ describe("the room of a page store", () => {
     await store.close();
   });
 
+  test("is used again by pages that grow, and are put anew when they have grown by a quarter", async () => {
+    const PIECE = 200;
+    const store = await FilePageStore.open(dir);
+    const ids = Array.from({ length: 1000 }, (_, id) => id);
+    await put(
+      store,
+      ids.map((id) => page(id)),
+    );
+    const once = store.diskBytes();
+    const pieces = new Map(ids.map((id) => [id, 0]));
+    for (let round = 0; round < 300; round++)
+      await put(
+        store,
+        Array.from({ length: 150 }, (_, i) => {
+          const id = (round * 151 + i * 13) % 1000;
+          pieces.set(id, (pieces.get(id)! + 1) % 11);
+          return pieces.get(id) === 0 ? page(id) : [id, new Uint8Array(PIECE).fill(pieces.get(id)!), "add"];
+        }),
+      );
+    expect(store.diskBytes()).toBeLessThan(1.7 * 1.25 * once);
+    await store.close();
+    const again = await FilePageStore.open(dir);
+    for (const id of ids) {
+      const stored = again.get(id)!;
+      expect(stored.length).toBe(8200 + pieces.get(id)! * PIECE);
+      for (let piece = 1; piece <= pieces.get(id)!; piece++)
+        expect(stored[8200 + piece * PIECE - 1]).toBe(piece);
+    }
+    await again.close();
+  });
+
   test("has an end, and beyond it the disk is full", () => {
     const regions = new Regions(2 ** 40);
     regions.take(1, 2 ** 40);
-    expect(regions.take(2, 4096).unit).toBe(2 ** 40 / UNIT_BYTES);
+    expect(regions.take(2, 4096).at).toBe(2 ** 40);
     regions.take(3, 2 ** 40 - 8192);
     expect(() => regions.take(4, 8192)).toThrow(DiskFullError);
   });

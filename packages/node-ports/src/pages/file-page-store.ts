@@ -1,8 +1,8 @@
 /**
  * The PageStore port on two files (see README, "Pages"):
  *
- *     data     | 7 | 8 | 3 | 9 |  ...            pages in regions, none overwritten in place
- *     index    | snapshot: 3 here, 7 there | batch: 9 here | ...      a log; replaced by a new snapshot as it grows
+ *     data     | 7 | 8 | 3 | 9 | +8 | +3 | ...   pages, and what was added to them, in regions; nothing is overwritten in place
+ *     index    | snapshot: 3 here, 7 there | batch: 9 here, more of 8 there | ...      a log; replaced by a new snapshot as it grows
  *
  * A batch is written in two steps, as in a copy-on-write tree, but the tree is a table in memory:
  *
@@ -13,13 +13,26 @@
  * first. What a reader is still reading is overwritten by nobody.
  */
 import { randomInt } from "node:crypto";
-import type { Done, PagesRead, PageStore, StoredPage } from "@sixfold/ports";
+import type { Done, PagePut, PagesRead, PageStore } from "@sixfold/ports";
 import { DiskFaultError, DiskFullError, pageIdMax } from "@sixfold/ports";
+import { endOf, type Extent } from "./extent.ts";
 import { encodeRecord, readIndex, type IndexEntry } from "./index-record.ts";
-import { FileMedium, type PageMedium, type Run } from "./page-medium.ts";
-import { PageTable, type Extent } from "./page-table.ts";
+import { FileMedium, type PageMedium } from "./page-medium.ts";
+import { PageTable } from "./page-table.ts";
+import { readExtents, readPages, sum } from "./read-pages.ts";
 import { ReadersOf } from "./readers.ts";
-import { REGION_BYTES, Regions, UNIT_BYTES } from "./regions.ts";
+import { REGION_BYTES, Regions } from "./regions.ts";
+import {
+  contentsOf,
+  entriesOf,
+  netOf,
+  Placing,
+  runsOf,
+  type Batch,
+  type Change,
+  type Content,
+  type Net,
+} from "./round.ts";
 
 /** A round takes no more batches once it has so many bytes. */
 const ROUND_BYTES = 16 << 20;
@@ -31,26 +44,14 @@ export interface PageStoreLimits {
 }
 
 const LIMITS: PageStoreLimits = { indexLogBytes: 1 << 20, regionBytes: REGION_BYTES };
-/** Extents that lie together are read at once if no more than this is between them. */
-const READ_OVER_BYTES = 64 << 10;
-const READ_BYTES_MAX = 4 << 20;
-/** One write. The system cares for larger ones in larger pieces, which cost more when a part of them is written again. */
-const WRITE_BYTES_MAX = 256 << 10;
 /** Regions that are worth cutting off. */
 const CUT_FROM = 4;
-const PADDING = new Uint8Array(UNIT_BYTES);
-
-interface Batch {
-  readonly put: readonly StoredPage[];
-  readonly remove: readonly number[];
-  readonly done: Done;
-}
 
 interface Round {
   readonly batches: readonly Batch[];
   readonly bytes: number;
-  /** What the batches come to, one after the other. */
-  readonly entries: IndexEntry[];
+  /** What the batches come to, and what is moved. */
+  changes: readonly Change[];
 }
 
 export class FilePageStore implements PageStore {
@@ -96,25 +97,37 @@ export class FilePageStore implements PageStore {
   }
 
   get(page: number): Uint8Array | undefined {
-    const extent = this.#table.get(page);
-    if (extent === undefined) return undefined;
-    const bytes = Buffer.allocUnsafeSlow(extent.bytes);
-    this.#medium.read(bytes, extent.unit * UNIT_BYTES);
+    const pieces = this.#table.pieces(page);
+    if (pieces.length === 0) return undefined;
+    const bytes = Buffer.allocUnsafeSlow(sum(pieces));
+    let at = 0;
+    for (const piece of pieces) {
+      this.#medium.read(bytes.subarray(at, at + piece.bytes), piece.at);
+      at += piece.bytes;
+    }
+    return bytes;
+  }
+
+  tail(page: number, bytesMax: number): Uint8Array | undefined {
+    const piece = this.#table.lastPiece(page);
+    if (piece === undefined) return undefined;
+    const bytes = Buffer.allocUnsafe(Math.min(piece.bytes, bytesMax));
+    this.#medium.read(bytes, endOf(piece) - bytes.length);
     return bytes;
   }
 
   read(from: number, limit: number, done: PagesRead, room?: Uint8Array): void {
-    const extents = this.pages(from, limit).map((page) => [page, this.#table.get(page)!] as const);
+    const pages = this.pages(from, limit).map((page) => [page, this.#table.pieces(page)] as const);
     const ended = this.#readers.begin();
-    void this.#readLater(extents, room)
+    void readPages(this.#medium, pages, room)
       .catch((error: unknown) => error as Error)
-      .then((pages) => {
+      .then((read) => {
         this.#release(ended());
-        done(pages);
+        done(read);
       });
   }
 
-  put(pages: readonly StoredPage[], done: Done): void {
+  put(pages: readonly PagePut[], done: Done): void {
     this.#enqueue({ put: pages, remove: [], done });
   }
 
@@ -140,41 +153,19 @@ export class FilePageStore implements PageStore {
   }
 
   #load(index: Uint8Array): void {
-    const read = readIndex(index, ([page, extent]) => {
-      if (extent === undefined) this.#table.delete(page);
-      else this.#table.set(page, extent);
+    const read = readIndex(index, ([page, extent, how]) => {
+      if (how === "add") this.#table.add(page, extent!);
+      else this.#table.set(page, extent === undefined ? [] : [extent]);
     });
     if (read.kind === "damaged") throw new DiskFaultError(`its index is damaged at byte ${read.at}`);
-    this.#table.forEach((page, extent) => {
-      if (endOf(extent) > this.#medium.dataBytes)
-        throw new DiskFaultError(`its index leads to page ${page} beyond the end of its data`);
-      this.#regions.claim(page, extent);
+    this.#table.forEach((page, pieces) => {
+      for (const piece of pieces) {
+        if (endOf(piece) > this.#medium.dataBytes)
+          throw new DiskFaultError(`its index leads to page ${page} beyond the end of its data`);
+        this.#regions.claim(page, piece);
+      }
     });
     this.#index = { ...read.place, end: read.end, snapshotBytes: read.snapshotBytes };
-  }
-
-  // --- reading -------------------------------------------------------------------------------
-
-  async #readLater(
-    extents: readonly (readonly [number, Extent])[],
-    room?: Uint8Array,
-  ): Promise<readonly StoredPage[]> {
-    const pages = new Map<number, Uint8Array>();
-    const groups = together([...extents].sort(([, a], [, b]) => a.unit - b.unit));
-    let used = 0;
-    const fits = room !== undefined && sum(groups.map(spanOf)) <= room.length;
-    for (const group of groups) {
-      const from = group[0]![1].unit * UNIT_BYTES;
-      const span = spanOf(group);
-      const bytes = fits ? room.subarray(used, used + span) : Buffer.allocUnsafeSlow(span);
-      used += span;
-      await this.#medium.readLater(bytes, from);
-      for (const [page, extent] of group) {
-        const at = extent.unit * UNIT_BYTES - from;
-        pages.set(page, bytes.subarray(at, at + extent.bytes));
-      }
-    }
-    return extents.map(([page]) => [page, pages.get(page)!] as const);
   }
 
   // --- writing -------------------------------------------------------------------------------
@@ -210,55 +201,58 @@ export class FilePageStore implements PageStore {
       for (const [, page] of this.#queue[taken]!.put) bytes += page.length;
       taken += 1;
     }
-    return { batches: this.#queue.splice(0, taken), bytes, entries: [] };
+    return { batches: this.#queue.splice(0, taken), bytes, changes: [] };
   }
 
-  async #writePages({ batches, entries }: Round, victims: readonly number[]): Promise<void> {
+  async #writePages(round: Round, victims: readonly number[]): Promise<void> {
     if (this.#failed !== undefined) throw this.#failed;
-    const pages = new Map<number, Uint8Array | undefined>();
-    for (const { put, remove } of batches) {
-      for (const [page, bytes] of put) pages.set(page, bytes);
-      for (const page of remove) pages.set(page, undefined);
-    }
-    for (const victim of victims) await this.#move(victim, pages);
-    const placed: Placed[] = [];
+    const net = netOf(round.batches);
+    const contents = [...(await this.#move(victims, net)), ...contentsOf(net)];
+    const placing = new Placing((page, bytes, how) => this.#regions.take(page, bytes, how), contents);
+    round.changes = placing.changes;
     this.#regions.beginRound();
-    for (const [page, bytes] of pages) {
-      const extent = bytes === undefined ? undefined : this.#regions.take(page, bytes.length);
-      entries.push([page, extent]);
-      if (extent !== undefined && extent.bytes > 0)
-        placed.push({ bytes: bytes!, at: extent.unit * UNIT_BYTES });
-    }
+    const placed = placing.place();
     if (placed.length > 0) await this.#medium.writeData(runsOf(placed));
   }
 
-  /** Adds what is still in use of a region to what is written. */
-  async #move(region: number, pages: Map<number, Uint8Array | undefined>): Promise<void> {
-    const moved: (readonly [number, Extent])[] = [];
-    for (const page of new Set(this.#regions.pagesOf(region))) {
-      const extent = this.#table.get(page);
-      if (extent !== undefined && !pages.has(page) && this.#regions.has(region, extent))
-        moved.push([page, extent]);
-    }
-    for (const [page, bytes] of await this.#readLater(moved)) pages.set(page, bytes);
+  /** What is still in use of regions, of pages that are not put or removed anyway, is written elsewhere. */
+  async #move(regions: readonly number[], net: ReadonlyMap<number, Net>): Promise<Content[]> {
+    const isThere = (piece: Extent): boolean => regions.some((region) => this.#regions.has(region, piece));
+    const pages = [...new Set(regions.flatMap((region) => this.#regions.pagesOf(region)))]
+      .filter((page) => !net.has(page) || net.get(page)!.whole === "kept")
+      .map((page) => ({ page, pieces: this.#table.pieces(page) }))
+      .filter(({ pieces }) => pieces.some(isThere));
+    const moved = pages.flatMap(({ pieces }) => pieces.filter(isThere));
+    const read = await readExtents(this.#medium, moved);
+    let next = 0;
+    return pages.map(({ page, pieces }) => ({
+      page,
+      how: "move",
+      pieces: pieces.map((piece) => (isThere(piece) ? read[next++]! : piece)),
+    }));
   }
 
   async #commit(round: Round): Promise<void> {
-    const { batches, entries } = round;
+    const { batches, changes } = round;
     try {
-      if (entries.length > 0) await this.#append(entries);
+      if (changes.length > 0) await this.#append(changes.flatMap(entriesOf));
     } catch (error) {
-      return this.#fail({ ...round, entries: this.#isUnchanged(error) ? entries : [] }, error as Error);
+      return this.#fail({ ...round, changes: this.#isUnchanged(error) ? changes : [] }, error as Error);
     }
-    for (const [page, extent] of entries) {
-      const old = this.#table.get(page);
-      if (extent === undefined) this.#table.delete(page);
-      else this.#table.set(page, extent);
-      if (old !== undefined) this.#readers.free(old);
-    }
+    for (const change of changes) this.#apply(change);
     this.#release(this.#readers.unread());
     for (const { done } of batches) done();
     if (this.#isLong()) await this.#snapshot().catch((error: unknown) => void this.#isUnchanged(error));
+  }
+
+  #apply({ page, pieces, how }: Change): void {
+    if (how === "add") {
+      for (const piece of pieces) if (!this.#table.add(page, piece)) this.#readers.free(piece);
+      return;
+    }
+    const old = this.#table.pieces(page);
+    this.#table.set(page, pieces);
+    for (const piece of old) if (!pieces.some(({ at }) => at === piece.at)) this.#readers.free(piece);
   }
 
   async #append(entries: readonly IndexEntry[]): Promise<void> {
@@ -276,9 +270,9 @@ export class FilePageStore implements PageStore {
     return false;
   }
 
-  /** Nothing leads to the entries of a round. */
-  async #fail({ batches, entries }: Round, error: Error): Promise<void> {
-    for (const [, extent] of entries) if (extent !== undefined) this.#release([extent]);
+  /** Nothing leads to what a round has taken. */
+  async #fail({ batches, changes }: Round, error: Error): Promise<void> {
+    for (const { taken } of changes) this.#release(taken);
     for (const { done } of batches) done(error);
   }
 
@@ -306,70 +300,10 @@ export class FilePageStore implements PageStore {
 
   async #snapshot(): Promise<void> {
     const entries: IndexEntry[] = [];
-    this.#table.forEach((page, extent) => entries.push([page, extent]));
+    this.#table.forEach((page, pieces) => entries.push(...entriesOf({ page, pieces, how: "put" })));
     const place = { salt: randomInt(2 ** 32), sequence: 1 };
     const index = encodeRecord(place, entries);
     await this.#medium.replaceIndex(index);
     this.#index = { ...place, end: index.length, snapshotBytes: index.length };
   }
-}
-
-const endOf = ({ unit, bytes }: Extent): number => unit * UNIT_BYTES + bytes;
-
-/** Extents in the order of their places, in groups that are read at once. */
-function together(byPlace: readonly (readonly [number, Extent])[]): (readonly [number, Extent])[][] {
-  const groups: (readonly [number, Extent])[][] = [];
-  let [begin, end] = [0, Number.NEGATIVE_INFINITY];
-  for (const one of byPlace) {
-    const at = one[1].unit * UNIT_BYTES;
-    if (at - end <= READ_OVER_BYTES && endOf(one[1]) - begin <= READ_BYTES_MAX) groups.at(-1)!.push(one);
-    else {
-      groups.push([one]);
-      begin = at;
-    }
-    end = endOf(one[1]);
-  }
-  return groups;
-}
-
-/** Bytes from the first to the end of the last. */
-const spanOf = (group: readonly (readonly [number, Extent])[]): number =>
-  endOf(group.at(-1)![1]) - group[0]![1].unit * UNIT_BYTES;
-
-const sum = (numbers: readonly number[]): number => numbers.reduce((all, n) => all + n, 0);
-
-interface Placed {
-  readonly bytes: Uint8Array;
-  readonly at: number;
-}
-
-/**
- * Pages that lie one behind the other become one write; what is between them is filled up. Those that lie in memory as they will in the file, as they do that
- * were read together elsewhere, are one chunk of it: a write costs its caller some µs for each.
- */
-function runsOf(placed: readonly Placed[]): Run[] {
-  const runs: { readonly at: number; readonly chunks: Uint8Array[] }[] = [];
-  let [begin, end] = [0, -1];
-  for (const { bytes, at } of placed) {
-    const gap = at - end;
-    if (end >= 0 && gap >= 0 && gap < UNIT_BYTES && at + bytes.length - begin <= WRITE_BYTES_MAX) {
-      const { chunks } = runs.at(-1)!;
-      const before = chunks.at(-1)!;
-      if (before.buffer === bytes.buffer && bytes.byteOffset - before.byteOffset === before.length + gap)
-        chunks[chunks.length - 1] = new Uint8Array(
-          before.buffer,
-          before.byteOffset,
-          before.length + gap + bytes.length,
-        );
-      else {
-        if (gap > 0) chunks.push(PADDING.subarray(0, gap));
-        chunks.push(bytes);
-      }
-    } else {
-      runs.push({ at, chunks: [bytes] });
-      begin = at;
-    }
-    end = at + bytes.length;
-  }
-  return runs;
 }

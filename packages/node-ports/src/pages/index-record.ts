@@ -2,23 +2,23 @@
  * The index of a page store on disk: a log of where pages lie. Its first record is a snapshot, each further one a batch.
  *
  *      0        4        8          12        16
- *      | magic  | salt   | sequence | CRC-32 | entries | page, unit, bytes | page, unit, bytes | ...
+ *      | magic  | salt   | sequence | CRC-32 | entries | page, unit, extent | page, unit, extent | ...
  *
- * All u32, little endian; 12 bytes an entry, whose unit is 0xffffffff for a page that is removed. The sequence counts from 1, the salt is drawn
+ * All u32, little endian; 12 bytes an entry (extent.ts), whose unit is 0xffffffff for a page that is removed. The sequence counts from 1, the salt is drawn
  * anew with each snapshot, and the CRC covers all but itself. What is written after the last sync before a crash may stand there in part: the
  * first record that is not valid ends the log, unless a later one is valid. Then the medium has lost what it was told to keep.
  */
 import { crc32 } from "node:zlib";
-import type { Extent } from "./page-table.ts";
+import { isPackedAdded, packExtent, unitOf, unpackExtent, type Extent } from "./extent.ts";
 
-/** "6PX1": changes with the layout, never otherwise. */
-const MAGIC = 0x31_58_50_36;
+/** "6PX2": changes with the layout, never otherwise. */
+const MAGIC = 0x32_58_50_36;
 export const RECORD_HEADER_BYTES = 20;
 export const ENTRY_BYTES = 12;
 const REMOVED = 0xffff_ffff;
 
-/** Where a page lies from now on; undefined if it is removed. */
-export type IndexEntry = readonly [page: number, extent: Extent | undefined];
+/** Where a page lies from now on, undefined if it is removed; or where more of it does. */
+export type IndexEntry = readonly [page: number, extent: Extent | undefined, how?: "add" | undefined];
 
 export interface RecordPlace {
   readonly salt: number;
@@ -33,10 +33,10 @@ export function encodeRecord({ salt, sequence }: RecordPlace, entries: readonly 
   view.setUint32(8, sequence, true);
   view.setUint32(16, entries.length, true);
   let at = RECORD_HEADER_BYTES;
-  for (const [page, extent] of entries) {
+  for (const [page, extent, how] of entries) {
     view.setUint32(at, page, true);
-    view.setUint32(at + 4, extent?.unit ?? REMOVED, true);
-    view.setUint32(at + 8, extent?.bytes ?? 0, true);
+    view.setUint32(at + 4, extent === undefined ? REMOVED : unitOf(extent), true);
+    view.setUint32(at + 8, extent === undefined ? 0 : packExtent(extent, how === "add"), true);
     at += ENTRY_BYTES;
   }
   view.setUint32(12, checksum(bytes), true);
@@ -102,8 +102,9 @@ function visitEntries(
   const view = new DataView(index.buffer, index.byteOffset + record + RECORD_HEADER_BYTES);
   for (let at = 0; at < entries * ENTRY_BYTES; at += ENTRY_BYTES) {
     const unit = view.getUint32(at + 4, true);
-    const extent = unit === REMOVED ? undefined : { unit, bytes: view.getUint32(at + 8, true) };
-    visit([view.getUint32(at, true), extent]);
+    const packed = view.getUint32(at + 8, true);
+    const extent = unit === REMOVED ? undefined : unpackExtent(unit, packed);
+    visit([view.getUint32(at, true), extent, isPackedAdded(packed) ? "add" : undefined]);
   }
 }
 

@@ -1,29 +1,31 @@
 /**
- * Where each stored page lies: page id -> extent, in typed arrays. 8 bytes a page where ids are dense, as those of a process group are.
+ * Where each stored page lies: page id -> its pieces, what was put and what was added since. In typed arrays: 12 bytes a page where ids are dense, as
+ * those of a process group are, and 12 more for each piece that was added.
  *
  *     page id    |  upper 22 bits: which leaf  |  lower 10 bits: place in it  |
+ *
+ *     leaf:  first piece, last of those added ──> the one before it ──> ...
  */
+import { AddedPieces } from "./added-pieces.ts";
+import { UNIT_BYTES, type Extent } from "./extent.ts";
 
 const LEAF_BITS = 10;
 const LEAF_PAGES = 1 << LEAF_BITS;
 const ABSENT = 0xffff_ffff;
 
-/** Bytes of a page in the data file: `bytes` of them from the beginning of unit `unit` on. */
-export interface Extent {
-  readonly unit: number;
-  readonly bytes: number;
-}
-
 interface Leaf {
-  /** First unit of each page; ABSENT if there is no such page. */
+  /** First unit of each page's first piece; ABSENT if there is no such page. */
   readonly units: Uint32Array;
   readonly bytes: Uint32Array;
+  /** The last of the pieces that were added; 0 if there is none. */
+  readonly added: Uint32Array;
   count: number;
 }
 
 export class PageTable {
   #count = 0;
   readonly #leaves = new Map<number, Leaf>();
+  readonly #added = new AddedPieces();
   /** Of the leaves, ascending; undefined when it has to be made anew. */
   #numbers: number[] | undefined;
 
@@ -31,36 +33,75 @@ export class PageTable {
     return this.#count;
   }
 
-  get(page: number): Extent | undefined {
-    const leaf = this.#leaves.get(page >>> LEAF_BITS);
-    const at = page % LEAF_PAGES;
-    const unit = leaf?.units[at] ?? ABSENT;
-    return unit === ABSENT ? undefined : { unit, bytes: leaf!.bytes[at]! };
+  has(page: number): boolean {
+    return (this.#leaves.get(page >>> LEAF_BITS)?.units[page % LEAF_PAGES] ?? ABSENT) !== ABSENT;
   }
 
-  set(page: number, { unit, bytes }: Extent): void {
-    const number = page >>> LEAF_BITS;
-    let leaf = this.#leaves.get(number);
-    if (leaf === undefined) {
-      const units = new Uint32Array(LEAF_PAGES).fill(ABSENT);
-      leaf = { units, bytes: new Uint32Array(LEAF_PAGES), count: 0 };
-      this.#leaves.set(number, leaf);
-      this.#numbers = undefined;
-    }
+  /** In the order of the page's bytes; none if there is no such page. */
+  pieces(page: number): Extent[] {
+    const leaf = this.#leaves.get(page >>> LEAF_BITS);
+    const at = page % LEAF_PAGES;
+    return leaf === undefined || leaf.units[at] === ABSENT ? [] : this.#piecesAt(leaf, at);
+  }
+
+  lastPiece(page: number): Extent | undefined {
+    const leaf = this.#leaves.get(page >>> LEAF_BITS);
+    const at = page % LEAF_PAGES;
+    if (leaf === undefined || leaf.units[at] === ABSENT) return undefined;
+    return leaf.added[at] === 0 ? firstAt(leaf, at) : this.#added.get(leaf.added[at]!);
+  }
+
+  /** The page consists of these from now on; of none: it is gone. */
+  set(page: number, [first, ...added]: readonly Extent[]): void {
+    if (first === undefined) return this.#delete(page);
+    const leaf = this.#leafOf(page);
     const at = page % LEAF_PAGES;
     if (leaf.units[at] === ABSENT) {
       leaf.count += 1;
       this.#count += 1;
     }
-    leaf.units[at] = unit;
-    leaf.bytes[at] = bytes;
+    leaf.units[at] = first.at / UNIT_BYTES;
+    leaf.bytes[at] = first.bytes;
+    this.#added.drop(leaf.added[at]!);
+    leaf.added[at] = 0;
+    for (const piece of added) leaf.added[at] = this.#added.put(piece, leaf.added[at]);
   }
 
-  delete(page: number): void {
+  /** False if there is no such page. */
+  add(page: number, piece: Extent): boolean {
+    const leaf = this.#leaves.get(page >>> LEAF_BITS);
+    const at = page % LEAF_PAGES;
+    if (leaf === undefined || leaf.units[at] === ABSENT) return false;
+    leaf.added[at] = this.#added.put(piece, leaf.added[at]!);
+    return true;
+  }
+
+  #leafOf(page: number): Leaf {
+    const number = page >>> LEAF_BITS;
+    let leaf = this.#leaves.get(number);
+    if (leaf === undefined) {
+      const units = new Uint32Array(LEAF_PAGES).fill(ABSENT);
+      const [bytes, added] = [new Uint32Array(LEAF_PAGES), new Uint32Array(LEAF_PAGES)];
+      leaf = { units, bytes, added, count: 0 };
+      this.#leaves.set(number, leaf);
+      this.#numbers = undefined;
+    }
+    return leaf;
+  }
+
+  #piecesAt(leaf: Leaf, at: number): Extent[] {
+    const pieces = this.#added.through(leaf.added[at]!);
+    pieces.push(firstAt(leaf, at));
+    return pieces.reverse();
+  }
+
+  #delete(page: number): void {
     const number = page >>> LEAF_BITS;
     const leaf = this.#leaves.get(number);
     const at = page % LEAF_PAGES;
     if (leaf === undefined || leaf.units[at] === ABSENT) return;
+    this.#added.drop(leaf.added[at]!);
+    leaf.added[at] = 0;
     leaf.units[at] = ABSENT;
     leaf.count -= 1;
     this.#count -= 1;
@@ -83,10 +124,10 @@ export class PageTable {
   }
 
   /** Of every page, in no order. */
-  forEach(visit: (page: number, extent: Extent) => void): void {
-    for (const [number, { units, bytes }] of this.#leaves)
+  forEach(visit: (page: number, pieces: readonly Extent[]) => void): void {
+    for (const [number, leaf] of this.#leaves)
       for (let at = 0; at < LEAF_PAGES; at++)
-        if (units[at] !== ABSENT) visit(number * LEAF_PAGES + at, { unit: units[at]!, bytes: bytes[at]! });
+        if (leaf.units[at] !== ABSENT) visit(number * LEAF_PAGES + at, this.#piecesAt(leaf, at));
   }
 
   #ascending(): readonly number[] {
@@ -94,6 +135,11 @@ export class PageTable {
     return this.#numbers;
   }
 }
+
+const firstAt = ({ units, bytes }: Leaf, at: number): Extent => ({
+  at: units[at]! * UNIT_BYTES,
+  bytes: bytes[at]!,
+});
 
 /** Index of the first number that is no less. O(log n). */
 function firstFrom(ascending: readonly number[], least: number): number {

@@ -1,5 +1,5 @@
 /** What is free, and still being read: units that a page has left are given to nobody until every reading that may look there has ended. */
-import type { Extent } from "./page-table.ts";
+import type { Extent } from "./extent.ts";
 
 export class ReadersOf {
   /** When each reading began, the oldest first, in units of what was freed by then. */

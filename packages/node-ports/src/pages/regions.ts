@@ -10,11 +10,9 @@
  * (Rosenblum and Ousterhout 1992, "The Design and Implementation of a Log-Structured File System", section 3).
  */
 import { DiskFullError } from "@sixfold/ports";
-import type { Extent } from "./page-table.ts";
+import { UNIT_BYTES, type Extent } from "./extent.ts";
 
 export const REGION_BYTES = 1 << 20;
-/** Extents begin at multiples of it: what their addresses count. */
-export const UNIT_BYTES = 512;
 /** Addresses are u32, of which the last says that there is none: so far a data file reaches, 2 TiB. */
 const FILE_BYTES_MAX = 0xffff_ffff * UNIT_BYTES;
 /** What one sync has made durable, the next write shares no sector with. Disks write 4 KiB at once, or less. */
@@ -28,7 +26,7 @@ const RESERVE = 4;
 /** A region with more in use is left as it is. */
 const MOVED_SHARE = 0.9;
 
-const spaceOf = (bytes: number): number => Math.ceil(bytes / UNIT_BYTES) * UNIT_BYTES;
+const roundUp = (bytes: number, to: number): number => Math.ceil(bytes / to) * to;
 
 interface Region {
   /** Bytes in use. */
@@ -70,18 +68,20 @@ export class Regions {
 
   /** What is taken from now on is synced by itself. */
   beginRound(): void {
-    this.#at = Math.ceil(this.#at / SECTOR_BYTES) * SECTOR_BYTES;
+    this.#at = roundUp(this.#at, SECTOR_BYTES);
   }
 
-  /** The page's next extent. Throws `DiskFullError`. */
-  take(page: number, bytes: number): Extent {
-    const space = spaceOf(bytes);
-    if (space > this.#regionBytes)
+  /** The page's next extent: it begins with a unit, or as what is added right behind the one before. Throws `DiskFullError`. */
+  take(page: number, bytes: number, how?: "add"): Extent {
+    if (bytes > this.#regionBytes)
       throw new Error(`page ${page} has ${bytes} bytes, more than ${REGION_BYTES}`);
-    if (this.#open === -1 || this.#at + space > (this.#open + 1) * this.#regionBytes) this.#openNext();
-    if (this.#at + space > FILE_BYTES_MAX) throw new DiskFullError("a page store has at most 2 TiB");
-    const extent = { unit: this.#at / UNIT_BYTES, bytes };
-    this.#at += space;
+    if (how !== "add") this.#at = roundUp(this.#at, UNIT_BYTES);
+    // One without bytes, too, lies in a region.
+    if (this.#open === -1 || this.#at + Math.max(bytes, 1) > (this.#open + 1) * this.#regionBytes)
+      this.#openNext();
+    if (this.#at + bytes > FILE_BYTES_MAX) throw new DiskFullError("a page store has at most 2 TiB");
+    const extent = { at: this.#at, bytes };
+    this.#at += bytes;
     this.#use(this.#open, page, bytes);
     return extent;
   }
@@ -89,9 +89,8 @@ export class Regions {
   release(extent: Extent): void {
     const number = this.#regionOf(extent);
     const region = this.#regions[number]!;
-    const space = spaceOf(extent.bytes);
-    region.used -= space;
-    this.#used -= space;
+    region.used -= extent.bytes;
+    this.#used -= extent.bytes;
     if (number === this.#open && region.used === 0) this.#open = -1;
     if (number !== this.#open) this.#freeIfEmpty(number);
   }
@@ -144,15 +143,15 @@ export class Regions {
     }
   }
 
-  #regionOf({ unit }: Extent): number {
-    return Math.floor((unit * UNIT_BYTES) / this.#regionBytes);
+  #regionOf({ at }: Extent): number {
+    return Math.floor(at / this.#regionBytes);
   }
 
   #use(number: number, page: number, bytes: number): void {
     const region = this.#regions[number]!;
-    region.used += spaceOf(bytes);
+    region.used += bytes;
     region.pages.push(page);
-    this.#used += spaceOf(bytes);
+    this.#used += bytes;
   }
 
   #openNext(): void {

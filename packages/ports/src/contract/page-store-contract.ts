@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import type { PageStore, StoredPage } from "../page-store.ts";
+import type { PagePut, PageStore, StoredPage } from "../page-store.ts";
 import { pageIdMax } from "../page-store.ts";
 import type { Harness } from "./harness.ts";
 import { Outcome, pattern } from "./harness.ts";
@@ -20,7 +20,7 @@ export function pageStoreContract(name: string, make: () => Promise<PageStoreHar
     });
     afterEach(() => harness.close());
 
-    async function put(pages: readonly StoredPage[]): Promise<void> {
+    async function put(pages: readonly PagePut[]): Promise<void> {
       const outcome = new Outcome();
       store.put(pages, outcome.done);
       expect(outcome.calls).toBe(0);
@@ -60,6 +60,44 @@ export function pageStoreContract(name: string, make: () => Promise<PageStoreHar
       await harness.until(() => first.calls > 0 && second.calls > 0);
       expect(Buffer.compare(store.get(7)!, pattern(200, 2))).toBe(0);
       expect(store.count()).toBe(1);
+    });
+
+    test("what is added stands at the end, whoever reads it, also when both are under way at once", async () => {
+      await put([[7, pattern(5000, 7)]]);
+      const [first, second] = [new Outcome(), new Outcome()];
+      store.put([[7, pattern(90, 1), "add"]], first.done);
+      store.put([[7, pattern(300, 2), "add"]], second.done);
+      await harness.until(() => first.calls > 0 && second.calls > 0);
+      const whole = Buffer.concat([pattern(5000, 7), pattern(90, 1), pattern(300, 2)]);
+      expect(Buffer.compare(store.get(7)!, whole)).toBe(0);
+      expect(Buffer.compare(store.tail(7, 100)!, whole.subarray(-100))).toBe(0);
+      for (const room of [undefined, new Uint8Array(8000), new Uint8Array(10)]) {
+        let read: readonly StoredPage[] | Error | undefined;
+        store.read(0, 9, (pages) => (read = pages), room);
+        await harness.until(() => read !== undefined);
+        expect(
+          (read as readonly StoredPage[]).map(([id, bytes]) => [id, Buffer.compare(bytes, whole)]),
+        ).toEqual([[7, 0]]);
+      }
+      store = await harness.reopen();
+      expect(Buffer.compare(store.get(7)!, whole)).toBe(0);
+      await put([[7, pattern(50, 3)]]);
+      expect(Buffer.compare(store.get(7)!, pattern(50, 3))).toBe(0);
+      expect(Buffer.compare(store.tail(7, 100)!, pattern(50, 3))).toBe(0);
+    });
+
+    test("what is to be added to a page that is not there is passed over", async () => {
+      await put([[7, pattern(90, 1), "add"]]);
+      expect(store.get(7)).toBeUndefined();
+      expect(store.tail(7, 10)).toBeUndefined();
+      await put([[7, pattern(50, 3)]]);
+      const [removed, added] = [new Outcome(), new Outcome()];
+      store.remove([7], removed.done);
+      store.put([[7, pattern(90, 1), "add"]], added.done);
+      await harness.until(() => removed.calls > 0 && added.calls > 0);
+      expect(store.count()).toBe(0);
+      store = await harness.reopen();
+      expect(store.count()).toBe(0);
     });
 
     test("the caller owns what it gets", async () => {

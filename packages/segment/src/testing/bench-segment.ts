@@ -285,7 +285,10 @@ export class BenchSegment {
   /** The page store is done with all that it was given. */
   store(): void {
     for (const { pages, token } of this.storing.splice(0)) {
-      for (const [page, stored] of pages) this.pages.set(page, stored.slice());
+      for (const [page, stored, how] of pages) {
+        const before = how === "add" ? this.pages.get(page) : new Uint8Array(0);
+        if (before !== undefined) this.pages.set(page, concat([before, stored]));
+      }
       this.server.pagesStored(token, this.now);
     }
   }
@@ -348,6 +351,7 @@ export class BenchSegment {
       name: nodeName(this.name),
       pages: {
         get: (page) => this.pages.get(page)?.slice(),
+        tail: (page, bytesMax) => this.pages.get(page)?.slice(-bytesMax),
         pages: (from, limit) => this.storedFrom(from).slice(0, limit),
         count: () => this.pages.size,
       },

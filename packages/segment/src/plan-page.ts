@@ -1,0 +1,117 @@
+/**
+ * What merging stores of a page: its image anew, or a patch behind what is there.
+ *
+ *     stored ── d1 ── d2 ── d3 ── d4
+ *              └─ mergeable ─┘                 a patch of d1..d3; once patches are many, the image with all of them
+ *
+ * A patch is made without a look at the page. It costs a twentieth of an image, and each reader of the page a read more; so there are as
+ * many as make up a share of a page.
+ */
+import { applyOps, NONE, sameVersion, type ReadPoint, type StreamId } from "@sixfold/model";
+import type { PageChain } from "./page-chain.ts";
+import {
+  encodePage,
+  encodePatch,
+  lastSum,
+  patchBytes,
+  Scratch,
+  Slab,
+  type PageHead,
+  type StoredHead,
+  type StoredPage,
+} from "./page-image.ts";
+import type { PgState } from "./pg-state.ts";
+
+/** Bytes of patches, of a page's. */
+const PATCHED_SHARE = 1 / 4;
+
+export interface PlannedPage {
+  readonly chain: PageChain;
+  readonly changes: number;
+  readonly head: StoredHead;
+  readonly bytes: Uint8Array;
+  readonly how: "add" | undefined;
+}
+
+/** All that can be merged of a page that no batch under way holds; undefined if that is nothing, or it cannot be made for now. */
+export function planPage(
+  state: PgState,
+  chain: PageChain,
+  bound: ReadPoint,
+  pageBytes: number,
+): PlannedPage | undefined {
+  let n = 0;
+  while (
+    n < chain.changes.length &&
+    (state.planted?.has("merge-all") || bound.includes(chain.changes[n]!.taken))
+  )
+    n += 1;
+  if (n === 0) return undefined;
+  return planPatch(chain, n, pageBytes) ?? planImage(state, chain, n, pageBytes);
+}
+
+const slab = new Slab();
+
+function planPatch(chain: PageChain, changes: number, pageBytes: number): PlannedPage | undefined {
+  const room = pageBytes * PATCHED_SHARE - chain.patched;
+  if (chain.isCorrupt || sameVersion(chain.stored, NONE)) return undefined;
+  const ops: Uint8Array[] = [];
+  let bytes = patchBytes(0, chain.merged.size);
+  for (let i = 0; i < changes; i++) {
+    const { delta } = chain.changes[i]!;
+    bytes += delta.ops.length;
+    if (bytes > room) return undefined;
+    ops.push(delta.ops);
+  }
+  const page = headAfter(chain, changes);
+  const patch = encodePatch(chain.page, page, ops, chain, slab);
+  const head = { ...page, sum: lastSum(patch), patched: chain.patched + patch.length };
+  return { chain, changes, head, bytes: patch, how: "add" };
+}
+
+function planImage(
+  state: PgState,
+  chain: PageChain,
+  changes: number,
+  pageBytes: number,
+): PlannedPage | undefined {
+  const page = imageOf(state, chain, changes, pageBytes);
+  if (page === undefined || page === "corrupt") return undefined;
+  const bytes = encodePage(chain.page, page);
+  const { version, base, merged } = page;
+  const head = { version, base, merged, sum: lastSum(bytes), patched: 0 };
+  return { chain, changes, head, bytes, how: undefined };
+}
+
+const scratch = new Scratch();
+
+/** The page with the first `changes` of its chain merged, its image good until the next one is made; undefined if there is nothing of it. */
+export function imageOf(
+  state: PgState,
+  chain: PageChain,
+  changes: number,
+  pageBytes: number,
+): StoredPage | "corrupt" | undefined {
+  const stored = state.pages.storedPage(chain.page, scratch);
+  if (stored === "corrupt") chain.isCorrupt = true;
+  if (stored === "corrupt" || chain.isCorrupt) return "corrupt";
+  const storedAt = chain.placeOf(stored?.version ?? NONE);
+  if (storedAt === undefined) return chain.isCorrupt ? "corrupt" : undefined;
+  if (changes === 0) return stored;
+  const image = stored === undefined ? scratch.of(pageBytes).fill(0) : stored.image;
+  for (let i = storedAt + 1; i < changes; i++) applyOps(image, chain.changes[i]!.delta.ops);
+  return { ...headAfter(chain, changes), image };
+}
+
+/** What the page is once the first `changes` of its chain are merged, of which there is one at least. */
+function headAfter(chain: PageChain, changes: number): PageHead {
+  const merged = new Map<StreamId, number>(chain.merged);
+  for (let i = 0; i < changes; i++) {
+    const { taken } = chain.changes[i]!;
+    // Along a chain the LSNs of one stream ascend: the last of a run stands for it.
+    if (i + 1 === changes || chain.changes[i + 1]!.taken.stream !== taken.stream)
+      merged.set(taken.stream, taken.lsn);
+  }
+  const { taken, delta } = chain.changes[changes - 1]!;
+  return { version: { stream: taken.stream, lsn: taken.lsn }, base: delta.base, merged };
+}
