@@ -121,9 +121,9 @@ export class Decider {
     taken.listed = true;
     const { pages } = this.state;
     for (const { page, base } of taken.slice.deltas)
-      pages.at(page).undecided.push({ taken, base, writes: true });
+      pages.at(page).list({ taken, base, writes: true });
     for (const { page, base } of taken.slice.checks)
-      pages.at(page).undecided.push({ taken, base, writes: false });
+      pages.at(page).list({ taken, base, writes: false });
   }
 
   /** Slices up to `through` are about to leave, their fate in pages that were copied: what they claimed is free. */

@@ -1,41 +1,58 @@
-/** The pieces that were added to pages, each with the number of the one before it, in typed arrays that grow: there may be several of every page. */
+/** The pieces that were added to pages, each with the number of the one before it, in typed arrays: there may be several of every page. */
 import { packExtent, unitOf, unpackExtent, type Extent } from "./extent.ts";
 
-export class AddedPieces {
-  #units = new Uint32Array(64);
-  #packed = new Uint32Array(64);
+/** Pieces of one block, of which there are as many as it takes: nothing is copied when one more is needed. */
+const BLOCK = 1 << 14;
+
+/** Three numbers a piece. */
+interface Block {
+  readonly units: Uint32Array;
+  readonly packed: Uint32Array;
   /** The piece before, or the next one that is free; 0 if there is none. */
-  #before = new Uint32Array(64);
+  readonly before: Uint32Array;
+}
+
+export class AddedPieces {
+  readonly #blocks: Block[] = [];
   #free = 0;
   /** Numbers below it have been given. 0 is nobody's. */
   #end = 1;
+  #count = 0;
+
+  get count(): number {
+    return this.#count;
+  }
 
   get(number: number): Extent {
-    return unpackExtent(this.#units[number]!, this.#packed[number]!);
+    const { units, packed } = this.#blockOf(number);
+    return unpackExtent(units[number % BLOCK]!, packed[number % BLOCK]!);
   }
 
   /** Returns the piece's number. `before`: that of the one before it, or 0. */
   put(piece: Extent, before: number): number {
     const number = this.#next();
-    this.#units[number] = unitOf(piece);
-    this.#packed[number] = packExtent(piece, true);
-    this.#before[number] = before;
+    const block = this.#blockOf(number);
+    block.units[number % BLOCK] = unitOf(piece);
+    block.packed[number % BLOCK] = packExtent(piece, true);
+    block.before[number % BLOCK] = before;
+    this.#count += 1;
     return number;
   }
 
   /** From this one back to the first. */
   through(last: number): Extent[] {
     const pieces: Extent[] = [];
-    for (let number = last; number !== 0; number = this.#before[number]!) pieces.push(this.get(number));
+    for (let number = last; number !== 0; number = this.#before(number)) pieces.push(this.get(number));
     return pieces;
   }
 
   /** Forgets this one and all before it. */
   drop(last: number): void {
     for (let number = last; number !== 0;) {
-      const before = this.#before[number]!;
-      this.#before[number] = this.#free;
+      const before = this.#before(number);
+      this.#blockOf(number).before[number % BLOCK] = this.#free;
       this.#free = number;
+      this.#count -= 1;
       number = before;
     }
   }
@@ -43,22 +60,23 @@ export class AddedPieces {
   #next(): number {
     const number = this.#free;
     if (number !== 0) {
-      this.#free = this.#before[number]!;
+      this.#free = this.#before(number);
       return number;
     }
-    if (this.#end === this.#units.length) this.#grow();
+    if (this.#end >= this.#blocks.length * BLOCK)
+      this.#blocks.push({
+        units: new Uint32Array(BLOCK),
+        packed: new Uint32Array(BLOCK),
+        before: new Uint32Array(BLOCK),
+      });
     return this.#end++;
   }
 
-  #grow(): void {
-    this.#units = twice(this.#units);
-    this.#packed = twice(this.#packed);
-    this.#before = twice(this.#before);
+  #before(number: number): number {
+    return this.#blockOf(number).before[number % BLOCK]!;
   }
-}
 
-function twice(numbers: Uint32Array): Uint32Array<ArrayBuffer> {
-  const more = new Uint32Array(2 * numbers.length);
-  more.set(numbers);
-  return more;
+  #blockOf(number: number): Block {
+    return this.#blocks[Math.floor(number / BLOCK)]!;
+  }
 }

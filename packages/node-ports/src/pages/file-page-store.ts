@@ -13,10 +13,11 @@
  * first. What a reader is still reading is overwritten by nobody.
  */
 import { randomInt } from "node:crypto";
+import { setImmediate } from "node:timers/promises";
 import type { Done, PagePut, PagesRead, PageStore } from "@sixfold/ports";
 import { DiskFaultError, DiskFullError, pageIdMax } from "@sixfold/ports";
 import { endOf, type Extent } from "./extent.ts";
-import { encodeRecord, readIndex, type IndexEntry } from "./index-record.ts";
+import { encodeRecord, readIndex, RecordWriter, type IndexEntry } from "./index-record.ts";
 import { FileMedium, type PageMedium } from "./page-medium.ts";
 import { PageTable } from "./page-table.ts";
 import { readExtents, readPages, sum } from "./read-pages.ts";
@@ -44,6 +45,8 @@ export interface PageStoreLimits {
 }
 
 const LIMITS: PageStoreLimits = { indexLogBytes: 1 << 20, regionBytes: REGION_BYTES };
+/** Pages of a snapshot that are written down in one turn: less than a millisecond's work. */
+const SNAPSHOT_STEP = 512;
 /** Regions that are worth cutting off. */
 const CUT_FROM = 4;
 
@@ -158,13 +161,12 @@ export class FilePageStore implements PageStore {
       else this.#table.set(page, extent === undefined ? [] : [extent]);
     });
     if (read.kind === "damaged") throw new DiskFaultError(`its index is damaged at byte ${read.at}`);
-    this.#table.forEach((page, pieces) => {
+    for (const [page, pieces] of this.#table)
       for (const piece of pieces) {
         if (endOf(piece) > this.#medium.dataBytes)
           throw new DiskFaultError(`its index leads to page ${page} beyond the end of its data`);
         this.#regions.claim(page, piece);
       }
-    });
     this.#index = { ...read.place, end: read.end, snapshotBytes: read.snapshotBytes };
   }
 
@@ -218,7 +220,7 @@ export class FilePageStore implements PageStore {
   /** What is still in use of regions, of pages that are not put or removed anyway, is written elsewhere. */
   async #move(regions: readonly number[], net: ReadonlyMap<number, Net>): Promise<Content[]> {
     const isThere = (piece: Extent): boolean => regions.some((region) => this.#regions.has(region, piece));
-    const pages = [...new Set(regions.flatMap((region) => this.#regions.pagesOf(region)))]
+    const pages = [...new Set(regions.flatMap((region) => [...this.#regions.pagesOf(region)]))]
       .filter((page) => !net.has(page) || net.get(page)!.whole === "kept")
       .map((page) => ({ page, pieces: this.#table.pieces(page) }))
       .filter(({ pieces }) => pieces.some(isThere));
@@ -298,11 +300,16 @@ export class FilePageStore implements PageStore {
     this.#regions.cutTail();
   }
 
+  /** In steps, for there may be millions of pieces, and others want their turns. Nothing changes meanwhile: a round ends with it. */
   async #snapshot(): Promise<void> {
-    const entries: IndexEntry[] = [];
-    this.#table.forEach((page, pieces) => entries.push(...entriesOf({ page, pieces, how: "put" })));
     const place = { salt: randomInt(2 ** 32), sequence: 1 };
-    const index = encodeRecord(place, entries);
+    const record = new RecordWriter(place, this.#table.pieceCount);
+    let pages = 0;
+    for (const [page, pieces] of this.#table) {
+      for (const entry of entriesOf({ page, pieces, how: "put" })) record.add(entry);
+      if (++pages % SNAPSHOT_STEP === 0) await setImmediate();
+    }
+    const index = record.finish();
     await this.#medium.replaceIndex(index);
     this.#index = { ...place, end: index.length, snapshotBytes: index.length };
   }

@@ -25,22 +25,39 @@ export interface RecordPlace {
   readonly sequence: number;
 }
 
-export function encodeRecord({ salt, sequence }: RecordPlace, entries: readonly IndexEntry[]): Uint8Array {
-  const bytes = new Uint8Array(RECORD_HEADER_BYTES + ENTRY_BYTES * entries.length);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, MAGIC, true);
-  view.setUint32(4, salt, true);
-  view.setUint32(8, sequence, true);
-  view.setUint32(16, entries.length, true);
-  let at = RECORD_HEADER_BYTES;
-  for (const [page, extent, how] of entries) {
-    view.setUint32(at, page, true);
-    view.setUint32(at + 4, extent === undefined ? REMOVED : unitOf(extent), true);
-    view.setUint32(at + 8, extent === undefined ? 0 : packExtent(extent, how === "add"), true);
-    at += ENTRY_BYTES;
+export function encodeRecord(place: RecordPlace, entries: readonly IndexEntry[]): Uint8Array {
+  const record = new RecordWriter(place, entries.length);
+  for (const entry of entries) record.add(entry);
+  return record.finish();
+}
+
+/** A record that is written entry by entry. */
+export class RecordWriter {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  #at = RECORD_HEADER_BYTES;
+
+  constructor({ salt, sequence }: RecordPlace, entries: number) {
+    this.#bytes = new Uint8Array(bytesOf(entries));
+    this.#view = new DataView(this.#bytes.buffer);
+    this.#view.setUint32(0, MAGIC, true);
+    this.#view.setUint32(4, salt, true);
+    this.#view.setUint32(8, sequence, true);
+    this.#view.setUint32(16, entries, true);
   }
-  view.setUint32(12, checksum(bytes), true);
-  return bytes;
+
+  add([page, extent, how]: IndexEntry): void {
+    this.#view.setUint32(this.#at, page, true);
+    this.#view.setUint32(this.#at + 4, extent === undefined ? REMOVED : unitOf(extent), true);
+    this.#view.setUint32(this.#at + 8, extent === undefined ? 0 : packExtent(extent, how === "add"), true);
+    this.#at += ENTRY_BYTES;
+  }
+
+  /** All entries that it was made for have been added. */
+  finish(): Uint8Array {
+    this.#view.setUint32(12, checksum(this.#bytes), true);
+    return this.#bytes;
+  }
 }
 
 /** What an index says, or why it cannot be believed. */

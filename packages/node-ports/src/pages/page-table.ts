@@ -33,6 +33,11 @@ export class PageTable {
     return this.#count;
   }
 
+  /** Of all pages. */
+  get pieceCount(): number {
+    return this.#count + this.#added.count;
+  }
+
   has(page: number): boolean {
     return (this.#leaves.get(page >>> LEAF_BITS)?.units[page % LEAF_PAGES] ?? ABSENT) !== ABSENT;
   }
@@ -123,11 +128,11 @@ export class PageTable {
     return found;
   }
 
-  /** Of every page, in no order. */
-  forEach(visit: (page: number, pieces: readonly Extent[]) => void): void {
+  /** Every page, in no order. */
+  *[Symbol.iterator](): Generator<readonly [page: number, pieces: readonly Extent[]]> {
     for (const [number, leaf] of this.#leaves)
       for (let at = 0; at < LEAF_PAGES; at++)
-        if (leaf.units[at] !== ABSENT) visit(number * LEAF_PAGES + at, this.#piecesAt(leaf, at));
+        if (leaf.units[at] !== ABSENT) yield [number * LEAF_PAGES + at, this.#piecesAt(leaf, at)];
   }
 
   #ascending(): readonly number[] {

@@ -32,7 +32,7 @@ interface Region {
   /** Bytes in use. */
   used: number;
   /** Whose extents are here, or have been. */
-  readonly pages: number[];
+  readonly pages: Numbers;
 }
 
 export class Regions {
@@ -120,8 +120,8 @@ export class Regions {
   }
 
   /** Pages whose extents are in the region, or have been. */
-  pagesOf(number: number): readonly number[] {
-    return this.#regions[number]!.pages;
+  pagesOf(number: number): Iterable<number> {
+    return this.#regions[number]!.pages.all;
   }
 
   has(number: number, extent: Extent): boolean {
@@ -165,13 +165,37 @@ export class Regions {
   }
 
   #add(): number {
-    return this.#regions.push({ used: 0, pages: [] }) - 1;
+    return this.#regions.push({ used: 0, pages: new Numbers() }) - 1;
   }
 
   #freeIfEmpty(number: number): void {
     const region = this.#regions[number]!;
     if (region.used > 0) return;
-    region.pages.length = 0;
+    region.pages.clear();
     this.#free.add(number);
+  }
+}
+
+/** A list of u32 that grows: a region may hold thousands of small pieces. */
+class Numbers {
+  #numbers = new Uint32Array(0);
+  #length = 0;
+
+  get all(): Uint32Array {
+    return this.#numbers.subarray(0, this.#length);
+  }
+
+  push(number: number): void {
+    if (this.#length === this.#numbers.length) {
+      const before = this.#numbers;
+      this.#numbers = new Uint32Array(Math.max(32, Math.floor(1.5 * before.length)));
+      this.#numbers.set(before);
+    }
+    this.#numbers[this.#length++] = number;
+  }
+
+  clear(): void {
+    this.#numbers = new Uint32Array(0);
+    this.#length = 0;
   }
 }
