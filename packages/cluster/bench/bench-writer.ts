@@ -170,7 +170,7 @@ export class BenchWriter {
     for (let i = 0; i < updates; i++) {
       const any = random.next() < hot ? random.int(few) * 100 : random.int(pages);
       const chosen = new Set<number>([Math.min(any, pages - 1)]);
-      const pg = this.pgOf([...chosen][0]);
+      const pg = this.pgOf([...chosen][0]!);
       // The others of the entry lie in the same PG.
       for (let tries = 1; tries < deltas; tries++) {
         const other = pg * this.pagesPerPg + random.int(this.pagesPerPg);
@@ -188,8 +188,9 @@ export class BenchWriter {
   async read(page = 0): Promise<PageRead> {
     const request = ++this.requests;
     const pg = this.pgOf(page);
-    const need: [typeof STREAM, Lsn][] = [[STREAM, lsn(this.acked[pg])]];
-    this.say({ type: "readPage", request, pg: pgId(pg), page: pageId(page), readPoint: this.point(), need });
+    const need: [typeof STREAM, Lsn][] = [[STREAM, lsn(this.acked[pg]!)]];
+    const read = { pg: pgId(pg), page: pageId(page), readPoint: this.point(), need, closed: [] };
+    this.say({ type: "readPage", request, ...read });
     return new Promise((resolve) => this.answers.set(request, resolve));
   }
 
@@ -199,7 +200,7 @@ export class BenchWriter {
     for (let i = 0; i < reads; i++) {
       const page = this.random.int(this.shape.pages);
       const { answer } = await this.read(page);
-      const mark = this.marks[page];
+      const mark = this.marks[page]!;
       const isRight =
         answer.kind === "page" &&
         answer.version.lsn === this.versions[page] &&
@@ -215,7 +216,7 @@ export class BenchWriter {
       stream: STREAM,
       lsn: at,
       pg: pgId(pg),
-      back: lsn(this.tails[pg]),
+      back: lsn(this.tails[pg]!),
       supersedes: lsn(0),
       owned: true,
       epoch: epoch(1),
@@ -224,7 +225,7 @@ export class BenchWriter {
       transaction: transactionId(`1-${at.toString(36).padStart(21, "0")}`),
       deltas: changes.map(([page, ops]) => ({
         page,
-        base: this.versions[page] === 0 ? NONE : { stream: STREAM, lsn: lsn(this.versions[page]) },
+        base: this.versions[page] === 0 ? NONE : { stream: STREAM, lsn: lsn(this.versions[page]!) },
         ops,
       })),
       checks: [],
@@ -255,7 +256,7 @@ export class BenchWriter {
   /** Decisions alone, to PGs that no batch has brought them. */
   private decide(): void {
     for (const [pg, tail] of this.tails.entries())
-      if (this.told[pg] < Math.min(tail, this.durable)) this.append(pg, []);
+      if (this.told[pg]! < Math.min(tail, this.durable)) this.append(pg, []);
   }
 
   private append(pg: number, slices: readonly Slice[]): void {
@@ -289,10 +290,10 @@ export class BenchWriter {
     }
     if (m.type !== "ack") return;
     assert(m.state !== "fenced" && m.votes.length === 0, "one writer loses nothing");
-    this.acked[m.pg] = Math.max(this.acked[m.pg], m.scl);
+    this.acked[m.pg] = Math.max(this.acked[m.pg]!, m.scl);
     if (m.state === "full") this.refusedBy(m.pg);
-    else if (this.acked[m.pg] >= (this.stalled.get(m.pg) ?? Infinity)) this.sendFirst(m.pg);
-    while (this.inFlight.length > 0 && this.inFlight[0].last <= this.acked[this.inFlight[0].pg]) {
+    else if (this.acked[m.pg]! >= (this.stalled.get(m.pg) ?? Infinity)) this.sendFirst(m.pg);
+    while (this.inFlight.length > 0 && this.inFlight[0]!.last <= this.acked[this.inFlight[0]!.pg]!) {
       const done = this.inFlight.shift()!;
       this.inFlightBytes -= done.bytes;
       this.durable = Math.max(this.durable, done.last);
@@ -306,7 +307,7 @@ export class BenchWriter {
   /** Nothing more goes to the PG but, from time to time, the first batch that was not taken. */
   private refusedBy(pg: number): void {
     this.refused += 1;
-    const last = this.inFlight.find((batch) => batch.pg === pg && batch.last > this.acked[pg])?.last;
+    const last = this.inFlight.find((batch) => batch.pg === pg && batch.last > this.acked[pg]!)?.last;
     if (last !== undefined) this.stalled.set(pg, last);
     this.timer ??= setTimeout(() => {
       this.timer = undefined;
@@ -315,7 +316,7 @@ export class BenchWriter {
   }
 
   private sendFirst(pg: number): void {
-    const next = this.inFlight.find((batch) => batch.pg === pg && batch.last > this.acked[pg]);
+    const next = this.inFlight.find((batch) => batch.pg === pg && batch.last > this.acked[pg]!);
     if (next === undefined) {
       this.stalled.delete(pg);
       return;
@@ -330,7 +331,7 @@ export class BenchWriter {
 
   private first(page: number): Uint8Array {
     const ops = new OpsWriter(PAGE_BYTES + 64);
-    const image = this.images[page % this.images.length];
+    const image = this.images[page % this.images.length]!;
     const half = (PAGE_BYTES - GAP_BYTES) / 2;
     ops.set(0, image.subarray(0, half));
     ops.set(PAGE_BYTES - half, image.subarray(PAGE_BYTES - half));
@@ -343,7 +344,7 @@ export class BenchWriter {
     const row = new Uint8Array(bytes).fill(1 + this.random.int(255));
     const at = this.random.int((PAGE_BYTES - GAP_BYTES) / 2 - bytes);
     ops.set(at, row);
-    this.marks[page] = (at << 8) | row[0];
+    this.marks[page] = (at << 8) | row[0]!;
     return ops.finish().slice();
   }
 

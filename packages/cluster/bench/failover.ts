@@ -106,7 +106,7 @@ async function load(urls: readonly string[]): Promise<void> {
     }
   };
   const running = Promise.all(
-    Array.from({ length: Number(values.clients) }, (_, i) => client(databases[i % databases.length], i)),
+    Array.from({ length: Number(values.clients) }, (_, i) => client(databases[i % databases.length]!, i)),
   );
   running.catch((error: unknown) => {
     console.error(error);
@@ -116,7 +116,7 @@ async function load(urls: readonly string[]): Promise<void> {
   process.on("message", () => {
     stopping = true;
     void running.then(async () => {
-      const wrong = await compare(databases[0], expected);
+      const wrong = await compare(databases[0]!, expected);
       for (const db of databases) await db.close();
       process.send!({ ...report, wrong } satisfies LoadReport);
     });
@@ -246,7 +246,7 @@ async function eventually<T>(look: () => T | undefined): Promise<T> {
 }
 
 const longestGap = (times: readonly number[]): number =>
-  Math.round(times.reduce((most, at, i) => Math.max(most, i === 0 ? 0 : at - times[i - 1]), 0));
+  Math.round(times.reduce((most, at, i) => Math.max(most, i === 0 ? 0 : at - times[i - 1]!), 0));
 
 async function measure(dataDir: string): Promise<void> {
   const cluster = await startCluster({

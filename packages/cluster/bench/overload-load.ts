@@ -75,7 +75,7 @@ export class Load {
     this.isOn = true;
     this.due = nowMs();
     if (kind === "bystanders" || kind === "flood") this.openLoop();
-    else void this.closedLoop(this.dbs[0]);
+    else void this.closedLoop(this.dbs[0]!);
   }
 
   stop(): void {
@@ -98,7 +98,7 @@ export class Load {
     if (this.terms.kind === "flood") this.due = Math.max(this.due, until - FLOOD_STEP_MS);
     for (; this.due <= until; this.due += everyMs) {
       const { rows } = this.terms;
-      const db = this.dbs[this.turn++ % this.dbs.length];
+      const db = this.dbs[this.turn++ % this.dbs.length]!;
       const row = (): number => Math.floor(Math.random() * rows);
       void this.one(this.due, () => db.call("rmw", ROWS, row(), row()));
     }

@@ -180,14 +180,14 @@ class Measurement {
   /** The spare server may have got segments when the volume grew: all of the two's go to one of them. */
   async bringTogether(): Promise<void> {
     const { servers } = await volumeOf(this.cluster);
-    if (!PAIR.every((name) => servers[name].segments > 0)) return;
+    if (!PAIR.every((name) => servers[name]!.segments > 0)) return;
     await this.replace(PAIR[0]);
     await this.becomesSpare(PAIR[0], PAIR[1]);
   }
 
   async round(): Promise<void> {
     const { servers } = await volumeOf(this.cluster);
-    const leaving = PAIR.find((name) => servers[name].segments > 0)!;
+    const leaving = PAIR.find((name) => servers[name]!.segments > 0)!;
     const spare = PAIR.find((name) => name !== leaving)!;
     const { storedPages } = await statusOf<ServerStatus>(this.cluster, leaving);
     // The log is not part of what is copied; it would go to a newcomer's store.
@@ -218,7 +218,7 @@ class Measurement {
     this.rounds.push({
       round: this.rounds.length + 1,
       storedMib: Math.round((storedPages * PAGE_BYTES) / MIB),
-      segments: servers[leaving].segments,
+      segments: servers[leaving]!.segments,
       cold,
       filesMib,
       filesMs: Math.round(filesMs),
@@ -257,7 +257,7 @@ class Measurement {
     for (let left = Infinity; left > 0;) {
       if (performance.now() - began > STUCK_MS) throw new Error(`${leaving} was not replaced`);
       await pause(POLL_MS);
-      left = (await volumeOf(this.cluster)).servers[leaving].segments;
+      left = (await volumeOf(this.cluster)).servers[leaving]!.segments;
     }
     return performance.now() - began;
   }
@@ -266,7 +266,7 @@ class Measurement {
     const { db, table, keys } = this.load;
     let next = 0;
     const changer = async (): Promise<void> => {
-      while (next < count) await db.put(table, [keys[next++ % keys.length]], new Uint8Array(100).fill(next));
+      while (next < count) await db.put(table, [keys[next++ % keys.length]!], new Uint8Array(100).fill(next));
     };
     await Promise.all(Array.from({ length: CHANGERS }, changer));
   }
@@ -280,7 +280,7 @@ class Measurement {
   private async becomesSpare(left: string, joined: string): Promise<void> {
     for (let moved = false; !moved; await pause(POLL_MS)) {
       const { servers } = await volumeOf(this.cluster);
-      moved = servers[joined].seat && !servers[left].seat;
+      moved = servers[joined]!.seat && !servers[left]!.seat;
     }
     this.cluster.kill(left);
     await pause(500);

@@ -55,7 +55,7 @@ async function load(urls: readonly string[]): Promise<void> {
   const databases = await Promise.all(
     Array.from({ length: Math.ceil(clients / CLIENTS_PER_CONNECTION) }, () => connect(urls)),
   );
-  process.on("message", () => process.send({ committed, at: performance.now() }));
+  process.on("message", () => process.send!({ committed, at: performance.now() }));
   process.on("disconnect", () => process.exit());
   const client = async (db: Database): Promise<never> => {
     for (;;) {
@@ -75,7 +75,7 @@ async function load(urls: readonly string[]): Promise<void> {
       }
     }
   };
-  await Promise.all(Array.from({ length: clients }, (_, i) => client(databases[i % databases.length])));
+  await Promise.all(Array.from({ length: clients }, (_, i) => client(databases[i % databases.length]!)));
 }
 
 async function fill(db: Database): Promise<void> {
@@ -126,7 +126,7 @@ async function probe(writer: Database, replicas: readonly Database[], untilMs: n
   const commits: number[] = [];
   const reads: number[] = [];
   for (let i = 0; performance.now() < untilMs; i++) {
-    const replica = replicas[i % replicas.length];
+    const replica = replicas[i % replicas.length]!;
     const session = writer.session();
     commits.push(await timed(() => session.put(STAMPS, "stamp", i)));
     const at = replica.session(session.token);
@@ -160,7 +160,7 @@ async function measure(dataDir: string): Promise<void> {
   const urlsOf = (role: string): string[] =>
     cluster.nodes.filter((node) => node.role === role).map(({ url }) => url);
   const writers = urlsOf("writer");
-  const writer = await connect([writers[0]]);
+  const writer = await connect([writers[0]!]);
   const replicas = await Promise.all(urlsOf("replica").map((url) => connect([url])));
   await fill(writer);
   const loader =

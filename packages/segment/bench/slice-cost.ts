@@ -39,7 +39,7 @@ for (const deltas of [1, 2, 8]) {
       stream: 1,
       lsn: at,
       transaction: `1-${String(at).padStart(21, "0")}`,
-      writes: pages.map((page) => [page, last.has(page) ? v(1, last.get(page)) : NONE]),
+      writes: pages.map((page) => [page, last.has(page) ? v(1, last.get(page)!) : NONE]),
     });
     for (const page of pages) last.set(page, at);
     // As a frame brings it: a view on the bytes of the whole.
