@@ -25,7 +25,7 @@ import {
   type Mode,
   type Role,
 } from "@sixfold/model";
-import { NodeHost } from "@sixfold/node-ports";
+import { boundHeapGrowth, NodeHost } from "@sixfold/node-ports";
 import { address, nodeList, serverList, type Address, type Named } from "./arguments.ts";
 import { makeJournal } from "./logging.ts";
 
@@ -131,6 +131,7 @@ function common(command: Command): Command {
 }
 
 async function segment(flags: SegmentFlags, reporter: StepReporter | undefined): Promise<Running> {
+  boundHeapGrowth();
   const servers = flags.peers.map(({ name, az, url }) => ({ name: nodeName(name), az, url }));
   return startSegmentHost(
     new NodeHost(flags.name, flags.data),

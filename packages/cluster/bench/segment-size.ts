@@ -25,7 +25,7 @@ import * as path from "node:path";
 import { parseArgs } from "node:util";
 import { createInterface } from "node:readline";
 import { nodeName } from "@sixfold/model";
-import { NodeHost } from "@sixfold/node-ports";
+import { boundHeapGrowth, NodeHost } from "@sixfold/node-ports";
 import { Journal } from "../src/journal.ts";
 import { startSegmentHost } from "../src/segment-host.ts";
 import { BenchWriter, VOLUME } from "./bench-writer.ts";
@@ -51,6 +51,7 @@ const PEERS = ["segment-a1", "segment-a2", "segment-b1", "segment-b2", "segment-
 async function serve(directory: string): Promise<void> {
   // It ends with the process that reads what it says.
   process.stdout.on("error", () => process.exit());
+  boundHeapGrowth();
   const began = performance.now();
   const cpuBefore = process.cpuUsage();
   const running = await startSegmentHost(

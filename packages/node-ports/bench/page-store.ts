@@ -38,9 +38,9 @@ const put = (pages: readonly number[]): Promise<void> => putAll(pages.map((page)
 /** Of each page, since it was put anew. */
 const added = new Uint8Array(PAGES);
 
-/** Ten times more of a page, then the page anew, as merging does it. */
+/** Eight times more of a page, then the page anew, as merging does it. */
 function grown(page: number): PagePut {
-  added[page] = (added[page]! + 1) % 11;
+  added[page] = (added[page]! + 1) % 9;
   return added[page] === 0 ? [page, bytes] : [page, bytes.subarray(0, 180), "add"];
 }
 

@@ -3,7 +3,7 @@
  *
  *     npx tsx --conditions=source --expose-gc packages/segment/bench/slice-cost.ts
  */
-import { assert, lsn, nodeName, NONE } from "@sixfold/model";
+import { assert, nodeName, NONE } from "@sixfold/model";
 import { decodeRecords, encodeRecords } from "@sixfold/wire";
 import { costOf } from "../src/kept.ts";
 import { SegmentServer } from "../src/segment-server.ts";
@@ -18,12 +18,17 @@ function heap(): number {
   return process.memoryUsage().heapUsed;
 }
 
-for (const deltas of [1, 2, 8]) {
+for (const [deltas, count, isAlone] of [
+  [1, COUNT, false],
+  [2, COUNT, false],
+  [8, COUNT, false],
+  [2, 20_000, true],
+] as const) {
   const server = new SegmentServer({
     name: nodeName("segment-a1"),
     pages: { get: () => undefined, tail: () => undefined, pages: () => [], count: () => 0 },
     settings: {
-      geometry: GEOMETRY,
+      geometry: { ...GEOMETRY, segmentBytes: GEOMETRY.pageBytes * 65_536 },
       mergeAboveBytes: Number.POSITIVE_INFINITY,
       keepBytesMax: Number.POSITIVE_INFINITY,
     },
@@ -33,8 +38,11 @@ for (const deltas of [1, 2, 8]) {
   let cost = 0;
   let bytes = 0;
   const last = new Map<number, number>();
-  for (let at = 1; at <= COUNT; at++) {
-    const pages = Array.from({ length: deltas }, (_, i) => (at * deltas + i) % PAGES).sort((a, b) => a - b);
+  for (let at = 1; at <= count; at++) {
+    const pages = Array.from(
+      { length: deltas },
+      (_, i) => (at * deltas + i) % (isAlone ? 65_536 : PAGES),
+    ).sort((a, b) => a - b);
     const made = slice({
       stream: 1,
       lsn: at,
@@ -73,8 +81,9 @@ for (const deltas of [1, 2, 8]) {
   }
   const took = heap() - before;
   assert(server.status()["keptCost"] === cost, "the account is what was put in");
-  const each = (n: number): string => (n / COUNT).toFixed(0).padStart(6);
+  const each = (n: number): string => (n / count).toFixed(0).padStart(6);
+  const pages = Number(server.status()["changedPages"]);
   console.log(
-    `${deltas} deltas: heap ${each(took)} a slice, bytes ${each(bytes)}, accounted ${each(cost)}; ${lsn(COUNT)} slices`,
+    `${deltas} deltas: heap ${each(took)} a slice, bytes ${each(bytes)}, accounted ${each(cost)}; ${count} slices, ${pages} pages`,
   );
 }

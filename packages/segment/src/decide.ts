@@ -120,10 +120,8 @@ export class Decider {
     if (taken.listed || taken.vote.kind === "reject" || taken.vote.kind === "void") return;
     taken.listed = true;
     const { pages } = this.state;
-    for (const { page, base } of taken.slice.deltas)
-      pages.at(page).list({ taken, base, writes: true });
-    for (const { page, base } of taken.slice.checks)
-      pages.at(page).list({ taken, base, writes: false });
+    for (const { page, base } of taken.slice.deltas) pages.at(page).list({ taken, base, writes: true });
+    for (const { page, base } of taken.slice.checks) pages.at(page).list({ taken, base, writes: false });
   }
 
   /** Slices up to `through` are about to leave, their fate in pages that were copied: what they claimed is free. */

@@ -87,6 +87,16 @@ export class Merger {
     return this.batches.size > 0 || this.copies.size > 0;
   }
 
+  /** Bytes of memory, about: slices, and the pages that they have changed. */
+  private get cost(): number {
+    return this.kept.cost + this.chains.cost;
+  }
+
+  /** Of these, what is decided. */
+  get decidedCost(): number {
+    return this.kept.decided + this.chains.cost;
+  }
+
   /** The log has gone on to `file`. */
   rotated(file: number): void {
     this.overdueBefore = Math.max(this.overdueBefore, file - this.settings.logFilesKept);
@@ -98,7 +108,7 @@ export class Merger {
     const isMuch = this.isBehind();
     const isOverdue = kept.firstFile(this.overdueBefore) < this.overdueBefore;
     const isAsked = asked.size > 0;
-    if (!isMuch && !isOverdue && !isAsked && kept.cost <= settings.retainBytesMax) return;
+    if (!isMuch && !isOverdue && !isAsked && this.cost <= settings.retainBytesMax) return;
     if (this.batches.size >= BATCHES) return;
     const bound = this.bound(pgs, now);
     if (bound === undefined) return;
@@ -200,7 +210,7 @@ export class Merger {
         const taken = log.slices[log.first]!;
         if (!this.isDone(log, taken)) break;
         const isWanted = taken.lsn > everywhere && taken.file >= this.overdueBefore;
-        if (isWanted && this.kept.cost <= this.settings.retainBytesMax) break;
+        if (isWanted && this.cost <= this.settings.retainBytesMax) break;
         log.shift();
       }
       const upTo = Math.min(log.mergedThrough, log.decided.through - ABORTS_KEPT);
@@ -218,13 +228,14 @@ export class Merger {
   /** From when somewhat more waits than should until no more does: pages are stored by hundreds then, and each batch is synced twice. */
   private isBehind(): boolean {
     const { mergeAboveBytes } = this.settings;
-    this.catchesUp = this.kept.toMerge > mergeAboveBytes * (this.catchesUp ? 1 : 1 + BEHIND_SHARE);
+    const waits = this.kept.toMerge + this.chains.cost;
+    this.catchesUp = waits > mergeAboveBytes * (this.catchesUp ? 1 : 1 + BEHIND_SHARE);
     return this.catchesUp;
   }
 
   /** What every reader is past; undefined while that is not known. */
   private bound(pgs: Pgs, now: number): ReadPoint | undefined {
-    const overtakes = this.kept.decided > this.settings.keepBytesMax * OVERTAKE_FROM;
+    const overtakes = this.decidedCost > this.settings.keepBytesMax * OVERTAKE_FROM;
     const bound = this.lowWater.bound(pgs.values(), now, overtakes);
     this.lastBound = bound ?? this.lastBound;
     return bound;

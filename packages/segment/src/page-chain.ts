@@ -10,14 +10,8 @@
  * I3: each version's base is the version before it; a delta that does not fit is never put on the chain.
  * I8: a detached delta marks the chain as incomplete beyond its head.
  */
-import {
-  NONE,
-  sameVersion,
-  type PageId,
-  type PageVersion,
-  type PlantedBugs,
-  type StreamId,
-} from "@sixfold/model";
+import { NONE, sameVersion, type PageId, type PageVersion, type PlantedBugs } from "@sixfold/model";
+import { Merged } from "./merged.ts";
 import { Detached, NO_CHANGES, type Change, type ReadonlyDetached } from "./detached.ts";
 import {
   decodeHead,
@@ -47,7 +41,7 @@ export class PageChain {
   stored: PageVersion = NONE;
   storedBase: PageVersion = NONE;
   /** Per stream, up to which LSN its deltas of this page are in the stored one. */
-  merged: ReadonlyMap<StreamId, number> = new Map();
+  merged = Merged.NOTHING;
   /** Of the stored value, for what is added to it: the CRC that it ends with, and the bytes of patches in it. */
   sum = 0;
   patched = 0;
@@ -69,8 +63,11 @@ export class PageChain {
   /** What a store batch under way holds of it. */
   storing: StoredHead | undefined;
 
-  constructor(page: PageId) {
+  private readonly count: ChainCount;
+
+  constructor(page: PageId, count: ChainCount) {
     this.page = page;
+    this.count = count;
   }
 
   get detached(): ReadonlyDetached {
@@ -161,7 +158,7 @@ export class PageChain {
     this.headIs(page.version);
     this.isCorrupt = false;
     const left = [...this.changes, ...this.detached];
-    this.changes = [];
+    this.clear();
     this.aside = undefined;
     this.place(left);
   }
@@ -176,7 +173,9 @@ export class PageChain {
 
   /** The first `n` changes are in the stored page now. */
   dropMerged(n: number, page: StoredHead): void {
-    for (const change of this.changes.splice(0, n)) change.taken.unmerged -= 1;
+    const merged = this.changes.splice(0, n);
+    for (const { taken } of merged) taken.unmerged -= 1;
+    if (this.changes.length === 0 && merged.length > 0) this.count.changed -= 1;
     this.storedIs(page);
   }
 
@@ -186,8 +185,7 @@ export class PageChain {
     this.merged = merged;
     this.sum = sum;
     this.patched = patched;
-    this.mostMerged = 0;
-    for (const through of merged.values()) if (through > this.mostMerged) this.mostMerged = through;
+    this.mostMerged = merged.most;
   }
 
   private headIs({ stream, lsn }: PageVersion): void {
@@ -196,9 +194,17 @@ export class PageChain {
   }
 
   private push(change: Change): void {
-    if (this.changes.length === 0) this.changes = [change];
-    else this.changes.push(change);
+    if (this.changes.length === 0) {
+      this.changes = [change];
+      this.count.changed += 1;
+    } else this.changes.push(change);
     this.headIs(change.taken);
+  }
+
+  /** Forgets its changes. */
+  clear(): void {
+    if (this.changes.length > 0) this.count.changed -= 1;
+    this.changes = [];
   }
 
   get isIdle(): boolean {
@@ -229,15 +235,25 @@ export class PageChain {
   }
 }
 
+/** As in `kept.ts`. */
+const CHAIN_COST = 500;
+
 /**
  * Counts the chains of all PGs, and sweeps those that are idle away once they have become many: a page costs memory only while
  * something of it is not in the store, or for a while after. O(1) a page, taken over all of them.
  */
 export class ChainCount {
   chains = 0;
+  /** Have changes that are not merged. */
+  changed = 0;
   /** Have become idle since the last sweep, by being merged. */
   idled = 0;
   private left = 0;
+
+  /** Bytes of memory that changed pages take beside their changes, about: of a large table each change may be alone on its page. */
+  get cost(): number {
+    return CHAIN_COST * this.changed;
+  }
 
   sweep(pgs: Iterable<{ readonly pages: PageTable }>, idleMax: number): void {
     if (this.idled <= idleMax && this.chains <= this.left + Math.max(this.left / 2, idleMax)) return;
@@ -288,7 +304,7 @@ export class PageTable {
   }
 
   private add(page: PageId): PageChain {
-    const chain = new PageChain(page);
+    const chain = new PageChain(page, this.count);
     this.chains.set(page, chain);
     this.count.chains += 1;
     return chain;
@@ -315,6 +331,7 @@ export class PageTable {
 
   /** Forgets all of them. */
   clear(): void {
+    for (const chain of this.chains.values()) chain.clear();
     this.count.chains -= this.chains.size;
     this.chains.clear();
   }

@@ -29,7 +29,8 @@ const page = {
 
 test("a stored page is its fields, and any damaged byte is noticed", () => {
   const bytes = encodePage(P, page);
-  expect(decodePage(P, bytes)).toEqual(page);
+  const decoded = decodePage(P, bytes)!;
+  expect({ ...decoded, merged: new Map(decoded.merged) }).toEqual(page);
   expect(bytes.length).toBe(patchBytes(page.image.length, 2));
   for (let at = 0; at < bytes.length; at += 7) {
     const damaged = bytes.slice();
@@ -44,7 +45,7 @@ test("the oldest streams go when there are more than a byte can count", () => {
   const back = decodePage(P, encodePage(P, { ...page, merged }));
   expect(back?.merged.size).toBe(COMPONENTS_MAX);
   expect(back?.merged.get(streamId(300))).toBe(300);
-  expect(back?.merged.has(streamId(45))).toBe(false);
+  expect(back?.merged.get(streamId(45))).toBeUndefined();
 });
 
 test("under another page's id it is damaged", () => {
@@ -112,13 +113,15 @@ describe("a page with patches", () => {
         const before = Uint8Array.from(stored);
         expect(decodePage(P, stored)?.image).toEqual(images.at(-1));
         expect(Buffer.compare(stored, before), "decoding leaves the value as it is").toBe(0);
-        for (const end of [stored, stored.subarray(-TAIL_BYTES), pieces.at(-1)!])
-          expect(decodeHead(P, end)).toEqual({
+        for (const end of [stored, stored.subarray(-TAIL_BYTES), pieces.at(-1)!]) {
+          const said = decodeHead(P, end)!;
+          expect({ ...said, merged: new Map(said.merged) }).toEqual({
             version: v(3, 2 ** 40 + deltas.length),
             base: deltas.length === 0 ? page.base : v(3, 2 ** 40 + deltas.length - 1),
             merged: new Map([...page.merged, [streamId(3), 2 ** 40 + deltas.length]]),
             ...head,
           });
+        }
       }),
     );
   });

@@ -33,9 +33,9 @@ import {
   streamId,
   type PageId,
   type PageVersion,
-  type StreamId,
 } from "@sixfold/model";
 import { crc32 } from "@sixfold/wire";
+import { Merged, type MergedStreams } from "./merged.ts";
 
 const IMAGE = 3;
 const PATCH = 4;
@@ -63,10 +63,11 @@ export const COMPONENTS_MAX = 255;
 export interface PageHead {
   readonly version: PageVersion;
   readonly base: PageVersion;
-  readonly merged: ReadonlyMap<StreamId, number>;
+  readonly merged: MergedStreams;
 }
 
 export interface StoredHead extends PageHead {
+  readonly merged: Merged;
   /** CRC of the last piece's head, as i32: what is added next says it. */
   readonly sum: number;
   /** Bytes of patches behind the image. */
@@ -265,11 +266,11 @@ function writeHead(
   view.setUint32(at + AT.own, crc32(out.subarray(is.body, at + AT.own), id), true);
 }
 
-function readHead(view: DataView, { from, body, at }: Piece): PageHead {
-  const merged = new Map<StreamId, number>();
-  for (let i = from + body; i < at; i += VERSION)
-    merged.set(streamId(view.getFloat64(i, true)), view.getFloat64(i + 8, true));
-  return { version: readVersion(view, at + AT.version), base: readVersion(view, at + AT.base), merged };
+function readHead(view: DataView, { from, body, at }: Piece): PageHead & { readonly merged: Merged } {
+  const merged = [];
+  for (let i = from + body; i < at; i += 8) merged.push(view.getFloat64(i, true));
+  const [version, base] = [readVersion(view, at + AT.version), readVersion(view, at + AT.base)];
+  return { version, base, merged: new Merged(merged) };
 }
 
 interface Gap {

@@ -2,11 +2,12 @@
 import { pageId } from "@sixfold/model";
 import { describe, expect, test } from "vitest";
 import { decodeHead, decodePage, isSound } from "./page-image.ts";
+import { PATCHED_SHARE } from "./plan-page.ts";
 import { BenchSegment, decided, mark, point, slice, v } from "./testing/bench-segment.ts";
 
 const PAGE = pageId(1);
-/** Of `BenchSegment`. */
-const PAGE_BYTES = 4096;
+/** Of a page of `BenchSegment`. */
+const PATCHES_MAX = 4096 * PATCHED_SHARE;
 
 /** A segment that merges whatever it can, at once. */
 const merging = (): BenchSegment =>
@@ -24,7 +25,7 @@ function change(s: BenchSegment, from: number, through = from): void {
 const headOf = (s: BenchSegment) => decodeHead(PAGE, s.pages.get(PAGE)!)!;
 
 describe("a page that changes now and then", () => {
-  test("grows by patches up to a quarter of a page, and is then written anew", () => {
+  test("grows by patches up to a share of a page, and is then written anew", () => {
     const s = merging();
     const images = new Set<number>();
     for (let at = 1; at <= 60; at++) {
@@ -33,7 +34,7 @@ describe("a page that changes now and then", () => {
       const stored = s.pages.get(PAGE)!;
       const { version, patched } = headOf(s);
       expect([version, isSound(PAGE, stored)]).toEqual([v(1, at), true]);
-      expect(patched).toBeLessThanOrEqual(PAGE_BYTES / 4);
+      expect(patched).toBeLessThanOrEqual(PATCHES_MAX);
       if (patched === 0) images.add(at);
       else expect(Buffer.compare(stored.subarray(0, before!.length), before!), "it is added").toBe(0);
     }
@@ -42,7 +43,7 @@ describe("a page that changes now and then", () => {
     expect(rewritten[0]).toBe(1);
     expect(rewritten.length).toBeGreaterThan(2);
     for (const [i, at] of rewritten.slice(1).entries())
-      expect(at - rewritten[i]!).toBe(Math.floor(PAGE_BYTES / 4 / PATCH) + 1);
+      expect(at - rewritten[i]!).toBe(Math.floor(PATCHES_MAX / PATCH) + 1);
     expect(s.read(PAGE, point([1, 60]), [[1, 60]])).toMatchObject({ kind: "page", version: v(1, 60) });
     expect(s.server.status()).toMatchObject({
       machine: { pagesMerged: 60, pagesPatched: 60 - images.size },
@@ -52,9 +53,9 @@ describe("a page that changes now and then", () => {
   test("is written anew at once by what is more than fits", () => {
     const s = merging();
     change(s, 1);
-    change(s, 2, 61);
-    expect(headOf(s)).toMatchObject({ version: v(1, 61), base: v(1, 60), patched: 0 });
-    change(s, 62, 64);
+    change(s, 2, 50);
+    expect(headOf(s)).toMatchObject({ version: v(1, 50), base: v(1, 49), patched: 0 });
+    change(s, 51, 53);
     expect(headOf(s).patched).toBe(PATCH + 2 * mark(1, 62).length);
   });
 

@@ -7,7 +7,8 @@
  * A patch is made without a look at the page. It costs a twentieth of an image, and each reader of the page a read more; so there are as
  * many as make up a share of a page.
  */
-import { applyOps, NONE, sameVersion, type ReadPoint, type StreamId } from "@sixfold/model";
+import { applyOps, NONE, sameVersion, type ReadPoint } from "@sixfold/model";
+import type { Merged } from "./merged.ts";
 import type { PageChain } from "./page-chain.ts";
 import {
   encodePage,
@@ -22,8 +23,8 @@ import {
 } from "./page-image.ts";
 import type { PgState } from "./pg-state.ts";
 
-/** Bytes of patches, of a page's. */
-const PATCHED_SHARE = 1 / 4;
+/** Bytes of patches, of a page's: some eight of one delta each. More would save little, and each is twenty bytes in the memory of the page store. */
+export const PATCHED_SHARE = 3 / 16;
 
 export interface PlannedPage {
   readonly chain: PageChain;
@@ -78,8 +79,7 @@ function planImage(
   const page = imageOf(state, chain, changes, pageBytes);
   if (page === undefined || page === "corrupt") return undefined;
   const bytes = encodePage(chain.page, page);
-  const { version, base, merged } = page;
-  const head = { version, base, merged, sum: lastSum(bytes), patched: 0 };
+  const head = { ...headAfter(chain, changes), sum: lastSum(bytes), patched: 0 };
   return { chain, changes, head, bytes, how: undefined };
 }
 
@@ -104,13 +104,13 @@ export function imageOf(
 }
 
 /** What the page is once the first `changes` of its chain are merged, of which there is one at least. */
-function headAfter(chain: PageChain, changes: number): PageHead {
-  const merged = new Map<StreamId, number>(chain.merged);
+function headAfter(chain: PageChain, changes: number): PageHead & { readonly merged: Merged } {
+  let { merged } = chain;
   for (let i = 0; i < changes; i++) {
     const { taken } = chain.changes[i]!;
     // Along a chain the LSNs of one stream ascend: the last of a run stands for it.
     if (i + 1 === changes || chain.changes[i + 1]!.taken.stream !== taken.stream)
-      merged.set(taken.stream, taken.lsn);
+      merged = merged.with(taken.stream, taken.lsn);
   }
   const { taken, delta } = chain.changes[changes - 1]!;
   return { version: { stream: taken.stream, lsn: taken.lsn }, base: delta.base, merged };

@@ -434,7 +434,7 @@ export class SegmentServer {
 
   /** Memory for slices is used up: new ones are refused until merging has gone on. Nobody acknowledged is lost by it. */
   private get isCrowded(): boolean {
-    return this.kept.decided > this.settings.keepBytesMax;
+    return this.merger.decidedCost > this.settings.keepBytesMax;
   }
 
   private settle(through: PgState["settledThrough"]): void {
@@ -489,6 +489,7 @@ export class SegmentServer {
       keptCost: this.kept.cost,
       decided: this.kept.decided,
       toMerge: this.kept.toMerge,
+      changedPages: this.chains.changed,
       file: this.file,
       ...this.upkeep.status(),
       promised: this.seat.promised,

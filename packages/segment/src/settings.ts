@@ -24,10 +24,10 @@ export const DEFAULT_SETTINGS: SegmentSettings = Object.freeze({
   // Some 47,000 small slices, seconds of a busy writer: hot pages are then rewritten once for thousands of deltas, and of a million
   // rows each page once for five or six.
   mergeAboveBytes: 56 * MIB,
-  retainBytesMax: 80 * MIB,
+  retainBytesMax: 72 * MIB,
   // Objects, and as much again that waits for the collector; with what else a server needs (80 MiB of program and buffers, images,
   // pages under way) below 512 MiB (docs/performance.md).
-  keepBytesMax: 104 * MIB,
+  keepBytesMax: 88 * MIB,
   // 80 to 120 MiB of log that a peer can pull; read back in well under two seconds.
   logFilesKept: 2,
   // Half a minute for a report to come.

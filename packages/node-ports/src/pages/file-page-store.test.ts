@@ -126,7 +126,7 @@ describe("the room of a page store", () => {
     await store.close();
   });
 
-  test("is used again by pages that grow, and are put anew when they have grown by a quarter", async () => {
+  test("is used again by pages that grow, and are put anew when they have grown by much", async () => {
     const PIECE = 200;
     const store = await FilePageStore.open(dir);
     const ids = Array.from({ length: 1000 }, (_, id) => id);
