@@ -33,6 +33,7 @@ import type { RunningCluster } from "../src/cluster-api.ts";
 import { startCluster } from "../src/local-cluster.ts";
 import { bytesOf, dropCaches, filesBelow, plainCopy, settleDisk } from "./plain-copy.ts";
 import { latenciesOf, SteadyLoad, type Latencies } from "./steady-load.ts";
+import { spentSince, threadsOf } from "./threads.ts";
 
 const { values } = parseArgs({
   options: {
@@ -141,6 +142,8 @@ interface Round {
   readonly failed: number;
   /** Processor time during the replacement, in ms. */
   readonly processor: Readonly<Record<string, number>>;
+  /** Of that, the newcomer's by kind of thread. */
+  readonly newcomer: Readonly<Record<string, number>>;
   /** All of it, without what the same commits took undisturbed. */
   readonly processorForIt: number;
 }
@@ -212,8 +215,11 @@ class Measurement {
     const failedBefore = this.load.failed;
     this.load.take();
     const cpu = processorMs(this.cluster);
+    const { pid } = this.cluster.nodes.find(({ name }) => name === spare)!;
+    const threads = threadsOf(pid);
     const replaceMs = await this.replace(leaving);
     const processor = spent(this.cluster, cpu);
+    const newcomer = spentSince(threads, pid);
     const during = latenciesOf(this.load.take());
     this.rounds.push({
       round: this.rounds.length + 1,
@@ -230,7 +236,7 @@ class Measurement {
       during,
       ofP99: hundredths(during.p99 / undisturbed.p99),
       failed: this.load.failed - failedBefore,
-      processor,
+      ...{ processor, newcomer },
       processorForIt: Math.round(total(processor) - (quietCpu * replaceMs) / 1000),
     });
     const made = this.rounds.at(-1)!;
@@ -296,7 +302,7 @@ const lineOf = (r: Round): string =>
   `through a socket ${r.socketMs} ms; replaced in ${r.replaceMs} ms: × ${r.ofFiles} and × ${r.ofSocket}. ` +
   `Commits p50 ${r.undisturbed.p50} → ${r.during.p50} ms, p99 ${r.undisturbed.p99} → ${r.during.p99} ms (× ${r.ofP99}), ` +
   `most ${r.undisturbed.most} → ${r.during.most} ms; ${r.during.commits} during, ${r.failed} failed; ` +
-  `processor ms ${JSON.stringify(r.processor)}, ${r.processorForIt} for it`;
+  `processor ms ${JSON.stringify(r.processor)}, the newcomer's ${JSON.stringify(r.newcomer)}, ${r.processorForIt} for it`;
 
 /** What a run with --keep left for the next. */
 interface Kept {

@@ -1,7 +1,7 @@
 /**
  * The thread of a `ThreadCourier`: receives pages, looks at their checksums, hands their memory over.
  *
- * Its heap is small, so that the collector, which runs for every 64 MiB that come in from outside of it, has next to nothing to look at; and it has
+ * Its heap is small, and pages come into memory that the collector is not told of (rooms.ts), so that it has next to nothing to do; and it has
  * a low priority, so that on a busy machine commits go first. That is a thread's own on Linux only: elsewhere it
  * would be the whole process's.
  */
@@ -31,10 +31,7 @@ const courier = new LinkCourier(
   {
     brought: (peer, { pages, ...answer }, frame) => {
       const places = placesOf(pages, frame);
-      report(
-        { kind: "brought", peer, answer, places, frame },
-        ownsItsMemory(frame) ? [frame.buffer as ArrayBuffer] : [],
-      );
+      report({ kind: "brought", peer, answer, places, frame }, goesAlong(frame));
     },
     failed: (peer, questions, reason) => report({ kind: "failed", peer, questions, reason }),
     idle: () => report({ kind: "idle", asked }),
@@ -45,8 +42,10 @@ port.on("message", (order: CourierOrder) => {
   if (order.kind === "ask") {
     asked += 1;
     courier.ask(order.source, order.question);
-  } else courier.forget(order.peer, order.request);
+  } else if (order.kind === "forget") courier.forget(order.peer, order.request);
+  else courier.giveBack(order.room);
 });
 
-/** A small frame may share its memory with those that came with it: then it is copied. */
-const ownsItsMemory = (frame: Uint8Array): boolean => frame.byteLength === frame.buffer.byteLength;
+/** A room is shared, and so goes without. A small frame may share its memory with those that came with it: then it is copied. */
+const goesAlong = ({ buffer, byteLength }: Uint8Array): ArrayBuffer[] =>
+  buffer instanceof ArrayBuffer && byteLength === buffer.byteLength ? [buffer] : [];

@@ -1,15 +1,20 @@
 /** Couriers, on this thread and on one of their own, against a survivor that gives what a test has it give. */
+import * as fs from "node:fs";
+import * as os from "node:os";
+import * as path from "node:path";
 import { Worker } from "node:worker_threads";
 import { NONE, nodeName, pageId, pgId, streamId } from "@sixfold/model";
 import { NodeHost } from "@sixfold/node-ports";
 import type { Listener } from "@sixfold/ports";
 import { encodePage } from "@sixfold/segment";
-import { packCargo, volumeTagOf, type PulledPages, type PullPages } from "@sixfold/wire";
+import { packCargo, volumeTagOf, type PackedCargo, type PulledPages, type PullPages } from "@sixfold/wire";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { listenerHandlers, type Channel, type Identity } from "./channel.ts";
 import { LinkCourier, type Courier, type CourierEvents, type CourierOptions } from "./courier.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import { Journal } from "./journal.ts";
+import { ROOM_BYTES } from "./rooms.ts";
+import { breakingLine } from "./testing/breaking-line.fixture.ts";
 import { startThread, ThreadCourier } from "./thread-courier.ts";
 
 const PEER = nodeName("segment-b1");
@@ -32,7 +37,7 @@ function page(
   id: number,
   bytes: number,
 ): { readonly page: ReturnType<typeof pageId>; readonly stored: Uint8Array } {
-  const image = new Uint8Array(bytes).fill(id);
+  const image = new Uint8Array(bytes).fill(1 + (id % 255));
   const stored = encodePage(pageId(id), { version: NONE, base: NONE, merged: new Map(), image });
   return { page: pageId(id), stored };
 }
@@ -71,9 +76,13 @@ describe.each(kinds)("a courier %s", (_where, make) => {
   });
 
   /** A courier, what happened to it as text, and a wait for so much of that. */
-  function begin({ token = "secret" } = {}) {
+  function begin({
+    token = "secret",
+    came,
+  }: { token?: string; came?: (answered: PulledPages) => void } = {}) {
     const happened: string[] = [];
     const pages: PulledPages["pages"][number][] = [];
+    const frames: Uint8Array[] = [];
     let changed = (): void => undefined;
     const add = (what: string): void => {
       happened.push(what);
@@ -83,8 +92,10 @@ describe.each(kinds)("a courier %s", (_where, make) => {
     const courier = make(
       { clock, network, identity: identity("segment-a1", token), journal, liveness: undefined },
       {
-        brought: (peer, answered) => {
+        brought: (peer, answered, frame) => {
           pages.push(...answered.pages);
+          frames.push(frame);
+          came?.(answered);
           add(`${peer} brought ${answered.request}`);
         },
         failed: (peer, questions) => add(`${peer} failed ${questions.map((q) => q.request).join()}`),
@@ -98,9 +109,9 @@ describe.each(kinds)("a courier %s", (_where, make) => {
         };
         changed();
       });
-    const ask = (request: number): void =>
-      courier.ask({ name: PEER, url: listener.url, latencyMs: 0 }, question(request));
-    return { courier, ask, until, pages };
+    const ask = (request: number, url = listener.url): void =>
+      courier.ask({ name: PEER, url, latencyMs: 0 }, question(request));
+    return { courier, ask, until, pages, frames };
   }
 
   const sendPages = (channel: Channel, asked: PullPages, pages = PAGES): void =>
@@ -111,13 +122,82 @@ describe.each(kinds)("a courier %s", (_where, make) => {
       expect(channel.peer).toEqual({ role: "copier", name: "segment-a1" });
       sendPages(channel, asked);
     };
-    const { ask, until, pages, courier } = begin();
+    const { ask, until, pages } = begin();
     ask(1);
     expect(await until(1)).toEqual([`${PEER} brought 1`]);
     for (const [n, { stored }] of PAGES.entries()) expect(Buffer.compare(pages[n]!.stored, stored)).toBe(0);
-    const { buffer } = pages[0]!.stored;
-    courier.giveBack(buffer);
-    expect(buffer.byteLength).toBe(courier instanceof ThreadCourier ? 0 : buffer.byteLength);
+  });
+
+  test("uses memory again that was given back, also after what was of no use", async () => {
+    give = (channel, asked) => {
+      const pages = PAGES.map(({ page: id, stored }) => ({ page: id, stored: stored.slice() }));
+      if (asked.request === 2) pages[1]!.stored[200]! ^= 1;
+      sendPages(channel, asked, pages);
+    };
+    const { ask, until, frames, courier } = begin();
+    for (let request = 1; request <= 4; request++) {
+      ask(request);
+      await until(request);
+      if (request === 2) continue;
+      const { buffer } = frames.at(-1)!;
+      // Behind what comes there.
+      new Uint8Array(buffer)[buffer.byteLength - 1]! += 1;
+      courier.giveBack(buffer);
+    }
+    expect(frames.map(({ buffer }) => new Uint8Array(buffer).at(-1))).toEqual([3, 3, 3]);
+  });
+
+  test("brings pages that are stored as they were given, though their memory is used again", async () => {
+    const given = (request: number) => [page(2 * request, 70_000), page(2 * request + 1, 300)];
+    give = (channel, asked) => sendPages(channel, asked, given(asked.request));
+    const dir = fs.mkdtempSync(path.join(os.tmpdir(), "sixfold-courier-"));
+    const store = await new NodeHost("newcomer", dir).openPageStore("pages");
+    let asked = 4;
+    const { ask, until, courier } = begin({
+      came({ pages }) {
+        const put = pages.map(({ page: id, stored }) => [id, stored] as const);
+        store.put(put, () => {
+          courier.giveBack(pages[0]!.stored.buffer);
+          if (asked < 60) ask(asked++);
+        });
+      },
+    });
+    for (let request = 0; request < 4; request++) ask(request);
+    await until(60);
+    await store.close();
+    const again = await new NodeHost("newcomer", dir).openPageStore("pages");
+    for (let request = 0; request < 60; request++)
+      for (const { page: id, stored } of given(request))
+        expect(Buffer.compare(again.get(id)!, stored)).toBe(0);
+    await again.close();
+    fs.rmSync(dir, { recursive: true });
+  });
+
+  test("has so much memory that is used again, and what comes besides is gone when it is given back", async () => {
+    give = (channel, asked) => sendPages(channel, asked);
+    const { ask, until, pages, frames, courier } = begin();
+    for (let request = 1; request <= 40; request++) ask(request);
+    await until(40);
+    const isRoom = frames.map(({ buffer }) => buffer.byteLength === ROOM_BYTES);
+    expect(isRoom).toEqual(frames.map((_, n) => n < 32));
+    for (const [n, { stored }] of pages.entries())
+      expect(Buffer.compare(stored, PAGES[n % 2]!.stored)).toBe(0);
+    for (const { buffer } of frames) courier.giveBack(buffer);
+    const isGone = courier instanceof ThreadCourier;
+    expect(frames.slice(32).map(({ buffer }) => buffer.byteLength === 0)).toEqual(Array(8).fill(isGone));
+  });
+
+  test("says what was not answered when its link breaks in the middle of a cargo", async () => {
+    give = (channel, asked) => sendPages(channel, asked);
+    const { ask, until, pages } = begin();
+    const line = await breakingLine(listener.port, 40_000);
+    ask(1, line.url);
+    ask(2, line.url);
+    expect(await until(1)).toEqual([`${PEER} failed 1,2`]);
+    ask(3, line.url);
+    expect(await until(2)).toEqual([`${PEER} failed 1,2`, `${PEER} brought 3`]);
+    for (const [n, { stored }] of PAGES.entries()) expect(Buffer.compare(pages[n]!.stored, stored)).toBe(0);
+    line.close();
   });
 
   test("has not brought a page that came damaged, and brings the next answer", async () => {
@@ -133,12 +213,18 @@ describe.each(kinds)("a courier %s", (_where, make) => {
     expect(await until(2)).toEqual([`${PEER} failed 1`, `${PEER} brought 2`]);
   });
 
-  test("has not brought what is not the answer to what was asked", async () => {
-    give = (channel, asked) => {
-      const { head } = packCargo(answer(asked.request, PAGES), TAG);
-      const { frame } = packCargo(answer(asked.request + 1, PAGES), TAG);
-      channel.sendCargo({ head, frame }, () => undefined);
-    };
+  const wrong: Record<string, (cargo: PackedCargo, request: number) => PackedCargo> = {
+    request: ({ head }, request) => ({ head, frame: packCargo(answer(request + 1, PAGES), TAG).frame }),
+    volume: ({ head }, request) => ({ head, frame: packCargo(answer(request, PAGES), TAG + 1).frame }),
+    length: ({ head, frame }) => ({ head, frame: frame.subarray(0, frame.length - 1) }),
+    "length, and more than there is room for": ({ head }) => ({
+      head,
+      frame: new Uint8Array(ROOM_BYTES + 1),
+    }),
+  };
+  test.each(Object.entries(wrong))("has not brought what is of another %s", async (_what, change) => {
+    give = (channel, asked) =>
+      channel.sendCargo(change(packCargo(answer(asked.request, PAGES), TAG), asked.request), () => undefined);
     const { ask, until } = begin();
     ask(1);
     ask(2);

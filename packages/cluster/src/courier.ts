@@ -9,6 +9,8 @@
  *     checksums of the pages
  *     the core takes them as if they had come on the common link
  *
+ * They come into memory that is used again, which their owner gives back when they are stored (rooms.ts).
+ *
  * Nothing depends on it. Whatever goes wrong here, a link that cannot be had or breaks, a cargo that is not what was said, a page whose checksum
  * is wrong, comes back as a question that was not answered, and its owner asks it on the common link, where the survivor looks at each
  * page itself and finds the damaged one. What is not answered at all the core gives up, and asks another peer.
@@ -28,6 +30,7 @@ import type { AnyMessage, Channel, Identity } from "./channel.ts";
 import { Dialler } from "./dialler.ts";
 import { Heartbeats, type LivenessSettings } from "./heartbeats.ts";
 import type { Journal } from "./journal.ts";
+import { Rooms } from "./rooms.ts";
 
 /** A link that nothing was asked on for so long is let go. */
 const IDLE_MS = 10_000;
@@ -56,7 +59,7 @@ export interface Courier {
   ask(source: Source, question: PullPages): void;
   /** Answered on the common link, perhaps: there is nothing to bring any more. */
   forget(peer: NodeName, request: number): void;
-  /** The memory of an answer's pages, which nobody looks at any more: it is gone, or may be. */
+  /** The memory of an answer's pages, which nobody looks at any more: it is gone, or others are written there. */
   giveBack(memory: ArrayBufferLike): void;
   stop(): void;
 }
@@ -83,6 +86,7 @@ export class LinkCourier implements Courier {
   private readonly heartbeats: Heartbeats;
   private readonly routes = new Map<NodeName, Route>();
   private readonly tag: number;
+  private rooms = new Rooms();
   private ticks = false;
 
   constructor(o: CourierOptions, events: CourierEvents) {
@@ -104,7 +108,9 @@ export class LinkCourier implements Courier {
     if (route !== undefined) this.answered(route, request);
   }
 
-  giveBack(_memory: ArrayBufferLike): void {}
+  giveBack(memory: ArrayBufferLike): void {
+    this.rooms.giveBack(memory);
+  }
 
   stop(): void {
     for (const [name, route] of this.routes) this.close(name, route);
@@ -113,7 +119,9 @@ export class LinkCourier implements Courier {
   private open({ name, url, latencyMs }: Source): Route {
     const { clock, network, identity, journal } = this.o;
     const { heartbeats } = this;
-    const dialling = { clock, network, identity, url, expected: name, latencyMs, journal, heartbeats };
+    const roomFor = (bytes: number): Uint8Array | undefined => this.rooms.take(bytes);
+    const survivor = { url, expected: name, latencyMs };
+    const dialling = { clock, network, identity, ...survivor, roomFor, journal, heartbeats };
     const events = {
       up: (channel: Channel) => {
         route.channel = channel;
@@ -138,16 +146,17 @@ export class LinkCourier implements Courier {
   }
 
   private unpack(name: NodeName, route: Route, channel: Channel, head: Cargo, frame: Uint8Array): void {
-    if (this.routes.get(name) !== route) return;
+    if (this.routes.get(name) !== route) return this.giveBack(frame.buffer);
     try {
       const answer = unpackCargo(head, frame, this.tag);
       const question = this.answered(route, head.request);
-      if (question === undefined) return;
-      const damaged = answer.pages.find(({ page, stored }) => !isSound(page, stored));
-      if (damaged === undefined) this.events.brought(name, answer, frame);
-      else this.events.failed(name, [question], `page ${damaged.page} came damaged`);
+      const damaged = question && answer.pages.find(({ page, stored }) => !isSound(page, stored));
+      if (question !== undefined && damaged === undefined) return this.events.brought(name, answer, frame);
+      this.giveBack(frame.buffer);
+      if (damaged !== undefined) this.events.failed(name, [question!], `page ${damaged.page} came damaged`);
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
+      this.giveBack(frame.buffer);
       channel.refuse(error.code, error.message);
     }
   }
@@ -181,7 +190,13 @@ export class LinkCourier implements Courier {
         if (now - route.usedAt > IDLE_MS) this.close(name, route);
       }
       if (this.routes.size > 0) this.tick();
-      else this.events.idle?.();
+      else this.idle();
     });
+  }
+
+  /** No room is kept for long, and those that were lost are made anew. */
+  private idle(): void {
+    this.rooms = new Rooms();
+    this.events.idle?.();
   }
 }

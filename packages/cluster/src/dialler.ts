@@ -6,7 +6,7 @@
  * between availability zones (`--az-latency-ms`).
  */
 import { LIMITS } from "@sixfold/model";
-import type { Clock, Link, Network, Timer } from "@sixfold/ports";
+import type { Clock, ConnectOptions, Link, Network, Timer } from "@sixfold/ports";
 import { Channel, type ChannelEvents, type Identity } from "./channel.ts";
 import type { Heartbeats } from "./heartbeats.ts";
 import type { Journal } from "./journal.ts";
@@ -23,6 +23,8 @@ export interface DiallerOptions {
   /** Who is to be there; a process of another name at its address is not spoken to. */
   readonly expected?: string | undefined;
   readonly latencyMs: number;
+  /** Where large frames go (`ConnectOptions.roomFor`). */
+  readonly roomFor?: ConnectOptions["roomFor"];
   readonly journal: Journal;
   readonly heartbeats: Heartbeats;
   readonly events: ChannelEvents & {
@@ -57,11 +59,11 @@ export class Dialler {
   }
 
   private dial(): void {
-    const { clock, network, url, identity, events, journal, latencyMs, heartbeats } = this.options;
+    const { clock, network, url, identity, events, journal, latencyMs, roomFor, heartbeats } = this.options;
     const later = latencyMs > 0 ? new DelayLine(clock, latencyMs) : undefined;
     const link = network.connect(
       url,
-      { maxFrameBytes: LIMITS.frameBytes, trusted: true, timeoutMs: CONNECT_TIMEOUT_MS },
+      { maxFrameBytes: LIMITS.frameBytes, trusted: true, timeoutMs: CONNECT_TIMEOUT_MS, roomFor },
       {
         open: () => {
           heartbeats.opened(channel);

@@ -19,9 +19,8 @@ import {
 import type { Channel } from "./channel.ts";
 import type { Courier, CourierEvents } from "./courier.ts";
 import type { Journal } from "./journal.ts";
+import { ROOM_BYTES } from "./rooms.ts";
 
-/** An answer with what may lie between its pages. */
-const ROOM_BYTES = 1280 << 10;
 /** Two steps of each of two newcomers; more is rare, and new memory then. */
 const ROOMS_KEPT = 4;
 const FAILED_MS = 10_000;
@@ -126,7 +125,7 @@ export class PagePaths {
 
   private came(peer: NodeName, answer: PulledPages, memory: ArrayBufferLike): void {
     const channel = this.o.channel(peer);
-    if (channel === undefined) return;
+    if (channel === undefined) return this.courier.giveBack(memory);
     this.brought.add(memory);
     this.o.received(channel, answer);
   }

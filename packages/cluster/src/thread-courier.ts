@@ -1,7 +1,7 @@
 /**
- * A courier on a thread of its own (courier-thread.ts), started with the first question and ended when nothing was asked for a while. The memory of
- * pages changes hands with the message that tells of them, which is no copy, and is freed when they are stored: this thread's collector is not called
- * for memory that it was told of and has lost again.
+ * A courier on a thread of its own (courier-thread.ts), started with the first question and ended when nothing was asked for a while. Pages come in a room
+ * (rooms.ts), which the thread has back when they are stored; without one in memory that changes hands with the message that tells of them, which is no copy, and is
+ * freed when they are stored: this thread's collector is not called for memory that it was told of and has lost again.
  *
  * A thread that ends, for whatever reason, has failed to answer what it was asked; the next question starts another.
  */
@@ -22,7 +22,8 @@ export interface CourierData {
 
 export type CourierOrder =
   | { readonly kind: "ask"; readonly source: Source; readonly question: PullPages }
-  | { readonly kind: "forget"; readonly peer: NodeName; readonly request: number };
+  | { readonly kind: "forget"; readonly peer: NodeName; readonly request: number }
+  | { readonly kind: "giveBack"; readonly room: SharedArrayBuffer };
 
 export type CourierReport =
   /** An answer whose pages are views of a frame: as numbers, id and place and length of each, for a hundred objects take longer on their way. */
@@ -96,7 +97,9 @@ export class ThreadCourier implements Courier {
   }
 
   giveBack(memory: ArrayBufferLike): void {
-    if (memory instanceof ArrayBuffer) NOWHERE.postMessage(undefined, [memory]);
+    if (memory instanceof SharedArrayBuffer)
+      this.worker?.postMessage({ kind: "giveBack", room: memory } satisfies CourierOrder);
+    else NOWHERE.postMessage(undefined, [memory]);
   }
 
   stop(): void {
@@ -124,7 +127,7 @@ export class ThreadCourier implements Courier {
   private take(report: CourierReport): void {
     switch (report.kind) {
       case "brought":
-        this.answered(report.peer, report.answer.request);
+        if (!this.answered(report.peer, report.answer.request)) return this.giveBack(report.frame.buffer);
         return this.events.brought(report.peer, { ...report.answer, pages: pagesIn(report) }, report.frame);
       case "failed":
         for (const { request } of report.questions) this.answered(report.peer, request);

@@ -9,6 +9,7 @@
 import type { Socket } from "node:net";
 import type { Link, LinkHandlers } from "@sixfold/ports";
 import { highMarkBytes, lowMarkBytes } from "@sixfold/ports";
+import type { FramesAside } from "./frames-aside.ts";
 import type { RawData, WebSocket } from "ws";
 
 /** How long a peer may take to answer a close before the connection is cut. */
@@ -36,6 +37,7 @@ export class WebSocketLink implements Link {
   readonly remote: string;
   readonly #webSocket: WebSocket;
   readonly #handlers: LinkHandlers;
+  readonly #aside: FramesAside | undefined;
   #socket: Socket | undefined;
   #state: State = "connecting";
   #queue: Uint8Array[] = [];
@@ -46,7 +48,9 @@ export class WebSocketLink implements Link {
   /** Why this side closed or failed; outranks what the close frame says. */
   #reason: string | undefined;
 
-  constructor(webSocket: WebSocket, remote: string, handlers: LinkHandlers) {
+  /** `aside`: what the WebSocket hands on as empty frames. */
+  constructor(webSocket: WebSocket, remote: string, handlers: LinkHandlers, aside?: FramesAside) {
+    this.#aside = aside;
     this.#webSocket = webSocket;
     this.remote = remote;
     this.#handlers = handlers;
@@ -109,9 +113,11 @@ export class WebSocketLink implements Link {
   }
 
   #received(data: RawData, isBinary: boolean): void {
+    const frame = data as Buffer;
+    const whole = isBinary && frame.length === 0 ? (this.#aside?.next() ?? frame) : frame;
     if (this.#state !== "open") return;
     if (isBinary) {
-      this.#handlers.frame(this, data as Buffer);
+      this.#handlers.frame(this, whole);
       return;
     }
     this.#reason = codeReasons.get(1003)!;

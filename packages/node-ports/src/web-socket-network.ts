@@ -4,7 +4,7 @@
  */
 import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import type { AddressInfo, createConnection, Socket, TcpNetConnectOpts } from "node:net";
 import type {
   ConnectOptions,
   HttpAnswer,
@@ -16,6 +16,7 @@ import type {
 } from "@sixfold/ports";
 import type { ClientOptions } from "ws";
 import { WebSocket, WebSocketServer } from "ws";
+import { FramesAside } from "./frames-aside.ts";
 import { WebSocketLink, closeTimeoutMs } from "./web-socket-link.ts";
 
 export class WebSocketNetwork implements Network {
@@ -69,13 +70,27 @@ export class WebSocketNetwork implements Network {
     };
     // ws hands the same 4 zero bytes in each time, and skips masking when they stay zero.
     if (options.trusted) clientOptions.generateMask = () => {};
+    const { roomFor, maxFrameBytes } = options;
+    const aside =
+      roomFor !== undefined && url.startsWith("ws:")
+        ? new FramesAside({ roomFor, maxFrameBytes })
+        : undefined;
+    if (aside !== undefined) clientOptions.createConnection = dialledBy(aside);
     const webSocket = new WebSocket(url, clientOptions);
-    const link = new WebSocketLink(webSocket, url, handlers);
+    const link = new WebSocketLink(webSocket, url, handlers, aside);
     let socket: Socket | undefined;
     webSocket.on("upgrade", (response) => (socket = response.socket));
     webSocket.on("open", () => link.opened(socket!));
     return link;
   }
+}
+
+/** What ws passes on as a path is the URL's, which for a socket would be that of a file. */
+function dialledBy(aside: FramesAside): NonNullable<ClientOptions["createConnection"]> {
+  return ((options: TcpNetConnectOpts) => {
+    const { path: _, ...socketOptions } = options as TcpNetConnectOpts & { readonly path: string };
+    return aside.connect(socketOptions);
+  }) as typeof createConnection;
 }
 
 /** Handlers may be methods of a class instance, which a spread would lose. */

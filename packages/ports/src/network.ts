@@ -40,7 +40,7 @@ export interface LinkHandlers {
   /** Once, before the first frame. Not called if connecting fails. */
   open?(link: Link): void;
 
-  /** The receiver owns the bytes but must not change them (see `send`). May be a view on a larger buffer. */
+  /** The receiver owns the bytes but must not change them (see `send`), unless they are in memory that it named. May be a view on a larger buffer. */
   frame(link: Link, frame: Uint8Array): void;
 
   /** `bufferedBytes` has fallen to `lowMarkBytes` or below after having exceeded `highMarkBytes`. */
@@ -88,6 +88,11 @@ export interface ConnectOptions {
   readonly trusted: boolean;
   /** Not open after this: closed. */
   readonly timeoutMs: number;
+  /**
+   * Memory for a frame that is about to come, of exactly so many bytes, which nobody else looks at until the frame is handed over in it; `undefined`:
+   * in any. A network need not ask, and asks for large frames only. What a link that ends was given for a frame in the middle of it is lost.
+   */
+  readonly roomFor?: ((bytes: number) => Uint8Array | undefined) | undefined;
 }
 
 export interface Listener {

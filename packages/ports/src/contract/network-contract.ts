@@ -81,6 +81,25 @@ export function networkContract(name: string, make: () => Promise<NetworkHarness
       });
     }
 
+    test("a frame comes in the memory that its receiver names, if it is asked to", async () => {
+      const frames = [10, 1 << 20, 0, 300_000, 200_000].map((bytes, i) => pattern(bytes, i));
+      server.onFrame = (link, frame) => link.send(frame);
+      const named: Uint8Array[] = [];
+      const roomFor = (bytes: number): Uint8Array | undefined => {
+        if (bytes === 200_000) return undefined;
+        named.push(new Uint8Array(new SharedArrayBuffer(bytes + 10), 5, bytes));
+        return named.at(-1);
+      };
+      const link = connect({ roomFor });
+      for (const frame of frames) link.send(frame);
+      await harness.until(() => client.frames.length === frames.length);
+      for (const [i, frame] of frames.entries()) expect(Buffer.compare(client.frames[i]!, frame)).toBe(0);
+      for (const { buffer, byteLength } of named) {
+        const found = client.frames.filter((frame) => frame.buffer === buffer);
+        expect(found.map((frame) => frame.byteLength)).toEqual([byteLength]);
+      }
+    });
+
     test("thousands of small frames of one turn keep their order", async () => {
       const link = connect();
       for (let i = 0; i < 5000; i++) link.send(Uint8Array.of(i & 0xff, i >> 8));
