@@ -16,8 +16,8 @@ import { randomInt } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import type { Done, PagePut, PagesRead, PageStore } from "@sixfold/ports";
 import { DiskFaultError, DiskFullError, pageIdMax } from "@sixfold/ports";
-import { endOf, type Extent } from "./extent.ts";
-import { encodeRecord, readIndex, RecordWriter, type IndexEntry } from "./index-record.ts";
+import { endOf, isPackedAdded, unpackExtent, type Extent } from "./extent.ts";
+import { encodeRecord, readIndex, RecordWriter, REMOVED, type IndexEntry } from "./index-record.ts";
 import { FileMedium, type PageMedium } from "./page-medium.ts";
 import { PageTable } from "./page-table.ts";
 import { readExtents, readPages, sum } from "./read-pages.ts";
@@ -156,9 +156,9 @@ export class FilePageStore implements PageStore {
   }
 
   #load(index: Uint8Array): void {
-    const read = readIndex(index, ([page, extent, how]) => {
-      if (how === "add") this.#table.add(page, extent!);
-      else this.#table.set(page, extent === undefined ? [] : [extent]);
+    const read = readIndex(index, (page, unit, packed) => {
+      if (isPackedAdded(packed)) this.#table.add(page, unpackExtent(unit, packed));
+      else this.#table.set(page, unit === REMOVED ? [] : [unpackExtent(unit, packed)]);
     });
     if (read.kind === "damaged") throw new DiskFaultError(`its index is damaged at byte ${read.at}`);
     for (const [page, pieces] of this.#table)

@@ -9,13 +9,14 @@
  * first record that is not valid ends the log, unless a later one is valid. Then the medium has lost what it was told to keep.
  */
 import { crc32 } from "node:zlib";
-import { isPackedAdded, packExtent, unitOf, unpackExtent, type Extent } from "./extent.ts";
+import { packExtent, unitOf, type Extent } from "./extent.ts";
 
 /** "6PX2": changes with the layout, never otherwise. */
 const MAGIC = 0x32_58_50_36;
 export const RECORD_HEADER_BYTES = 20;
 export const ENTRY_BYTES = 12;
-const REMOVED = 0xffff_ffff;
+/** No extent begins there. */
+export const REMOVED = 0xffff_ffff;
 
 /** Where a page lies from now on, undefined if it is removed; or where more of it does. */
 export type IndexEntry = readonly [page: number, extent: Extent | undefined, how?: "add" | undefined];
@@ -73,8 +74,11 @@ export type IndexRead =
     }
   | { readonly kind: "damaged"; readonly at: number };
 
+/** An entry as it stands there: there may be millions. */
+export type VisitEntry = (page: number, unit: number, packed: number) => void;
+
 /** Tells every entry of an index in the order written. */
-export function readIndex(index: Uint8Array, visit: (entry: IndexEntry) => void): IndexRead {
+export function readIndex(index: Uint8Array, visit: VisitEntry): IndexRead {
   const first = recordAt(index, 0);
   if (first === undefined || first.sequence !== 1) return { kind: "damaged", at: 0 };
   const { salt } = first;
@@ -110,19 +114,10 @@ function recordAt(index: Uint8Array, at: number): Found | undefined {
   return { salt: view.getUint32(4, true), sequence: view.getUint32(8, true), entries };
 }
 
-function visitEntries(
-  index: Uint8Array,
-  record: number,
-  entries: number,
-  visit: (entry: IndexEntry) => void,
-): void {
+function visitEntries(index: Uint8Array, record: number, entries: number, visit: VisitEntry): void {
   const view = new DataView(index.buffer, index.byteOffset + record + RECORD_HEADER_BYTES);
-  for (let at = 0; at < entries * ENTRY_BYTES; at += ENTRY_BYTES) {
-    const unit = view.getUint32(at + 4, true);
-    const packed = view.getUint32(at + 8, true);
-    const extent = unit === REMOVED ? undefined : unpackExtent(unit, packed);
-    visit([view.getUint32(at, true), extent, isPackedAdded(packed) ? "add" : undefined]);
-  }
+  for (let at = 0; at < entries * ENTRY_BYTES; at += ENTRY_BYTES)
+    visit(view.getUint32(at, true), view.getUint32(at + 4, true), view.getUint32(at + 8, true));
 }
 
 /** Is there a valid record of this index beyond one that is not? */
