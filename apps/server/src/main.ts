@@ -131,9 +131,8 @@ function common(command: Command): Command {
 }
 
 async function segment(flags: SegmentFlags, reporter: StepReporter | undefined): Promise<Running> {
-  boundHeapGrowth();
   const servers = flags.peers.map(({ name, az, url }) => ({ name: nodeName(name), az, url }));
-  return startSegmentHost(
+  const running = await startSegmentHost(
     new NodeHost(flags.name, flags.data),
     {
       name: nodeName(flags.name),
@@ -148,6 +147,9 @@ async function segment(flags: SegmentFlags, reporter: StepReporter | undefined):
     },
     makeJournal(flags.name),
   );
+  // Not before: a start fills the heap with what stays.
+  boundHeapGrowth();
+  return running;
 }
 
 async function databaseNode(flags: NodeFlags, reporter: StepReporter | undefined): Promise<Running> {

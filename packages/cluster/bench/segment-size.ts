@@ -51,7 +51,6 @@ const PEERS = ["segment-a1", "segment-a2", "segment-b1", "segment-b2", "segment-
 async function serve(directory: string): Promise<void> {
   // It ends with the process that reads what it says.
   process.stdout.on("error", () => process.exit());
-  boundHeapGrowth();
   const began = performance.now();
   const cpuBefore = process.cpuUsage();
   const running = await startSegmentHost(
@@ -70,6 +69,7 @@ async function serve(directory: string): Promise<void> {
       if (level === "error") console.error(event, fields);
     }),
   );
+  boundHeapGrowth();
   const cpu = process.cpuUsage(cpuBefore);
   const openCpuMs = (cpu.user + cpu.system) / 1000;
   console.log(
