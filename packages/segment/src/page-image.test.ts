@@ -87,9 +87,9 @@ function set(offset: number, byte: number, length: number): Uint8Array {
 /** `page` and patches of one delta each, and the images that they make. */
 function patched(deltas: readonly (readonly [offset: number, byte: number, length: number])[]) {
   const slab = new Slab();
-  const pieces = [encodePage(P, page)];
+  const parts = [encodePage(P, page)];
   const images = [page.image];
-  let head = { sum: lastSum(pieces[0]!), patched: 0 };
+  let head = { sum: lastSum(parts[0]!), patched: 0 };
   for (const [n, [offset, byte, length]] of deltas.entries()) {
     const ops = set(offset, byte, length);
     const image = images.at(-1)!.slice();
@@ -98,10 +98,10 @@ function patched(deltas: readonly (readonly [offset: number, byte: number, lengt
     const merged = new Map([...page.merged, [streamId(3), 2 ** 40 + n + 1] as const]);
     const after = { version: v(3, 2 ** 40 + n + 1), base: v(3, 2 ** 40 + n), merged };
     const patch = encodePatch(P, after, [ops], head, slab);
-    pieces.push(patch);
+    parts.push(patch);
     head = { sum: lastSum(patch), patched: head.patched + patch.length };
   }
-  return { pieces, images, head, stored: Uint8Array.from(Buffer.concat(pieces)) };
+  return { parts, images, head, stored: Uint8Array.from(Buffer.concat(parts)) };
 }
 
 describe("a page with patches", () => {
@@ -109,11 +109,11 @@ describe("a page with patches", () => {
     const delta = fc.tuple(fc.integer({ min: 0, max: 3900 }), fc.nat(255), fc.integer({ min: 1, max: 150 }));
     fc.assert(
       fc.property(fc.array(delta, { maxLength: 6 }), (deltas) => {
-        const { stored, images, head, pieces } = patched(deltas);
+        const { stored, images, head, parts } = patched(deltas);
         const before = Uint8Array.from(stored);
         expect(decodePage(P, stored)?.image).toEqual(images.at(-1));
         expect(Buffer.compare(stored, before), "decoding leaves the value as it is").toBe(0);
-        for (const end of [stored, stored.subarray(-TAIL_BYTES), pieces.at(-1)!]) {
+        for (const end of [stored, stored.subarray(-TAIL_BYTES), parts.at(-1)!]) {
           const said = decodeHead(P, end)!;
           expect({ ...said, merged: new Map(said.merged) }).toEqual({
             version: v(3, 2 ** 40 + deltas.length),
@@ -126,8 +126,8 @@ describe("a page with patches", () => {
     );
   });
 
-  test("is damaged wherever a byte of it is, under another id, and with a piece too few or in another order", () => {
-    const { stored, pieces } = patched([
+  test("is damaged wherever a byte of it is, under another id, and with a part too few or in another order", () => {
+    const { stored, parts } = patched([
       [7, 1, 30],
       [100, 2, 60],
       [9, 3, 5],
@@ -139,7 +139,7 @@ describe("a page with patches", () => {
       expect(isSound(P, damaged), `byte ${at}`).toBe(false);
       expect(decodePage(P, damaged), `byte ${at}`).toBeUndefined();
     }
-    const [image, a, b, c] = pieces as [Uint8Array, Uint8Array, Uint8Array, Uint8Array];
+    const [image, a, b, c] = parts as [Uint8Array, Uint8Array, Uint8Array, Uint8Array];
     for (const wrong of [
       [image, b, c],
       [image, b, a, c],
@@ -168,10 +168,10 @@ describe("a page with patches", () => {
 });
 
 test("patches made one after the other lie one behind the other in memory", () => {
-  const { pieces } = patched([
+  const { parts } = patched([
     [7, 1, 30],
     [100, 2, 60],
   ]);
-  const [, a, b] = pieces as [Uint8Array, Uint8Array, Uint8Array];
+  const [, a, b] = parts as [Uint8Array, Uint8Array, Uint8Array];
   expect([b.buffer, b.byteOffset]).toEqual([a.buffer, a.byteOffset + a.length]);
 });

@@ -4,13 +4,13 @@
  *     | image, its head | ops, head | ops, head |          the last head says what the page is
  *
  * A page that one delta meets is not worth the 8 KiB of a new image; what is worth it is several patches together (Levandoski, Lomet and Sengupta,
- * "LLAMA: A Cache/Storage Subsystem for Modern Hardware", VLDB 2013, section 3: delta updates, consolidation). A piece is read from its end:
+ * "LLAMA: A Cache/Storage Subsystem for Modern Hardware", VLDB 2013, section 3: delta updates, consolidation). A part is read from its end:
  *
  *     bytes image, without its gap;  or packed operations, one delta's behind another's
  *     f64   per component: stream, lsn
  *     u32   bytes of the first of these
  *     u32   CRC-32 of them, begun with the page's id
- *     u32   where the image's gap begins;  or the head's CRC of the piece before
+ *     u32   where the image's gap begins;  or the head's CRC of the part before
  *     u32   bytes of the gap;              or bytes of all patches up to this one
  *     f64   version: stream, lsn
  *     f64   base of that version: stream, lsn
@@ -19,7 +19,7 @@
  *     u32   CRC-32 of components and head, begun with the page's id
  *
  * (little endian; integers as f64, exact to 2^53). A page that stands under another's id fails the check like a damaged one, and so does a patch behind
- * another piece than its own. The gap is zeros: the free middle of a page that is not full. The components say per stream up to which LSN its
+ * another part than its own. The gap is zeros: the free middle of a page that is not full. The components say per stream up to which LSN its
  * committed deltas of this page are in the page. The LSNs of one stream ascend along a page's chain (a writer commits in LSN
  * order and never builds a lower LSN on a higher), so "was this delta merged?" is one comparison, however
  * old it is. Recovery and copying rest on that.
@@ -68,7 +68,7 @@ export interface PageHead {
 
 export interface StoredHead extends PageHead {
   readonly merged: Merged;
-  /** CRC of the last piece's head, as i32: what is added next says it. */
+  /** CRC of the last part's head, as i32: what is added next says it. */
   readonly sum: number;
   /** Bytes of patches behind the image. */
   readonly patched: number;
@@ -112,7 +112,7 @@ export function encodePatch(
   return out;
 }
 
-/** The CRC that the last piece ends with, as i32. */
+/** The CRC that the last part ends with, as i32. */
 export const lastSum = (stored: Uint8Array): number => viewOf(stored).getInt32(stored.length - 4, true);
 
 /** Memory for patches, which are small and many: those of one batch lie together, and so are written together. */
@@ -130,13 +130,13 @@ export class Slab {
 /** What the page is, by its end; undefined if that is damaged, or not all of the head. Whether what stands before it is sound it does not say. */
 export function decodeHead(id: PageId, tail: Uint8Array, trusts = false): StoredHead | undefined {
   const view = viewOf(tail);
-  const piece = pieceBefore(id, tail, view, tail.length, trusts);
-  return piece === undefined
+  const part = partBefore(id, tail, view, tail.length, trusts);
+  return part === undefined
     ? undefined
     : {
-        ...readHead(view, piece),
-        sum: view.getInt32(piece.at + AT.own, true),
-        patched: piece.form === PATCH ? view.getUint32(piece.at + AT.gapBytes, true) : 0,
+        ...readHead(view, part),
+        sum: view.getInt32(part.at + AT.own, true),
+        patched: part.form === PATCH ? view.getUint32(part.at + AT.gapBytes, true) : 0,
       };
 }
 
@@ -162,18 +162,18 @@ export function decodePage(
   scratch?: Scratch,
 ): StoredPage | undefined {
   const view = viewOf(stored);
-  const pieces = piecesOf(id, stored, view, trusts);
-  if (pieces === undefined) return undefined;
-  const [first] = pieces as [Piece];
-  const last = pieces.at(-1)!;
+  const parts = partsOf(id, stored, view, trusts);
+  if (parts === undefined) return undefined;
+  const [first] = parts as [Part];
+  const last = parts.at(-1)!;
   const gap = {
     from: view.getUint32(first.at + AT.gapFrom, true),
     bytes: view.getUint32(first.at + AT.gapBytes, true),
   };
-  const image = imageWith(gap, stored.subarray(0, first.body), { isCopy: pieces.length > 1, scratch });
+  const image = imageWith(gap, stored.subarray(0, first.body), { isCopy: parts.length > 1, scratch });
   if (image === undefined) return undefined;
-  for (let i = 1; i < pieces.length; i++) {
-    const { from, body } = pieces[i]!;
+  for (let i = 1; i < parts.length; i++) {
+    const { from, body } = parts[i]!;
     const ops = stored.subarray(from, from + body);
     if (trusts && checkOps(ops, image.length) !== undefined) return undefined;
     applyOps(image, ops);
@@ -184,12 +184,12 @@ export function decodePage(
 /** Is it this page's stored value, and not damaged? O(bytes); O(1) if it `trusts` whoever has looked at the checksums. */
 export function isSound(id: PageId, stored: Uint8Array, trusts = false): boolean {
   const view = viewOf(stored);
-  if (trusts) return pieceBefore(id, stored, view, stored.length, true) !== undefined;
-  return piecesOf(id, stored, view, false) !== undefined;
+  if (trusts) return partBefore(id, stored, view, stored.length, true) !== undefined;
+  return partsOf(id, stored, view, false) !== undefined;
 }
 
 /** `from`: where its body begins, before the bytes at hand if they are but the end of it. `at`: where its head does. */
-interface Piece {
+interface Part {
   readonly form: number;
   readonly from: number;
   readonly body: number;
@@ -199,14 +199,14 @@ interface Piece {
 const viewOf = ({ buffer, byteOffset, byteLength }: Uint8Array): DataView =>
   new DataView(buffer, byteOffset, byteLength);
 
-/** The piece that ends there; undefined if its head is not all here, or damaged. */
-function pieceBefore(
+/** The part that ends there; undefined if its head is not all here, or damaged. */
+function partBefore(
   id: PageId,
   stored: Uint8Array,
   view: DataView,
   end: number,
   trusts: boolean,
-): Piece | undefined {
+): Part | undefined {
   const at = end - HEAD;
   if (at < 0) return undefined;
   const form = view.getUint8(at + AT.form);
@@ -219,27 +219,27 @@ function pieceBefore(
 }
 
 /** The image and its patches in their order, their checksums right; undefined if the value is anything else. */
-function piecesOf(
+function partsOf(
   id: PageId,
   stored: Uint8Array,
   view: DataView,
   trusts: boolean,
-): readonly Piece[] | undefined {
-  const pieces: Piece[] = [];
+): readonly Part[] | undefined {
+  const parts: Part[] = [];
   let end = stored.length;
   for (let isFirst = false; !isFirst;) {
-    const piece = pieceBefore(id, stored, view, end, trusts);
-    if (piece === undefined || piece.from < 0) return undefined;
-    const { form, from, body, at } = piece;
+    const part = partBefore(id, stored, view, end, trusts);
+    if (part === undefined || part.from < 0) return undefined;
+    const { form, from, body, at } = part;
     isFirst = form === IMAGE;
     if (!trusts && view.getUint32(at + AT.sum, true) !== crc32(stored.subarray(from, from + body), id))
       return undefined;
     if (!isFirst && (from < 4 || view.getInt32(from - 4, true) !== view.getInt32(at + AT.gapFrom, true)))
       return undefined;
-    pieces.push(piece);
+    parts.push(part);
     end = from;
   }
-  return end === 0 ? pieces.reverse() : undefined;
+  return end === 0 ? parts.reverse() : undefined;
 }
 
 function writeHead(
@@ -266,7 +266,7 @@ function writeHead(
   view.setUint32(at + AT.own, crc32(out.subarray(is.body, at + AT.own), id), true);
 }
 
-function readHead(view: DataView, { from, body, at }: Piece): PageHead & { readonly merged: Merged } {
+function readHead(view: DataView, { from, body, at }: Part): PageHead & { readonly merged: Merged } {
   const merged = [];
   for (let i = from + body; i < at; i += 8) merged.push(view.getFloat64(i, true));
   const [version, base] = [readVersion(view, at + AT.version), readVersion(view, at + AT.base)];

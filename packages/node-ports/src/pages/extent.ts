@@ -1,4 +1,4 @@
-/** A piece of a page in the data file. What is put begins at a unit, what is added anywhere. */
+/** A part of a page in the data file. What is put begins at a unit, what is added anywhere. */
 export interface Extent {
   /** Byte of the file. */
   readonly at: number;

@@ -127,7 +127,7 @@ describe("the room of a page store", () => {
   });
 
   test("is used again by pages that grow, and are put anew when they have grown by much", async () => {
-    const PIECE = 200;
+    const PART = 200;
     const store = await FilePageStore.open(dir);
     const ids = Array.from({ length: 1000 }, (_, id) => id);
     await put(
@@ -135,14 +135,14 @@ describe("the room of a page store", () => {
       ids.map((id) => page(id)),
     );
     const once = store.diskBytes();
-    const pieces = new Map(ids.map((id) => [id, 0]));
+    const parts = new Map(ids.map((id) => [id, 0]));
     for (let round = 0; round < 300; round++)
       await put(
         store,
         Array.from({ length: 150 }, (_, i) => {
           const id = (round * 151 + i * 13) % 1000;
-          pieces.set(id, (pieces.get(id)! + 1) % 11);
-          return pieces.get(id) === 0 ? page(id) : [id, new Uint8Array(PIECE).fill(pieces.get(id)!), "add"];
+          parts.set(id, (parts.get(id)! + 1) % 11);
+          return parts.get(id) === 0 ? page(id) : [id, new Uint8Array(PART).fill(parts.get(id)!), "add"];
         }),
       );
     expect(store.diskBytes()).toBeLessThan(1.7 * 1.25 * once);
@@ -150,9 +150,8 @@ describe("the room of a page store", () => {
     const again = await FilePageStore.open(dir);
     for (const id of ids) {
       const stored = again.get(id)!;
-      expect(stored.length).toBe(8200 + pieces.get(id)! * PIECE);
-      for (let piece = 1; piece <= pieces.get(id)!; piece++)
-        expect(stored[8200 + piece * PIECE - 1]).toBe(piece);
+      expect(stored.length).toBe(8200 + parts.get(id)! * PART);
+      for (let part = 1; part <= parts.get(id)!; part++) expect(stored[8200 + part * PART - 1]).toBe(part);
     }
     await again.close();
   });

@@ -100,27 +100,27 @@ export class FilePageStore implements PageStore {
   }
 
   get(page: number): Uint8Array | undefined {
-    const pieces = this.#table.pieces(page);
-    if (pieces.length === 0) return undefined;
-    const bytes = Buffer.allocUnsafeSlow(sum(pieces));
+    const parts = this.#table.parts(page);
+    if (parts.length === 0) return undefined;
+    const bytes = Buffer.allocUnsafeSlow(sum(parts));
     let at = 0;
-    for (const piece of pieces) {
-      this.#medium.read(bytes.subarray(at, at + piece.bytes), piece.at);
-      at += piece.bytes;
+    for (const part of parts) {
+      this.#medium.read(bytes.subarray(at, at + part.bytes), part.at);
+      at += part.bytes;
     }
     return bytes;
   }
 
   tail(page: number, bytesMax: number): Uint8Array | undefined {
-    const piece = this.#table.lastPiece(page);
-    if (piece === undefined) return undefined;
-    const bytes = Buffer.allocUnsafe(Math.min(piece.bytes, bytesMax));
-    this.#medium.read(bytes, endOf(piece) - bytes.length);
+    const part = this.#table.lastPart(page);
+    if (part === undefined) return undefined;
+    const bytes = Buffer.allocUnsafe(Math.min(part.bytes, bytesMax));
+    this.#medium.read(bytes, endOf(part) - bytes.length);
     return bytes;
   }
 
   read(from: number, limit: number, done: PagesRead, room?: Uint8Array): void {
-    const pages = this.pages(from, limit).map((page) => [page, this.#table.pieces(page)] as const);
+    const pages = this.pages(from, limit).map((page) => [page, this.#table.parts(page)] as const);
     const ended = this.#readers.begin();
     void readPages(this.#medium, pages, room)
       .catch((error: unknown) => error as Error)
@@ -161,11 +161,11 @@ export class FilePageStore implements PageStore {
       else this.#table.set(page, unit === REMOVED ? [] : [unpackExtent(unit, packed)]);
     });
     if (read.kind === "damaged") throw new DiskFaultError(`its index is damaged at byte ${read.at}`);
-    for (const [page, pieces] of this.#table)
-      for (const piece of pieces) {
-        if (endOf(piece) > this.#medium.dataBytes)
+    for (const [page, parts] of this.#table)
+      for (const part of parts) {
+        if (endOf(part) > this.#medium.dataBytes)
           throw new DiskFaultError(`its index leads to page ${page} beyond the end of its data`);
-        this.#regions.claim(page, piece);
+        this.#regions.claim(page, part);
       }
     this.#index = { ...read.place, end: read.end, snapshotBytes: read.snapshotBytes };
   }
@@ -219,18 +219,18 @@ export class FilePageStore implements PageStore {
 
   /** What is still in use of regions, of pages that are not put or removed anyway, is written elsewhere. */
   async #move(regions: readonly number[], net: ReadonlyMap<number, Net>): Promise<Content[]> {
-    const isThere = (piece: Extent): boolean => regions.some((region) => this.#regions.has(region, piece));
+    const isThere = (part: Extent): boolean => regions.some((region) => this.#regions.has(region, part));
     const pages = [...new Set(regions.flatMap((region) => [...this.#regions.pagesOf(region)]))]
       .filter((page) => !net.has(page) || net.get(page)!.whole === "kept")
-      .map((page) => ({ page, pieces: this.#table.pieces(page) }))
-      .filter(({ pieces }) => pieces.some(isThere));
-    const moved = pages.flatMap(({ pieces }) => pieces.filter(isThere));
+      .map((page) => ({ page, parts: this.#table.parts(page) }))
+      .filter(({ parts }) => parts.some(isThere));
+    const moved = pages.flatMap(({ parts }) => parts.filter(isThere));
     const read = await readExtents(this.#medium, moved);
     let next = 0;
-    return pages.map(({ page, pieces }) => ({
+    return pages.map(({ page, parts }) => ({
       page,
       how: "move",
-      pieces: pieces.map((piece) => (isThere(piece) ? read[next++]! : piece)),
+      parts: parts.map((part) => (isThere(part) ? read[next++]! : part)),
     }));
   }
 
@@ -247,14 +247,14 @@ export class FilePageStore implements PageStore {
     if (this.#isLong()) await this.#snapshot().catch((error: unknown) => void this.#isUnchanged(error));
   }
 
-  #apply({ page, pieces, how }: Change): void {
+  #apply({ page, parts, how }: Change): void {
     if (how === "add") {
-      for (const piece of pieces) if (!this.#table.add(page, piece)) this.#readers.free(piece);
+      for (const part of parts) if (!this.#table.add(page, part)) this.#readers.free(part);
       return;
     }
-    const old = this.#table.pieces(page);
-    this.#table.set(page, pieces);
-    for (const piece of old) if (!pieces.some(({ at }) => at === piece.at)) this.#readers.free(piece);
+    const old = this.#table.parts(page);
+    this.#table.set(page, parts);
+    for (const part of old) if (!parts.some(({ at }) => at === part.at)) this.#readers.free(part);
   }
 
   async #append(entries: readonly IndexEntry[]): Promise<void> {
@@ -300,13 +300,13 @@ export class FilePageStore implements PageStore {
     this.#regions.cutTail();
   }
 
-  /** In steps, for there may be millions of pieces, and others want their turns. Nothing changes meanwhile: a round ends with it. */
+  /** In steps, for there may be millions of parts, and others want their turns. Nothing changes meanwhile: a round ends with it. */
   async #snapshot(): Promise<void> {
     const place = { salt: randomInt(2 ** 32), sequence: 1 };
-    const record = new RecordWriter(place, this.#table.pieceCount);
+    const record = new RecordWriter(place, this.#table.partCount);
     let pages = 0;
-    for (const [page, pieces] of this.#table) {
-      for (const entry of entriesOf({ page, pieces, how: "put" })) record.add(entry);
+    for (const [page, parts] of this.#table) {
+      for (const entry of entriesOf({ page, parts, how: "put" })) record.add(entry);
       if (++pages % SNAPSHOT_STEP === 0) await setImmediate();
     }
     const index = record.finish();

@@ -1,12 +1,12 @@
 /**
- * Where each stored page lies: page id -> its pieces, what was put and what was added since. In typed arrays: 12 bytes a page where ids are dense, as
- * those of a process group are, and 12 more for each piece that was added.
+ * Where each stored page lies: page id -> its parts, what was put and what was added since. In typed arrays: 12 bytes a page where ids are dense, as
+ * those of a process group are, and 12 more for each part that was added.
  *
  *     page id    |  upper 22 bits: which leaf  |  lower 10 bits: place in it  |
  *
- *     leaf:  first piece, last of those added ──> the one before it ──> ...
+ *     leaf:  first part, last of those added ──> the one before it ──> ...
  */
-import { AddedPieces } from "./added-pieces.ts";
+import { AddedParts } from "./added-parts.ts";
 import { UNIT_BYTES, type Extent } from "./extent.ts";
 
 const LEAF_BITS = 10;
@@ -14,10 +14,10 @@ const LEAF_PAGES = 1 << LEAF_BITS;
 const ABSENT = 0xffff_ffff;
 
 interface Leaf {
-  /** First unit of each page's first piece; ABSENT if there is no such page. */
+  /** First unit of each page's first part; ABSENT if there is no such page. */
   readonly units: Uint32Array;
   readonly bytes: Uint32Array;
-  /** The last of the pieces that were added; 0 if there is none. */
+  /** The last of the parts that were added; 0 if there is none. */
   readonly added: Uint32Array;
   count: number;
 }
@@ -25,7 +25,7 @@ interface Leaf {
 export class PageTable {
   #count = 0;
   readonly #leaves = new Map<number, Leaf>();
-  readonly #added = new AddedPieces();
+  readonly #added = new AddedParts();
   /** Of the leaves, ascending; undefined when it has to be made anew. */
   #numbers: number[] | undefined;
 
@@ -34,7 +34,7 @@ export class PageTable {
   }
 
   /** Of all pages. */
-  get pieceCount(): number {
+  get partCount(): number {
     return this.#count + this.#added.count;
   }
 
@@ -43,13 +43,13 @@ export class PageTable {
   }
 
   /** In the order of the page's bytes; none if there is no such page. */
-  pieces(page: number): Extent[] {
+  parts(page: number): Extent[] {
     const leaf = this.#leaves.get(page >>> LEAF_BITS);
     const at = page % LEAF_PAGES;
-    return leaf === undefined || leaf.units[at] === ABSENT ? [] : this.#piecesAt(leaf, at);
+    return leaf === undefined || leaf.units[at] === ABSENT ? [] : this.#partsAt(leaf, at);
   }
 
-  lastPiece(page: number): Extent | undefined {
+  lastPart(page: number): Extent | undefined {
     const leaf = this.#leaves.get(page >>> LEAF_BITS);
     const at = page % LEAF_PAGES;
     if (leaf === undefined || leaf.units[at] === ABSENT) return undefined;
@@ -69,15 +69,15 @@ export class PageTable {
     leaf.bytes[at] = first.bytes;
     this.#added.drop(leaf.added[at]!);
     leaf.added[at] = 0;
-    for (const piece of added) leaf.added[at] = this.#added.put(piece, leaf.added[at]);
+    for (const part of added) leaf.added[at] = this.#added.put(part, leaf.added[at]);
   }
 
   /** False if there is no such page. */
-  add(page: number, piece: Extent): boolean {
+  add(page: number, part: Extent): boolean {
     const leaf = this.#leaves.get(page >>> LEAF_BITS);
     const at = page % LEAF_PAGES;
     if (leaf === undefined || leaf.units[at] === ABSENT) return false;
-    leaf.added[at] = this.#added.put(piece, leaf.added[at]!);
+    leaf.added[at] = this.#added.put(part, leaf.added[at]!);
     return true;
   }
 
@@ -94,10 +94,10 @@ export class PageTable {
     return leaf;
   }
 
-  #piecesAt(leaf: Leaf, at: number): Extent[] {
-    const pieces = this.#added.through(leaf.added[at]!);
-    pieces.push(firstAt(leaf, at));
-    return pieces.reverse();
+  #partsAt(leaf: Leaf, at: number): Extent[] {
+    const parts = this.#added.through(leaf.added[at]!);
+    parts.push(firstAt(leaf, at));
+    return parts.reverse();
   }
 
   #delete(page: number): void {
@@ -129,10 +129,10 @@ export class PageTable {
   }
 
   /** Every page, in no order. */
-  *[Symbol.iterator](): Generator<readonly [page: number, pieces: readonly Extent[]]> {
+  *[Symbol.iterator](): Generator<readonly [page: number, parts: readonly Extent[]]> {
     for (const [number, leaf] of this.#leaves)
       for (let at = 0; at < LEAF_PAGES; at++)
-        if (leaf.units[at] !== ABSENT) yield [number * LEAF_PAGES + at, this.#piecesAt(leaf, at)];
+        if (leaf.units[at] !== ABSENT) yield [number * LEAF_PAGES + at, this.#partsAt(leaf, at)];
   }
 
   #ascending(): readonly number[] {

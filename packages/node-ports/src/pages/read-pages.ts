@@ -1,4 +1,4 @@
-/** Reading many pieces of the data file beside the caller's turn, those together that lie together. */
+/** Reading many parts of the data file beside the caller's turn, those together that lie together. */
 import { setImmediate } from "node:timers/promises";
 import type { StoredPage } from "@sixfold/ports";
 import { endOf, type Extent } from "./extent.ts";
@@ -14,19 +14,19 @@ const AT_ONCE = 32;
 /** Each page as one value: in `room` if there is any and all of them fit, else in new memory. */
 export async function readPages(
   medium: PageMedium,
-  pages: readonly (readonly [page: number, pieces: readonly Extent[]])[],
+  pages: readonly (readonly [page: number, parts: readonly Extent[]])[],
   room?: Uint8Array,
 ): Promise<readonly StoredPage[]> {
-  const isPlain = pages.every(([, pieces]) => pieces.length === 1);
-  const extents = pages.flatMap(([, pieces]) => pieces);
+  const isPlain = pages.every(([, parts]) => parts.length === 1);
+  const extents = pages.flatMap(([, parts]) => parts);
   const read = await readExtents(medium, extents, isPlain ? room : undefined);
   if (isPlain) return pages.map(([page], n) => [page, read[n]!]);
   const bytes = sum(extents);
   const into = room !== undefined && bytes <= room.length ? room : Buffer.allocUnsafeSlow(bytes);
   let [next, at] = [0, 0];
-  return pages.map(([page, pieces]) => {
+  return pages.map(([page, parts]) => {
     const from = at;
-    for (let n = 0; n < pieces.length; n++) {
+    for (let n = 0; n < parts.length; n++) {
       into.set(read[next]!, at);
       at += read[next++]!.length;
     }

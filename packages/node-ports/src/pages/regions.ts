@@ -176,7 +176,7 @@ export class Regions {
   }
 }
 
-/** A list of u32 that grows: a region may hold thousands of small pieces. */
+/** A list of u32 that grows: a region may hold thousands of small parts. */
 class Numbers {
   #numbers = new Uint32Array(0);
   #length = 0;

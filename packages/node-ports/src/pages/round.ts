@@ -16,20 +16,20 @@ export interface Net {
   readonly added: Uint8Array[];
 }
 
-/** All of a page from now on (nothing, if it is gone), more of it, or all of it with some pieces elsewhere than before. */
+/** All of a page from now on (nothing, if it is gone), more of it, or all of it with some parts elsewhere than before. */
 type How = "put" | "add" | "move";
 
-/** The page's pieces: where they lie, or what is to be written. */
+/** The page's parts: where they lie, or what is to be written. */
 export interface Content {
   readonly page: number;
   readonly how: How;
-  readonly pieces: readonly (Extent | Uint8Array)[];
+  readonly parts: readonly (Extent | Uint8Array)[];
 }
 
 export interface Change {
   readonly page: number;
   readonly how: How;
-  readonly pieces: readonly Extent[];
+  readonly parts: readonly Extent[];
   /** Of these, what was given to it in this round. */
   readonly taken: readonly Extent[];
 }
@@ -39,7 +39,7 @@ export interface Placed {
   readonly at: number;
 }
 
-/** One write. The system cares for larger ones in larger pieces, which cost more when a part of them is written again. */
+/** One write. The system cares for larger ones in larger strides, which cost more when a part of them is written again. */
 const WRITE_BYTES_MAX = 256 << 10;
 const PADDING = new Uint8Array(UNIT_BYTES);
 
@@ -61,49 +61,49 @@ export function netOf(batches: readonly Batch[]): Map<number, Net> {
 export function contentsOf(net: ReadonlyMap<number, Net>): Content[] {
   const contents: Content[] = [];
   for (const [page, { whole, added }] of net)
-    if (whole === "kept") contents.push({ page, how: "add", pieces: added });
-    else contents.push({ page, how: "put", pieces: whole === undefined ? [] : [whole, ...added] });
+    if (whole === "kept") contents.push({ page, how: "add", parts: added });
+    else contents.push({ page, how: "put", parts: whole === undefined ? [] : [whole, ...added] });
   return contents;
 }
 
-/** Gives every piece that is to be written its place: what begins with a unit first, then what lies close. */
+/** Gives every part that is to be written its place: what begins with a unit first, then what lies close. */
 export class Placing {
   /** Complete once all is placed; `taken` says at any time what was. */
-  readonly changes: readonly { page: number; how: How; pieces: Extent[]; taken: Extent[] }[];
+  readonly changes: readonly { page: number; how: How; parts: Extent[]; taken: Extent[] }[];
   private readonly take: (page: number, bytes: number, how?: "add") => Extent;
   private readonly contents: readonly Content[];
 
   constructor(take: (page: number, bytes: number, how?: "add") => Extent, contents: readonly Content[]) {
     this.take = take;
     this.contents = contents;
-    this.changes = contents.map(({ page, how }) => ({ page, how, pieces: [], taken: [] }));
+    this.changes = contents.map(({ page, how }) => ({ page, how, parts: [], taken: [] }));
   }
 
   /** Throws what `take` throws. */
   place(): Placed[] {
     const placed: Placed[] = [];
     for (const isAdded of [false, true])
-      for (const [n, { page, how, pieces }] of this.contents.entries()) {
+      for (const [n, { page, how, parts }] of this.contents.entries()) {
         const change = this.changes[n]!;
-        for (const [i, piece] of pieces.entries()) {
+        for (const [i, part] of parts.entries()) {
           if ((how === "add" || i > 0) !== isAdded) continue;
-          if (!(piece instanceof Uint8Array)) {
-            change.pieces[i] = piece;
+          if (!(part instanceof Uint8Array)) {
+            change.parts[i] = part;
             continue;
           }
-          const extent = this.take(page, piece.length, isAdded ? "add" : undefined);
-          change.pieces[i] = extent;
+          const extent = this.take(page, part.length, isAdded ? "add" : undefined);
+          change.parts[i] = extent;
           change.taken.push(extent);
-          if (piece.length > 0) placed.push({ bytes: piece, at: extent.at });
+          if (part.length > 0) placed.push({ bytes: part, at: extent.at });
         }
       }
     return placed;
   }
 }
 
-export function entriesOf({ page, pieces, how }: Omit<Change, "taken">): IndexEntry[] {
-  if (pieces.length === 0) return [[page, undefined]];
-  return pieces.map((piece, i) => [page, piece, how === "add" || i > 0 ? "add" : undefined]);
+export function entriesOf({ page, parts, how }: Omit<Change, "taken">): IndexEntry[] {
+  if (parts.length === 0) return [[page, undefined]];
+  return parts.map((part, i) => [page, part, how === "add" || i > 0 ? "add" : undefined]);
 }
 
 /**

@@ -1,18 +1,18 @@
-/** The pieces that were added to pages, each with the number of the one before it, in typed arrays: there may be several of every page. */
+/** The parts that were added to pages, each with the number of the one before it, in typed arrays: there may be several of every page. */
 import { packExtent, unitOf, unpackExtent, type Extent } from "./extent.ts";
 
-/** Pieces of one block, of which there are as many as it takes: nothing is copied when one more is needed. */
+/** Parts of one block, of which there are as many as it takes: nothing is copied when one more is needed. */
 const BLOCK = 1 << 14;
 
-/** Three numbers a piece. */
+/** Three numbers a part. */
 interface Block {
   readonly units: Uint32Array;
   readonly packed: Uint32Array;
-  /** The piece before, or the next one that is free; 0 if there is none. */
+  /** The part before, or the next one that is free; 0 if there is none. */
   readonly before: Uint32Array;
 }
 
-export class AddedPieces {
+export class AddedParts {
   readonly #blocks: Block[] = [];
   #free = 0;
   /** Numbers below it have been given. 0 is nobody's. */
@@ -28,12 +28,12 @@ export class AddedPieces {
     return unpackExtent(units[number % BLOCK]!, packed[number % BLOCK]!);
   }
 
-  /** Returns the piece's number. `before`: that of the one before it, or 0. */
-  put(piece: Extent, before: number): number {
+  /** Returns the part's number. `before`: that of the one before it, or 0. */
+  put(part: Extent, before: number): number {
     const number = this.#next();
     const block = this.#blockOf(number);
-    block.units[number % BLOCK] = unitOf(piece);
-    block.packed[number % BLOCK] = packExtent(piece, true);
+    block.units[number % BLOCK] = unitOf(part);
+    block.packed[number % BLOCK] = packExtent(part, true);
     block.before[number % BLOCK] = before;
     this.#count += 1;
     return number;
@@ -41,9 +41,9 @@ export class AddedPieces {
 
   /** From this one back to the first. */
   through(last: number): Extent[] {
-    const pieces: Extent[] = [];
-    for (let number = last; number !== 0; number = this.#before(number)) pieces.push(this.get(number));
-    return pieces;
+    const parts: Extent[] = [];
+    for (let number = last; number !== 0; number = this.#before(number)) parts.push(this.get(number));
+    return parts;
   }
 
   /** Forgets this one and all before it. */
