@@ -88,6 +88,30 @@ describe("a page store that was damaged", () => {
   });
 });
 
+test("pages are read into room that is given all of them or none, those that have grown, too", async () => {
+  const store = await FilePageStore.open(dir);
+  await put(store, [page(1), page(2), page(3)]);
+  await put(store, [[2, new Uint8Array(100), "add"]]);
+  const isIn = (roomBytes: number): Promise<boolean[]> =>
+    new Promise((resolve) => {
+      const room = new Uint8Array(roomBytes);
+      store.read(
+        0,
+        9,
+        (pages) => {
+          const read = pages as readonly (readonly [number, Uint8Array])[];
+          expect(read.map(([, bytes]) => bytes.length)).toEqual([8200, 8300, 8200]);
+          resolve(read.map(([, bytes]) => bytes.buffer === room.buffer));
+        },
+        room,
+      );
+    });
+  expect(await isIn(40_000)).toEqual([true, true, true]);
+  // All of it can be read, but not put together; or not even that.
+  for (const tooFew of [30_000, 26_000, 1000]) expect(await isIn(tooFew)).toEqual([false, false, false]);
+  await store.close();
+});
+
 describe("the room of a page store", () => {
   test("is given back when most of it is free", async () => {
     const store = await FilePageStore.open(dir);

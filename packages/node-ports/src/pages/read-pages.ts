@@ -11,27 +11,40 @@ const READ_BYTES_MAX = 4 << 20;
 const AT_ONCE_BYTES = 4096;
 const AT_ONCE = 32;
 
-/** Each page as one value: in `room` if there is any and all of them fit, else in new memory. */
+/**
+ * Each page as one value: all in `room` if there is any and they fit, else all in new memory. Pages of one part are left where they were read, those of
+ * several are put together behind all that was read.
+ */
 export async function readPages(
   medium: PageMedium,
   pages: readonly (readonly [page: number, parts: readonly Extent[]])[],
   room?: Uint8Array,
 ): Promise<readonly StoredPage[]> {
-  const isPlain = pages.every(([, parts]) => parts.length === 1);
   const extents = pages.flatMap(([, parts]) => parts);
-  const read = await readExtents(medium, extents, isPlain ? room : undefined);
-  if (isPlain) return pages.map(([page], n) => [page, read[n]!]);
-  const bytes = sum(extents);
-  const into = room !== undefined && bytes <= room.length ? room : Buffer.allocUnsafeSlow(bytes);
+  const read = await readExtents(medium, extents, room);
+  const end = room === undefined ? 0 : endIn(room, read);
+  const rest = end > 0 ? room!.subarray(end) : undefined;
+  const joined = sum(pages.flatMap(([, parts]) => (parts.length > 1 ? parts : [])));
+  const isLeft = rest === undefined || joined <= rest.length;
+  const into = (isLeft ? rest : undefined) ?? Buffer.allocUnsafeSlow(isLeft ? joined : sum(extents));
   let [next, at] = [0, 0];
-  return pages.map(([page, parts]) => {
+  return pages.map(([page, { length }]) => {
+    if (length === 1 && isLeft) return [page, read[next++]!];
     const from = at;
-    for (let n = 0; n < parts.length; n++) {
+    for (let n = 0; n < length; n++) {
       into.set(read[next]!, at);
       at += read[next++]!.length;
     }
     return [page, into.subarray(from, at)];
   });
+}
+
+/** Behind the last byte of the room that was read into; 0 if none was. */
+function endIn(room: Uint8Array, read: readonly Uint8Array[]): number {
+  let end = 0;
+  for (const { buffer, byteOffset, length } of read)
+    if (buffer === room.buffer) end = Math.max(end, byteOffset + length - room.byteOffset);
+  return end;
 }
 
 /** In the order given. */

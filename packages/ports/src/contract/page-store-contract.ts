@@ -79,6 +79,18 @@ export function pageStoreContract(name: string, make: () => Promise<PageStoreHar
           (read as readonly StoredPage[]).map(([id, bytes]) => [id, Buffer.compare(bytes, whole)]),
         ).toEqual([[7, 0]]);
       }
+      await put([[8, pattern(600, 4)]]);
+      for (const roomBytes of [16_000, 6200]) {
+        let read: readonly StoredPage[] = [];
+        store.read(0, 9, (pages) => (read = pages as typeof read), new Uint8Array(roomBytes));
+        await harness.until(() => read.length > 0);
+        expect(
+          read.map(([id, bytes]) => [id, Buffer.compare(bytes, id === 7 ? whole : pattern(600, 4))]),
+        ).toEqual([
+          [7, 0],
+          [8, 0],
+        ]);
+      }
       store = await harness.reopen();
       expect(Buffer.compare(store.get(7)!, whole)).toBe(0);
       await put([[7, pattern(50, 3)]]);
