@@ -42,11 +42,11 @@ export class PageChain {
   storedBase: PageVersion = NONE;
   /** Per stream, up to which LSN its deltas of this page are in the stored one. */
   merged = Merged.NOTHING;
+  /** The most of these: a look at one chain is all that most questions take. */
+  private mostMerged = 0;
   /** Of the stored value, for what is added to it: the CRC that it ends with, and the bytes of patches in it. */
   sum = 0;
   patched = 0;
-  /** The most of these: a look at one chain is all that most questions take. */
-  private mostMerged = 0;
   /** The store has not been asked for it: what is committed on it is `unread` (recovery, which meets many pages). */
   isUnread = true;
   /** The stored value fails its check. */

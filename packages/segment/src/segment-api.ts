@@ -103,7 +103,7 @@ export interface SegmentSettings {
   readonly copyBytesPerSecond: number;
   /** Images kept so that a hot page is read without applying its deltas anew. */
   readonly imageCacheBytes: number;
-  /** Slices not merged kept in memory before merging begins: below it, pages that change often are not rewritten each time. This and the next two are bytes of memory (`kept`). */
+  /** Slices not merged kept in memory before merging begins: below it, pages that change often are not rewritten each time. This and the next two are bytes of memory, of slices (`kept`) and of the pages that they have changed (`ChainCount`). */
   readonly mergeAboveBytes: number;
   /** From here on merged slices are not kept for peers that are away; these copy pages instead. */
   readonly retainBytesMax: number;

@@ -22,10 +22,10 @@ export const DEFAULT_SETTINGS: SegmentSettings = Object.freeze({
   // 4096 pages of 8 KiB.
   imageCacheBytes: 32 * MIB,
   // Some 47,000 small slices, seconds of a busy writer: hot pages are then rewritten once for thousands of deltas, and of a million
-  // rows each page once for five or six.
+  // rows each page has a patch for five or six.
   mergeAboveBytes: 56 * MIB,
   retainBytesMax: 72 * MIB,
-  // Objects, and as much again that waits for the collector; with what else a server needs (80 MiB of program and buffers, images,
+  // Objects, and about half as much again that waits for the collector; with what else a server needs (80 MiB of program and buffers, images,
   // pages under way) below 512 MiB (docs/performance.md).
   keepBytesMax: 88 * MIB,
   // 80 to 120 MiB of log that a peer can pull; read back in well under two seconds.

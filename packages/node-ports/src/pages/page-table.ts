@@ -38,10 +38,6 @@ export class PageTable {
     return this.#count + this.#added.count;
   }
 
-  has(page: number): boolean {
-    return (this.#leaves.get(page >>> LEAF_BITS)?.units[page % LEAF_PAGES] ?? ABSENT) !== ABSENT;
-  }
-
   /** In the order of the page's bytes; none if there is no such page. */
   parts(page: number): Extent[] {
     const leaf = this.#leaves.get(page >>> LEAF_BITS);
