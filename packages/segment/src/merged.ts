@@ -4,7 +4,7 @@
  */
 import { lsn, streamId, type Lsn, type StreamId } from "@sixfold/model";
 
-/** A `Map` is one, too. */
+/** The streams ascend. A `Map` that was filled so is one, too. */
 export interface MergedStreams {
   readonly size: number;
   get(stream: StreamId): number | undefined;

@@ -249,10 +249,10 @@ function writeHead(
   is: { readonly form: number; readonly body: number; readonly third: number; readonly fourth: number },
 ): void {
   const view = viewOf(out);
-  const components = [...page.merged].sort(([a], [b]) => a - b).slice(-COMPONENTS_MAX);
-  let at = is.body;
-  for (const [stream, through] of components) {
-    writeVersion(view, at, stream, through);
+  const components = Math.min(COMPONENTS_MAX, page.merged.size);
+  let at = is.body - VERSION * (page.merged.size - components);
+  for (const [stream, through] of page.merged) {
+    if (at >= is.body) writeVersion(view, at, stream, through);
     at += VERSION;
   }
   view.setUint32(at + AT.body, is.body, true);
@@ -262,7 +262,7 @@ function writeHead(
   writeVersion(view, at + AT.version, page.version.stream, page.version.lsn);
   writeVersion(view, at + AT.base, page.base.stream, page.base.lsn);
   view.setUint8(at + AT.form, is.form);
-  view.setUint8(at + AT.components, components.length);
+  view.setUint8(at + AT.components, components);
   view.setUint32(at + AT.own, crc32(out.subarray(is.body, at + AT.own), id), true);
 }
 
