@@ -12,6 +12,7 @@ import {
 } from "@sixfold/cluster";
 import { PROCEDURES_URL } from "@sixfold/workload";
 import { Lines } from "./lines.ts";
+import { basePort } from "../base-port.ts";
 
 export interface RealCluster {
   readonly cluster: RunningCluster;
@@ -53,7 +54,7 @@ export async function withFolder(
 ): Promise<void> {
   const dataDir = mkdtempSync(path.join(tmpdir(), "sixfold-e2e-"));
   // One base port for the folder, so that clients find a cluster that is started again on it.
-  const port = 20_000 + 100 * Math.floor(Math.random() * 120);
+  const port = basePort();
   const running: RunningCluster[] = [];
   const monitored: RunningCluster[] = [];
   let damage: string[] = [];

@@ -18,13 +18,13 @@ const check = (cluster: TestCluster): Promise<DataReport> => checkData({ dataDir
 const said = (report: DataReport): string[] =>
   report.findings.map(({ severity, kind, server }) => `${severity} ${kind}${server ? ` ${server}` : ""}`);
 
-/** The stored value of a page that all six keep, and which: the `n`-th of them. */
+/** A page that all six keep, the `n`-th of them, and the end of what is stored of it, which no other page and no older version has. */
 async function storedPage(cluster: TestCluster, server: string, n: number) {
   const store = await new NodeHost(server, path.join(cluster.dataDir, server)).openPageStore("pages");
   const page = store.pages(3, n + 1)[n]!;
-  const bytes = store.get(page)!;
+  const end = store.tail(page, 54)!;
   await store.close();
-  return { page, bytes };
+  return { page, end };
 }
 
 async function removePage(cluster: TestCluster, server: string, page: number): Promise<void> {
@@ -33,13 +33,15 @@ async function removePage(cluster: TestCluster, server: string, page: number): P
   await store.close();
 }
 
-/** Flips a bit in the middle of a stored page, wherever in the file it stands. */
+/** Flips a bit in the last part of a stored page, wherever in the file it stands. */
 async function damagePage(cluster: TestCluster, server: string, n: number) {
-  const { page, bytes } = await storedPage(cluster, server, n);
+  const { page, end } = await storedPage(cluster, server, n);
+  let flipped = 0;
   const undo = change(cluster.pageStore(server, "data"), (file) => {
-    for (let at = file.indexOf(bytes); at >= 0; at = file.indexOf(bytes, at + 1))
-      file[at + bytes.length - 100]! ^= 4;
+    for (let at = file.indexOf(end); at >= 0; at = file.indexOf(end, at + end.length), flipped += 1)
+      file[at]! ^= 4;
   });
+  expect(flipped).toBeGreaterThan(0);
   return { page, undo };
 }
 

@@ -16,6 +16,7 @@ import {
 } from "@sixfold/cluster";
 import { NodeHost } from "@sixfold/node-ports";
 import type { SegmentSettings } from "@sixfold/segment";
+import { basePort } from "../base-port.ts";
 
 const PAGE_BYTES = 8192;
 /** 64 pages: the smallest there is. */
@@ -26,7 +27,7 @@ export class TestCluster {
   readonly dataDir = mkdtempSync(path.join(tmpdir(), "sixfold-check-"));
   private running: (RunningSegment | RunningNode)[] = [];
   private readonly spares: number;
-  private readonly port = 20_000 + 100 * Math.floor(Math.random() * 120);
+  private readonly port = basePort();
 
   /** `spares`: segment servers beyond the six. */
   constructor(spares = 0) {

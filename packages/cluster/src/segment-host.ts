@@ -360,7 +360,8 @@ class SegmentHost implements RunningSegment {
   }
 
   private carryOut(effects: readonly SegmentEffect[]): void {
-    if (this.failure !== undefined) return;
+    // What is not carried out before the end is as if the process had been killed: nobody has been told of it.
+    if (this.failure !== undefined || this.stopped) return;
     let chunks: Uint8Array[] = [];
     let then: SegmentEffect[] = [];
     let bytes = 0;
@@ -420,7 +421,7 @@ class SegmentHost implements RunningSegment {
     this.lastPersist = then;
     log.append(chunks, (error) => {
       if (this.lastPersist === then) this.lastPersist = undefined;
-      if (error !== undefined || this.stopped) return;
+      if (error !== undefined) return;
       this.carryOut(then);
       if (this.machine.effects.length > 0) this.turn();
     });
@@ -455,7 +456,7 @@ class SegmentHost implements RunningSegment {
    */
   private checkpoint(file: number): void {
     const { log } = this;
-    if (log === undefined || log.stats.bytes < this.checkpointFrom) return;
+    if (log === undefined || this.stopped || log.stats.bytes < this.checkpointFrom) return;
     this.checkpointFrom = Number.POSITIVE_INFINITY;
     const records = this.machine.checkpoint(file);
     let bytes = 0;
