@@ -42,6 +42,7 @@ export class Merged implements MergedStreams {
   /** The same with this stream's newest. */
   with(stream: StreamId, through: number): Merged {
     const { numbers } = this;
+    if (numbers.length === 2 && numbers[0] === stream) return new Merged([stream, through]);
     let at = 0;
     while (at < numbers.length && numbers[at]! < stream) at += 2;
     const after = numbers[at] === stream ? at + 2 : at;

@@ -10,7 +10,7 @@
  * I3: each version's base is the version before it; a delta that does not fit is never put on the chain.
  * I8: a detached delta marks the chain as incomplete beyond its head.
  */
-import { NONE, sameVersion, type PageId, type PageVersion, type PlantedBugs } from "@sixfold/model";
+import { isNone, NONE, sameVersion, type PageId, type PageVersion, type PlantedBugs } from "@sixfold/model";
 import { Merged } from "./merged.ts";
 import { Detached, NO_CHANGES, type Change, type ReadonlyDetached } from "./detached.ts";
 import {
@@ -22,6 +22,7 @@ import {
   type StoredPage,
 } from "./page-image.ts";
 import type { MergedPages } from "./segment-api.ts";
+import { StoredHeads } from "./stored-heads.ts";
 import type { Taken } from "./stream-log.ts";
 
 /** What an undecided slice does to a page. */
@@ -243,6 +244,8 @@ const CHAIN_COST = 500;
  * something of it is not in the store, or for a while after. O(1) a page, taken over all of them.
  */
 export class ChainCount {
+  /** Of those that were swept away. */
+  readonly heads = new StoredHeads();
   chains = 0;
   /** Have changes that are not merged. */
   changed = 0;
@@ -288,8 +291,10 @@ export class PageTable {
     return chain;
   }
 
-  /** By the page's end alone, as a rule. What is damaged before it is found by who reads the page, or scrubs it. */
+  /** By what was known when its chain was swept away, or by the page's end alone, as a rule. What is damaged before it is found by who reads the page, or scrubs it. */
   private storedHead(page: PageId): StoredHead | "corrupt" | undefined {
+    const swept = this.count.heads.take(page);
+    if (swept !== undefined) return swept;
     const tail = this.store.tail(page, TAIL_BYTES);
     if (tail === undefined) return undefined;
     const head = decodeHead(page, tail, this.trusts);
@@ -326,12 +331,20 @@ export class PageTable {
       if (chain.isIdle) {
         this.chains.delete(chain.page);
         this.count.chains -= 1;
+        const { stored: version, storedBase: base, merged, sum, patched } = chain;
+        if (!isNone(version)) this.count.heads.put(chain.page, { version, base, merged, sum, patched });
       }
+  }
+
+  /** What is stored of a page without a chain has changed. */
+  storedAnew(page: PageId): void {
+    this.count.heads.drop(page);
   }
 
   /** Forgets all of them. */
   clear(): void {
     for (const chain of this.chains.values()) chain.clear();
+    this.count.heads.clear();
     this.count.chains -= this.chains.size;
     this.chains.clear();
   }

@@ -131,13 +131,11 @@ export class Slab {
 export function decodeHead(id: PageId, tail: Uint8Array, trusts = false): StoredHead | undefined {
   const view = viewOf(tail);
   const part = partBefore(id, tail, view, tail.length, trusts);
-  return part === undefined
-    ? undefined
-    : {
-        ...readHead(view, part),
-        sum: view.getInt32(part.at + AT.own, true),
-        patched: part.form === PATCH ? view.getUint32(part.at + AT.gapBytes, true) : 0,
-      };
+  if (part === undefined) return undefined;
+  const { version, base, merged } = readHead(view, part);
+  const sum = view.getInt32(part.at + AT.own, true);
+  const patched = part.form === PATCH ? view.getUint32(part.at + AT.gapBytes, true) : 0;
+  return { version, base, merged, sum, patched };
 }
 
 /** Room for an image that is used at once and kept by nobody: thousands of pages are merged in a second, and the collector would have all of them. */

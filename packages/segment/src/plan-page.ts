@@ -66,7 +66,7 @@ function planPatch(chain: PageChain, changes: number, pageBytes: number): Planne
   }
   const page = headAfter(chain, changes);
   const patch = encodePatch(chain.page, page, ops, chain, slab);
-  const head = { ...page, sum: lastSum(patch), patched: chain.patched + patch.length };
+  const head = storedAs(page, lastSum(patch), chain.patched + patch.length);
   return { chain, changes, head, bytes: patch, how: "add" };
 }
 
@@ -79,9 +79,15 @@ function planImage(
   const page = imageOf(state, chain, changes, pageBytes);
   if (page === undefined || page === "corrupt") return undefined;
   const bytes = encodePage(chain.page, page);
-  const head = { ...headAfter(chain, changes), sum: lastSum(bytes), patched: 0 };
+  const head = storedAs(headAfter(chain, changes), lastSum(bytes), 0);
   return { chain, changes, head, bytes, how: undefined };
 }
+
+const storedAs = (
+  { version, base, merged }: PageHead & { readonly merged: Merged },
+  sum: number,
+  patched: number,
+): StoredHead => ({ version, base, merged, sum, patched });
 
 const scratch = new Scratch();
 
