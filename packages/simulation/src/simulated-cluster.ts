@@ -20,6 +20,8 @@ import { DELAYS, type Distance } from "./distance.ts";
 
 /** Damage is to be found within a run of seconds. */
 const SCRUB_PASS_MS = 1_000;
+/** Chains of simulated volumes, which are small, are swept away and met again all the time. */
+const IDLE_CHAINS_MAX = 4;
 
 export interface ClusterShape {
   readonly seed: number;
@@ -265,6 +267,7 @@ export class SimulatedCluster {
                 pullBytesMax: logFileBytes / 4,
                 copyStepBytes: logFileBytes / 4,
                 scrubPassMs: SCRUB_PASS_MS,
+                idleChainsMax: IDLE_CHAINS_MAX,
               },
               planted: this.planted,
               trace: this.traceOf(server.name),
