@@ -4,6 +4,8 @@
  */
 import { lsn, streamId, type Lsn, type StreamId } from "@sixfold/model";
 
+const NO_OTHERS: readonly number[] = [];
+
 /** The streams ascend. A `Map` that was filled so is one, too. */
 export interface MergedStreams {
   readonly size: number;
@@ -13,44 +15,56 @@ export interface MergedStreams {
 
 export class Merged implements MergedStreams {
   static readonly NOTHING = new Merged([]);
-  /** Stream, LSN, stream, LSN ... by stream. */
-  private readonly numbers: readonly number[];
+  /** The first stream, which mostly is the only one; 0 if there is none. */
+  private readonly stream: number;
+  private readonly through: number;
+  /** Stream, LSN, stream, LSN ... of the others. */
+  private readonly others: readonly number[];
 
   /** `numbers`: stream, LSN, stream, LSN ..., the streams ascending. */
   constructor(numbers: readonly number[]) {
-    this.numbers = numbers;
+    this.stream = numbers[0] ?? 0;
+    this.through = numbers[1] ?? 0;
+    this.others = numbers.length > 2 ? numbers.slice(2) : NO_OTHERS;
   }
 
   get size(): number {
-    return this.numbers.length / 2;
+    return this.stream === 0 ? 0 : 1 + this.others.length / 2;
   }
 
   get(stream: StreamId): Lsn | undefined {
-    const { numbers } = this;
-    for (let i = numbers.length - 2; i >= 0; i -= 2) if (numbers[i] === stream) return lsn(numbers[i + 1]!);
+    if (this.stream === stream && stream > 0) return lsn(this.through);
+    const { others } = this;
+    for (let i = 0; i < others.length; i += 2) if (others[i] === stream) return lsn(others[i + 1]!);
     return undefined;
   }
 
   /** The most of all. */
   get most(): number {
-    const { numbers } = this;
-    let most = 0;
-    for (let i = 1; i < numbers.length; i += 2) if (numbers[i]! > most) most = numbers[i]!;
+    let most = this.through;
+    const { others } = this;
+    for (let i = 1; i < others.length; i += 2) if (others[i]! > most) most = others[i]!;
     return most;
   }
 
   /** The same with this stream's newest. */
   with(stream: StreamId, through: number): Merged {
-    const { numbers } = this;
-    if (numbers.length === 2 && numbers[0] === stream) return new Merged([stream, through]);
-    let at = 0;
-    while (at < numbers.length && numbers[at]! < stream) at += 2;
-    const after = numbers[at] === stream ? at + 2 : at;
-    return new Merged([...numbers.slice(0, at), stream, through, ...numbers.slice(after)]);
+    if (this.stream === stream && this.others === NO_OTHERS) return new Merged([stream, through]);
+    const numbers: number[] = [];
+    let isThere = false;
+    for (const [known, before] of this) {
+      if (!isThere && known >= stream) numbers.push(stream, through);
+      isThere ||= known >= stream;
+      if (known !== stream) numbers.push(known, before);
+    }
+    if (!isThere) numbers.push(stream, through);
+    return new Merged(numbers);
   }
 
   *[Symbol.iterator](): Generator<readonly [StreamId, number]> {
-    const { numbers } = this;
-    for (let i = 0; i < numbers.length; i += 2) yield [streamId(numbers[i]!), numbers[i + 1]!];
+    if (this.stream === 0) return;
+    yield [streamId(this.stream), this.through];
+    const { others } = this;
+    for (let i = 0; i < others.length; i += 2) yield [streamId(others[i]!), others[i + 1]!];
   }
 }

@@ -117,13 +117,16 @@ export const lastSum = (stored: Uint8Array): number => viewOf(stored).getInt32(s
 
 /** Memory for patches, which are small and many: those of one batch lie together, and so are written together. */
 export class Slab {
-  private left = new Uint8Array(0);
+  private memory = new Uint8Array(0);
+  private used = 0;
 
   take(bytes: number): Uint8Array {
-    if (this.left.length < bytes) this.left = new Uint8Array(Math.max(bytes, 65_536));
-    const taken = this.left.subarray(0, bytes);
-    this.left = this.left.subarray(bytes);
-    return taken;
+    if (this.memory.length - this.used < bytes) {
+      this.memory = new Uint8Array(Math.max(bytes, 65_536));
+      this.used = 0;
+    }
+    this.used += bytes;
+    return this.memory.subarray(this.used - bytes, this.used);
   }
 }
 

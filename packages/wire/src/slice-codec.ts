@@ -154,7 +154,7 @@ export function readSlice(r: ByteReader): Slice {
   const supersedesBy = (flags & SUPERSEDES) === 0 ? at : r.varint();
   if (supersedesBy === 0 || supersedesBy > at) badFrame("a slice supersedes an earlier one");
   const known = epoch(r.varint());
-  const pgs = (flags & SEVERAL_PGS) === 0 ? [pg] : readPgs(r, pg);
+  const pgs = (flags & SEVERAL_PGS) === 0 ? aloneIn(pg) : readPgs(r, pg);
   const ownBases = (flags & OWN_BASES) === 0 ? EMPTY : readOwnBases(r, at);
   const transaction =
     (flags & TRANSACTION) === 0 ? "" : r.text(LIMITS.transactionIdBytes, "a transaction id");
@@ -177,6 +177,14 @@ export function readSlice(r: ByteReader): Slice {
     checks,
     bytes: r.view(start, end - start),
   };
+}
+
+let alone: readonly PgId[] = [pgId(0)];
+
+/** Slices that come together are mostly of one PG, and share this list. */
+function aloneIn(pg: PgId): readonly PgId[] {
+  if (alone[0] !== pg) alone = [pg];
+  return alone;
 }
 
 function readPgs(r: ByteReader, pg: PgId): PgId[] {
