@@ -6,7 +6,7 @@
  */
 import { setFlagsFromString } from "node:v8";
 
-const GROWING_PERCENT = 40;
+const GROWING_PERCENT = 60;
 
 /** For this process, from now on. Not for one that others use for other things as well. */
 export function boundHeapGrowth(): void {
