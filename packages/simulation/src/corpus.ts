@@ -218,4 +218,10 @@ export const CORPUS: readonly OnceFailed[] = [
     wrong:
       "an abort that a recovery had overruled stayed on the disks of those who were cut off with the writer: they had heard of the close by gossip, and the manifest's word was then not recorded",
   },
+  {
+    seed: 86025,
+    choices: WITH_REPLICAS_DRAWN,
+    wrong:
+      "what was carried forward from old log files came in records larger than a small log file, and ended the server",
+  },
 ];
