@@ -18,13 +18,13 @@ const check = (cluster: TestCluster): Promise<DataReport> => checkData({ dataDir
 const said = (report: DataReport): string[] =>
   report.findings.map(({ severity, kind, server }) => `${severity} ${kind}${server ? ` ${server}` : ""}`);
 
-/** A page that all six keep, the `n`-th of them, and the end of what is stored of it, which no other page and no older version has. */
+/** A page that all six keep, the `n`-th of them, and the last part of what is stored of it, which no other page and no older version has. */
 async function storedPage(cluster: TestCluster, server: string, n: number) {
   const store = await new NodeHost(server, path.join(cluster.dataDir, server)).openPageStore("pages");
   const page = store.pages(3, n + 1)[n]!;
-  const end = store.tail(page, 54)!;
+  const part = store.tail(page, Number.POSITIVE_INFINITY)!;
   await store.close();
-  return { page, end };
+  return { page, part };
 }
 
 async function removePage(cluster: TestCluster, server: string, page: number): Promise<void> {
@@ -33,13 +33,13 @@ async function removePage(cluster: TestCluster, server: string, page: number): P
   await store.close();
 }
 
-/** Flips a bit in the last part of a stored page, wherever in the file it stands. */
+/** Flips a bit in the middle of the last part of a stored page, wherever in the file it stands. */
 async function damagePage(cluster: TestCluster, server: string, n: number) {
-  const { page, end } = await storedPage(cluster, server, n);
+  const { page, part } = await storedPage(cluster, server, n);
   let flipped = 0;
   const undo = change(cluster.pageStore(server, "data"), (file) => {
-    for (let at = file.indexOf(end); at >= 0; at = file.indexOf(end, at + end.length), flipped += 1)
-      file[at]! ^= 4;
+    for (let at = file.indexOf(part); at >= 0; at = file.indexOf(part, at + 1), flipped += 1)
+      file[at + (part.length >> 1)]! ^= 4;
   });
   expect(flipped).toBeGreaterThan(0);
   return { page, undo };

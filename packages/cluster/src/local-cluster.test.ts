@@ -21,7 +21,8 @@ const options = (port: number, changes: Partial<ClusterOptions> = {}): ClusterOp
 /** Somebody else, on a port of his own choice. */
 async function stranger(): Promise<{ readonly port: number; readonly leave: () => Promise<void> }> {
   const server: Server = createServer();
-  const wanted = 20_000 + Math.floor(Math.random() * 12_000);
+  // Below those that the clusters of other test files begin at.
+  const wanted = 10_000 + Math.floor(Math.random() * 9_000);
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(wanted, "127.0.0.1", resolve);

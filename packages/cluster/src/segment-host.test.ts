@@ -8,7 +8,7 @@ import type { Clock, Host, Link, LinkHandlers } from "@sixfold/ports";
 import { encodeMessage, volumeTagOf, type StorageMessage } from "@sixfold/wire";
 import { expect, onTestFinished, test } from "vitest";
 import { Journal } from "./journal.ts";
-import { startSegmentHost } from "./segment-host.ts";
+import { startSegmentHost, type SegmentHostOptions } from "./segment-host.ts";
 
 const tag = volumeTagOf("v");
 
@@ -42,22 +42,42 @@ function handDriven(dir: string) {
   return { host, turns, receive, accept: () => handlers!.open!(link) };
 }
 
-test("what was to be persisted when it was stopped is not", async () => {
+/** A server that a writer speaks to: each of its `prepares` is a record, some bytes of log. */
+async function served(changes: Partial<SegmentHostOptions> = {}) {
   const dir = fs.mkdtempSync(path.join(os.tmpdir(), "sixfold-stop-"));
   onTestFinished(() => fs.rmSync(dir, { recursive: true }));
   const { host, turns, receive, accept } = handDriven(dir);
-  const name = nodeName("segment-a1");
   const listen = { host: "127.0.0.1", port: 0 };
-  const options = { name, volume: "v", token: "", listen, servers: [], latencyMsTo: () => 0 };
-  const journal = new Journal(() => undefined);
-  const segment = await startSegmentHost(host, options, journal);
+  const name = nodeName("segment-a1");
+  const options = { name, volume: "v", token: "", listen, servers: [], latencyMsTo: () => 0, ...changes };
+  const start = () => startSegmentHost(host, options, new Journal(() => undefined));
+  const segment = await start();
   accept();
   receive({ type: "hello", protocol: 1, role: "node", name: "writer-1", volume: "v", token: "" });
-  receive({ type: "manifestPrepare", request: 1, ballot: { round: 1, proposer: "writer-1" } });
+  const prepare = (round: number) =>
+    receive({ type: "manifestPrepare", request: round, ballot: { round, proposer: "writer-1" } });
+  return { segment, turns, prepare, start };
+}
+
+test("what was to be persisted when it was stopped is not", async () => {
+  const { segment, turns, prepare, start } = await served();
+  prepare(1);
   expect(turns.length).toBeGreaterThan(0);
   await segment.stop();
   while (turns.length > 0) turns.shift()!();
-  const again = await startSegmentHost(host, options, journal);
+  const again = await start();
+  expect(again.status()).toMatchObject({ ready: true });
+  await again.stop();
+});
+
+test("a log that goes on to a new file while it is closed gets no checkpoint", async () => {
+  const { segment, turns, prepare, start } = await served({ logFileBytes: 4_096 });
+  for (let round = 1; round <= 400; round++) {
+    prepare(round);
+    while (turns.length > 0) turns.shift()!();
+  }
+  await segment.stop();
+  const again = await start();
   expect(again.status()).toMatchObject({ ready: true });
   await again.stop();
 });

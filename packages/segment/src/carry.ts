@@ -23,7 +23,7 @@ interface Overdue {
 
 /** More than this is not carried: files that hold so much are worth keeping. A fifth of a log file. */
 const CARRY_BYTES_MAX = 8 << 20;
-/** Slices in one record; it must fit into a log file as one append, however small these are. */
+/** Slices in one record. It is one append, which must fit into a log file, and some are small. */
 const RECORD_BYTES = 64 << 10;
 
 /** The records that state what stands in files that are overdue and would stay; they are appended to file `file` or a later one. */

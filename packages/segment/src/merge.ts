@@ -156,9 +156,8 @@ export class Merger {
 
   /** Stores pages copied from peers, as they were stored there; returns the batch's token. None of them is in a batch that is under way. */
   copy(pages: readonly CopiedPage[], effects: SegmentEffect[]): number {
-    for (const { state, chain, page, stored } of pages)
+    for (const { chain, page, stored } of pages)
       if (chain !== undefined) chain.storing = decodeHead(page, stored, true);
-      else state.pages.storedAnew(page);
     const token = ++this.tokens;
     this.copies.set(token, pages);
     effects.push({ kind: "storePages", token, pages: pages.map((p) => [p.page, p.stored] as const) });
@@ -192,10 +191,7 @@ export class Merger {
     for (const { state, page, stored, ...before } of batch) {
       // Of a page that nothing was known of, something may have come meanwhile.
       const chain = before.chain ?? state.pages.known(page);
-      if (chain === undefined) {
-        state.pages.storedAnew(page);
-        continue;
-      }
+      if (chain === undefined) continue;
       chain.storing = undefined;
       chain.restore(decodeHead(page, stored, true)!);
       if (chain.undecided.length > 0) state.dirty.add(chain);

@@ -1,6 +1,6 @@
 /**
- * Per stream, up to which LSN its deltas of a page are in the stored page. A hundred thousand pages have one each in memory, mostly of one stream: so it is a
- * short list of numbers, and a change makes another.
+ * Per stream, up to which LSN its deltas of a page are in the stored page. A hundred thousand pages have one each in memory, mostly of one stream: so that
+ * is two numbers, and others are a list behind them. A change makes another.
  */
 import { lsn, streamId, type Lsn, type StreamId } from "@sixfold/model";
 
@@ -50,14 +50,10 @@ export class Merged implements MergedStreams {
   /** The same with this stream's newest. */
   with(stream: StreamId, through: number): Merged {
     if (this.stream === stream && this.others === NO_OTHERS) return new Merged([stream, through]);
-    const numbers: number[] = [];
-    let isThere = false;
-    for (const [known, before] of this) {
-      if (!isThere && known >= stream) numbers.push(stream, through);
-      isThere ||= known >= stream;
-      if (known !== stream) numbers.push(known, before);
-    }
-    if (!isThere) numbers.push(stream, through);
+    const numbers = this.stream === 0 ? [] : [this.stream, this.through, ...this.others];
+    let at = 0;
+    while (at < numbers.length && numbers[at]! < stream) at += 2;
+    numbers.splice(at, numbers[at] === stream ? 2 : 0, stream, through);
     return new Merged(numbers);
   }
 

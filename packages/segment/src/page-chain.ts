@@ -16,10 +16,10 @@ import { Detached, NO_CHANGES, type Change, type ReadonlyDetached } from "./deta
 import {
   decodeHead,
   decodePage,
+  type DecodedPage,
   TAIL_BYTES,
   type Scratch,
   type StoredHead,
-  type StoredPage,
 } from "./page-image.ts";
 import type { MergedPages } from "./segment-api.ts";
 import { StoredHeads } from "./stored-heads.ts";
@@ -320,7 +320,7 @@ export class PageTable {
   }
 
   /** The page's stored value, its image perhaps in `scratch`; undefined if it was never stored, `"corrupt"` if it fails its check. */
-  storedPage(page: PageId, scratch?: Scratch): StoredPage | "corrupt" | undefined {
+  storedPage(page: PageId, scratch?: Scratch): DecodedPage | "corrupt" | undefined {
     const bytes = this.store.get(page);
     return bytes === undefined ? undefined : (decodePage(page, bytes, this.trusts, scratch) ?? "corrupt");
   }
@@ -336,14 +336,10 @@ export class PageTable {
       }
   }
 
-  /** What is stored of a page without a chain has changed. */
-  storedAnew(page: PageId): void {
-    this.count.heads.drop(page);
-  }
-
   /** Forgets all of them. */
   clear(): void {
     for (const chain of this.chains.values()) chain.clear();
+    // Those of all PGs; that one is forgotten is rare.
     this.count.heads.clear();
     this.count.chains -= this.chains.size;
     this.chains.clear();

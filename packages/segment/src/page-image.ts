@@ -66,8 +66,11 @@ export interface PageHead {
   readonly merged: MergedStreams;
 }
 
-export interface StoredHead extends PageHead {
+export interface MergedHead extends PageHead {
   readonly merged: Merged;
+}
+
+export interface StoredHead extends MergedHead {
   /** CRC of the last part's head, as i32: what is added next says it. */
   readonly sum: number;
   /** Bytes of patches behind the image. */
@@ -77,6 +80,8 @@ export interface StoredHead extends PageHead {
 export interface StoredPage extends PageHead {
   readonly image: Uint8Array;
 }
+
+export type DecodedPage = StoredPage & MergedHead;
 
 /** Bytes of a patch, before it is made. */
 export const patchBytes = (ops: number, components: number): number => ops + VERSION * components + HEAD;
@@ -161,7 +166,7 @@ export function decodePage(
   stored: Uint8Array,
   trusts = false,
   scratch?: Scratch,
-): StoredPage | undefined {
+): DecodedPage | undefined {
   const view = viewOf(stored);
   const parts = partsOf(id, stored, view, trusts);
   if (parts === undefined) return undefined;
@@ -267,7 +272,7 @@ function writeHead(
   view.setUint32(at + AT.own, crc32(out.subarray(is.body, at + AT.own), id), true);
 }
 
-function readHead(view: DataView, { from, body, at }: Part): PageHead & { readonly merged: Merged } {
+function readHead(view: DataView, { from, body, at }: Part): MergedHead {
   const merged = [];
   for (let i = from + body; i < at; i += 8) merged.push(view.getFloat64(i, true));
   const [version, base] = [readVersion(view, at + AT.version), readVersion(view, at + AT.base)];

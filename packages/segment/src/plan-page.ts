@@ -8,7 +8,6 @@
  * many as make up a share of a page.
  */
 import { applyOps, NONE, sameVersion, type ReadPoint } from "@sixfold/model";
-import type { Merged } from "./merged.ts";
 import type { PageChain } from "./page-chain.ts";
 import {
   encodePage,
@@ -17,9 +16,9 @@ import {
   patchBytes,
   Scratch,
   Slab,
-  type PageHead,
+  type DecodedPage,
+  type MergedHead,
   type StoredHead,
-  type StoredPage,
 } from "./page-image.ts";
 import type { PgState } from "./pg-state.ts";
 
@@ -79,15 +78,13 @@ function planImage(
   const page = imageOf(state, chain, changes, pageBytes);
   if (page === undefined || page === "corrupt") return undefined;
   const bytes = encodePage(chain.page, page);
-  const head = storedAs(headAfter(chain, changes), lastSum(bytes), 0);
+  const head = storedAs(page, lastSum(bytes), 0);
   return { chain, changes, head, bytes, how: undefined };
 }
 
-const storedAs = (
-  { version, base, merged }: PageHead & { readonly merged: Merged },
-  sum: number,
-  patched: number,
-): StoredHead => ({ version, base, merged, sum, patched });
+const storedAs = ({ version, base, merged }: MergedHead, sum: number, patched: number): StoredHead => {
+  return { version, base, merged, sum, patched };
+};
 
 const scratch = new Scratch();
 
@@ -97,7 +94,7 @@ export function imageOf(
   chain: PageChain,
   changes: number,
   pageBytes: number,
-): StoredPage | "corrupt" | undefined {
+): DecodedPage | "corrupt" | undefined {
   const stored = state.pages.storedPage(chain.page, scratch);
   if (stored === "corrupt") chain.isCorrupt = true;
   if (stored === "corrupt" || chain.isCorrupt) return "corrupt";
@@ -110,7 +107,7 @@ export function imageOf(
 }
 
 /** What the page is once the first `changes` of its chain are merged, of which there is one at least. */
-function headAfter(chain: PageChain, changes: number): PageHead & { readonly merged: Merged } {
+function headAfter(chain: PageChain, changes: number): MergedHead {
   let { merged } = chain;
   for (let i = 0; i < changes; i++) {
     const { taken } = chain.changes[i]!;

@@ -31,7 +31,7 @@ const page = fc
   .map(({ low, high }) => low + high);
 const step = fc.oneof(
   { weight: 6, arbitrary: fc.record({ kind: fc.constant("put" as const), page, head }) },
-  { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom("take" as const, "drop" as const), page }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant("take" as const), page }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("clear" as const), page }) },
 );
 
@@ -49,9 +49,6 @@ test("what is taken is what was put last, and is not there again", () => {
         } else if (s.kind === "clear") {
           heads.clear();
           put.clear();
-        } else if (s.kind === "drop") {
-          heads.drop(at);
-          put.delete(at);
         } else {
           const taken = heads.take(at);
           if (taken !== undefined) {

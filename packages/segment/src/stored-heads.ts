@@ -4,8 +4,8 @@
  *
  *     page ──(its low bits)──> a place of 40 bytes; whoever was there before is forgotten
  *
- * A page has a chain or a place here, not both: what is stored of it changes by its chain, and who changes that without one
- * says so (`drop`). Pages that several streams have changed are left out.
+ * A page has a chain or a place here, not both, for what is stored of it changes by its chain. Only a copy is stored without one, and of such a page
+ * nothing was stored before. Pages that several streams have changed are left out.
  */
 import { isNone, lsn, NONE, streamId, type PageId } from "@sixfold/model";
 import { Merged } from "./merged.ts";
@@ -62,8 +62,8 @@ export class StoredHeads {
     };
   }
 
-  /** Forgets the page; false if it was not known. */
-  drop(page: PageId): boolean {
+  /** False if the page was not known. */
+  private drop(page: PageId): boolean {
     const at = this.word(page) + AT.page;
     if (page === 0 || this.words[at] !== page) return false;
     this.words[at] = 0;
