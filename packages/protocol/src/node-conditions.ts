@@ -176,6 +176,9 @@ function untrueAbort(facts: Facts, step: Learned, process: NodeName): string | u
   return forNews(facts, step, process, (at, decision) => {
     if (decision !== "abort" || facts.isForgotten(step.stream, at)) return undefined;
     const e = facts.entry(step.stream, at);
+    // Beyond the stream's last slice in the PG an overruled abort may stay known there: it is nothing's fate.
+    const isNothing = step.source === "close" && e?.slices.every(({ pg }) => pg !== step.pg) === true;
+    if (isNothing) return undefined;
     const known = isWord(step.source) ? (e?.ruling ?? e?.decision) : (e?.decision ?? e?.ruling);
     return known === "abort" ? undefined : `nobody aborted ${step.stream}:${at}`;
   });

@@ -51,6 +51,22 @@ describe("gossip", () => {
       expect(b.read(1, now, [[1, 6]], [1])).toEqual(a.read(1, now, [[1, 6]]));
     });
 
+    test("I8: is not kept because a peer tells of the end before it knows all that was decided", () => {
+      const [cutOff, peer] = [new BenchSegment({ settings: KEEP }), new BenchSegment({ settings: KEEP })];
+      // None builds on another: what became of the sixth tells nothing of those before.
+      const apart = [1, 2, 3, 4, 5, 6].map((n) => slice({ stream: 1, lsn: n, writes: [[n, NONE]] }));
+      cutOff.append(apart, { decisions: decided(0, 6, [6]) });
+      peer.append(apart, { decisions: decided(0, 3) });
+      peer.close(1, 6, 6, decided(5, 6));
+      const ring = new Ring([cutOff, peer]);
+      ring.tamper = (m) => (m.type === "pulledSlices" && m.closed === undefined ? { ...m, request: 0 } : m);
+      ring.run(6);
+      expect(cutOff.read(6, now, [[1, 6]], [1])).toEqual({ kind: "behind" });
+      ring.tamper = (m) => m;
+      ring.run(20);
+      expect(cutOff.read(6, now, [[1, 6]], [1])).toMatchObject({ kind: "page", version: v(1, 6) });
+    });
+
     test("is put right by the manifest's word, also for after a crash, if the end was known before", () => {
       const [a, b] = pair();
       b.close(1, 6, 6, decided(6, 6));

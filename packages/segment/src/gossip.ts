@@ -47,7 +47,7 @@ export function positionsOf(state: PgState): Positions {
       stream: log.stream,
       scl: log.scl,
       decidedThrough: log.decided.through,
-      closed: log.closed !== undefined,
+      closed: log.isComplete,
     });
   }
   return { type: "positions", pg: state.pg, streams };
@@ -189,11 +189,12 @@ export class Gossip {
 
   /**
    * Answers a pull: the decided slices from `after` on, as far as a frame carries them, and what is known of the stream. Who has not heard
-   * that it is closed hears all that is still known of its aborts: those that he knows himself may have been overruled.
+   * that it is closed hears all that is still known of its aborts: those that he knows himself may have been overruled. So only who knows all of
+   * them, and lacks nothing, says that it is.
    */
   answer(state: PgState, m: PullSlices, there: PeerPosition | undefined): PulledSlices {
     const log = state.streams.get(m.stream) ?? new StreamLog(m.pg, m.stream);
-    const isNews = log.closed !== undefined && there?.closed !== true;
+    const isNews = log.isComplete && there?.closed !== true;
     const known = isNews ? log.decided.floor : lsn(Math.min(m.after, there?.decidedThrough ?? m.after));
     const slices = [];
     let bytes = 0;
@@ -213,7 +214,7 @@ export class Gossip {
       slices,
       decisions: log.decided.state(known),
       mergedThrough: log.mergedThrough,
-      closed: log.closed,
+      closed: log.isComplete ? log.closed : undefined,
     };
   }
 

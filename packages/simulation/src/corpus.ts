@@ -224,4 +224,14 @@ export const CORPUS: readonly OnceFailed[] = [
     wrong:
       "what was carried forward from old log files came in records larger than a small log file, and ended the server",
   },
+  {
+    seed: 89002,
+    choices: {
+      ...WITH_REPLICAS_DRAWN,
+      mode: "multi",
+      faults: ["replace", "kill", "crash", "minority", "disk-slow", "page-corrupt", "zombie"],
+    },
+    wrong:
+      "a segment told peers of a close though it did not know itself all that this overruled: one kept an abort that was none, and told it to others",
+  },
 ];
