@@ -7,41 +7,67 @@ const [A, B, C] = ["a2", "b1", "c1"].map(nodeName) as [
   ReturnType<typeof nodeName>,
   ReturnType<typeof nodeName>,
 ];
+const nobody = (): boolean => false;
 const SETTINGS = { copyStepBytes: 100, copyAheadBytes: 350, copyBytesPerSecond: 1000 };
 
 describe("the pace of copies", () => {
-  test("spreads segments over the peers that have the least to do, two at a time of each", () => {
+  test("one peer gives at a time, two segments; the survivors take turns", () => {
     const pace = new CopyPace(SETTINGS);
-    const load = new Map<typeof A, number>();
-    for (let i = 0; i < 6; i++) {
-      const peer = pace.sourceOf([A, B, C], load, 0)!;
-      load.set(peer, (load.get(peer) ?? 0) + 1);
+    const gave: (typeof A | undefined)[] = [];
+    for (let i = 0; i < 3; i++) {
+      const load = new Map<typeof A, number>();
+      const first = pace.sourceOf([A, B, C], load, nobody, 0)!;
+      load.set(first, 1);
+      expect(pace.sourceOf([A, B, C], load, nobody, 0)).toBe(first);
+      const others = [A, B, C].filter((peer) => peer !== first);
+      expect(pace.sourceOf(others, load, nobody, 0), "its members are others").toBeUndefined();
+      load.set(first, 2);
+      expect(pace.sourceOf([A, B, C], load, nobody, 0)).toBeUndefined();
+      gave.push(first);
     }
-    expect([...load.values()]).toEqual([2, 2, 2]);
-    expect(pace.sourceOf([A, B, C], load, 0)).toBeUndefined();
+    expect(new Set(gave)).toEqual(new Set([A, B, C]));
+  });
+
+  test("after eight segments it is the next one's turn, once they are here", () => {
+    const pace = new CopyPace(SETTINGS);
+    const first = pace.sourceOf([A, B], new Map(), nobody, 0)!;
+    for (let i = 0; i < 7; i++) expect(pace.sourceOf([A, B], new Map([[first, 1]]), nobody, 0)).toBe(first);
+    expect(pace.sourceOf([A, B], new Map([[first, 1]]), nobody, 0)).toBeUndefined();
+    expect(pace.sourceOf([A, B], new Map(), nobody, 0)).toBe(first === A ? B : A);
+  });
+
+  test("who leaves is asked only if there is nobody else", () => {
+    const pace = new CopyPace(SETTINGS);
+    const leaves = (peer: typeof A) => peer === B;
+    for (let i = 0; i < 6; i++) expect(pace.sourceOf([A, B, C], new Map(), leaves, 0)).not.toBe(B);
+    pace.failed(A, 0);
+    pace.failed(C, 0);
+    expect(pace.sourceOf([A, B, C], new Map(), leaves, 1)).toBe(B);
+    expect(pace.sourceOf([], new Map(), leaves, 1)).toBeUndefined();
   });
 
   test("a peer that has not answered is asked last for a while; but asked, if there is no other", () => {
     const pace = new CopyPace(SETTINGS);
     pace.failed(A, 1000);
-    for (let i = 0; i < 4; i++) expect(pace.sourceOf([A, B], new Map(), 2000)).toBe(B);
-    expect(pace.sourceOf([A, B], new Map([[B, 2]]), 2000)).toBeUndefined();
-    expect(pace.sourceOf([A], new Map(), 2000)).toBe(A);
-    const later = [0, 1].map(() => pace.sourceOf([A, B], new Map(), 12_000));
+    for (let i = 0; i < 4; i++) expect(pace.sourceOf([A, B], new Map(), nobody, 2000)).toBe(B);
+    expect(pace.sourceOf([A, B], new Map([[B, 2]]), nobody, 2000)).toBeUndefined();
+    expect(pace.sourceOf([A], new Map(), nobody, 2000)).toBe(A);
+    const later = [0, 1].map(() => pace.sourceOf([A, B], new Map(), nobody, 12_000));
     expect(new Set(later)).toEqual(new Set([A, B]));
   });
 
-  test("two steps of a peer, and so much ahead of the store", () => {
-    const pace = new CopyPace({ ...SETTINGS, copyBytesPerSecond: 1e9 });
+  test("three steps of a peer, and so much ahead of the store", () => {
+    const pace = new CopyPace({ ...SETTINGS, copyAheadBytes: 450, copyBytesPerSecond: 1e9 });
     pace.begin(new Map());
     const ask = (peer: typeof A): boolean => {
       const may = pace.mayAsk(peer, 1);
       if (may) pace.asked(peer);
       return may;
     };
-    expect([ask(A), ask(A), ask(A)]).toEqual([true, true, false]);
+    expect([ask(A), ask(A), ask(A), ask(A)]).toEqual([true, true, true, false]);
     expect([ask(B), ask(B)]).toEqual([true, false]);
-    // Two have come, and are not stored.
+    // Three have come, and are not stored.
+    pace.came(100, 0);
     pace.came(100, 0);
     pace.came(100, 0);
     pace.begin(new Map([[A, 1]]));

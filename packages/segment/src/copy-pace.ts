@@ -1,19 +1,23 @@
 /**
- * How fast segments are copied, and from whom. Copies keep all survivors and this server's store busy, and stand in nobody's way:
+ * How fast segments are copied, and from whom. Copies keep a survivor and this server's store busy, and stand in nobody's way:
  *
  *     a step      one answer has some pages: what a peer does for a copy before it looks at what others want of it
- *     per peer    few steps asked for: one is answered while the next is on its way
+ *     per peer    few steps asked for
  *     ahead       what was asked for and is not stored yet is bounded, whatever the number of segments
  *     bandwidth   what has come is paid for in time
- *     sources     the segments of a lost server come from different survivors, each of one: the one with the least to do
+ *     one peer    gives at a time. Four others then have nothing to do with copies, before the change and after it: a write quorum, so that
+ *                 commits wait for nobody who gives pages or takes them. Five that give at once take as long, for what bounds a copy is
+ *                 who takes it
  */
 import type { NodeName } from "@sixfold/model";
 import type { SegmentSettings } from "./segment-api.ts";
 
-/** Steps asked of one peer at a time. */
-const STEPS_PER_PEER = 2;
-/** Segments copied from one peer at a time: one may be asked for while the other's step is on its way. */
-const COPIES_PER_PEER = 2;
+/** Steps asked of one peer at a time: one is read there, one is on its way, one is taken here. */
+export const STEPS_OF_PEER = 3;
+/** Segments copied from it at a time: the end of one and the beginning of the next take a way each. */
+const COPIES_OF_PEER = 2;
+/** Then it is the next one's turn, once these are here. */
+const COPIES_IN_TURN = 8;
 /** A peer that did not answer is asked last for so long. */
 const FAILED_MS = 10_000;
 
@@ -28,6 +32,7 @@ export class CopyPace {
   private stepsInAll = 0;
   private readonly failedAt = new Map<NodeName, number>();
   private turns = 0;
+  private givenInTurn = 0;
 
   constructor(settings: CopyPace["settings"]) {
     this.settings = settings;
@@ -42,7 +47,7 @@ export class CopyPace {
 
   mayAsk(peer: NodeName, now: number): boolean {
     const { copyStepBytes, copyAheadBytes } = this.settings;
-    if (now < this.paidUntil || (this.steps.get(peer) ?? 0) >= STEPS_PER_PEER) return false;
+    if (now < this.paidUntil || (this.steps.get(peer) ?? 0) >= STEPS_OF_PEER) return false;
     const ahead = this.unstored + this.stepsInAll * copyStepBytes;
     return ahead === 0 || ahead + copyStepBytes <= copyAheadBytes;
   }
@@ -65,23 +70,28 @@ export class CopyPace {
     this.failedAt.set(peer, now);
   }
 
-  /** Of those that may be asked, the one with the least to do; undefined if all have enough. `copies`: per peer, those under way. */
+  /**
+   * Who gives the next segment: the survivors in turn, one at a time; undefined while that one has enough to do. `copies`: per peer, those under
+   * way. `leaves`: is it the one whose place is taken? That may be for a reason, and it is asked only if there is nobody else.
+   */
   sourceOf(
     peers: readonly NodeName[],
     copies: ReadonlyMap<NodeName, number>,
+    leaves: (peer: NodeName) => boolean,
     now: number,
   ): NodeName | undefined {
-    const well = peers.filter((p) => now - (this.failedAt.get(p) ?? Number.NEGATIVE_INFINITY) >= FAILED_MS);
-    const asked = well.length > 0 ? well : peers;
-    const first = this.turns++;
-    let best: NodeName | undefined;
-    let least = COPIES_PER_PEER;
-    for (let i = 0; i < asked.length; i++) {
-      const peer = asked[(first + i) % asked.length]!;
-      const load = copies.get(peer) ?? 0;
-      if (load >= least) continue;
-      [best, least] = [peer, load];
+    const [giving] = copies.keys();
+    if (giving !== undefined) {
+      const hasEnough = copies.get(giving)! >= COPIES_OF_PEER || this.givenInTurn >= COPIES_IN_TURN;
+      if (hasEnough || !peers.includes(giving)) return undefined;
+      this.givenInTurn += 1;
+      return giving;
     }
-    return best;
+    this.givenInTurn = 1;
+    const isWell = (p: NodeName): boolean =>
+      now - (this.failedAt.get(p) ?? Number.NEGATIVE_INFINITY) >= FAILED_MS;
+    const well = peers.filter(isWell);
+    const asked = [well.filter((peer) => !leaves(peer)), well, peers].find(({ length }) => length > 0) ?? [];
+    return asked[this.turns++ % Math.max(1, asked.length)];
   }
 }

@@ -65,4 +65,10 @@ export class Keeping {
   isOldMember(pg: PgId, server: NodeName): boolean {
     return this.manifest?.pgs[pg]?.includes(server) === true;
   }
+
+  /** Does somebody else take its place in the PG? */
+  isLeaving(pg: PgId, server: NodeName): boolean {
+    const change = this.manifest && changeOf(this.manifest, pg);
+    return change !== undefined && this.isOldMember(pg, server) && !change.to.includes(server);
+  }
 }

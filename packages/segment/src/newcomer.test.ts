@@ -49,6 +49,23 @@ function replaced(planted: readonly PlantedBug[] = []): { ring: Ring; newcomer: 
   return { ring, newcomer: servers[2]! };
 }
 
+/** Three servers; the third is to take the second's place, and copies so many pages, two at a time. */
+function inSteps(count: number, copyBytesPerSecond: number) {
+  const settings = { copyStepBytes: 2 * GEOMETRY.pageBytes, copyBytesPerSecond };
+  const servers = [0, 1, 2].map((i) => new BenchSegment({ name: `segment-${i}`, settings }));
+  const ring = new Ring(servers);
+  told(ring, stable);
+  const slices = Array.from({ length: count }, (_, i) =>
+    slice({ stream: 1, lsn: i + 1, writes: [[i, v(0, 0)]] }),
+  );
+  for (const server of servers.slice(0, 2)) {
+    server.append(slices, { decisions: decided(0, count), lowWater: point([1, count]) });
+    for (let i = 0; i < 4; i++) server.tick();
+  }
+  told(ring, middle);
+  return { ring, servers, newcomer: servers[2]! };
+}
+
 const settled = (through: number): ReturnType<typeof point> => {
   const at = point();
   return at.settle(streamId(through));
@@ -79,19 +96,7 @@ describe("a newcomer", () => {
 
   test("copies no faster than it may", () => {
     const pages = (count: number, bytesPerSecond: number): number => {
-      const settings = { copyStepBytes: 2 * GEOMETRY.pageBytes, copyBytesPerSecond: bytesPerSecond };
-      const servers = [0, 1, 2].map((i) => new BenchSegment({ name: `segment-${i}`, settings }));
-      const ring = new Ring(servers);
-      told(ring, stable);
-      const slices = Array.from({ length: count }, (_, i) =>
-        slice({ stream: 1, lsn: i + 1, writes: [[i, v(0, 0)]] }),
-      );
-      for (const server of servers.slice(0, 2)) {
-        server.append(slices, { decisions: decided(0, count), lowWater: point([1, count]) });
-        for (let i = 0; i < 4; i++) server.tick();
-      }
-      told(ring, middle);
-      const newcomer = servers[2]!;
+      const { ring, newcomer } = inSteps(count, bytesPerSecond);
       let rounds = 0;
       for (; !newcomer.said.includes("segment-joined") && rounds < 300; rounds++) ring.run(1);
       return rounds;
@@ -99,6 +104,27 @@ describe("a newcomer", () => {
     // Thirty pages in fifteen pulls, in rounds of 100 ms.
     expect(pages(30, 1e9)).toBeLessThan(25);
     expect(pages(30, 500)).toBeGreaterThan(40);
+  });
+
+  test("asks for several steps once the first answer says what positions count; they may come in any order", () => {
+    const { servers, newcomer } = inSteps(30, Number.POSITIVE_INFINITY);
+    const [source] = servers as [BenchSegment];
+    const questions = () =>
+      newcomer.heard.splice(0).flatMap(({ message }) => (message.type === "pullPages" ? [message] : []));
+    newcomer.tick(100);
+    const underWay = questions();
+    const asked: number[] = [];
+    for (let n = 0; n < 30 && underWay.length > 0; n++) {
+      asked.push(underWay.length);
+      // The newest is answered first.
+      for (const answer of source.say(13, underWay.pop()!)) newcomer.say(11, answer);
+      underWay.push(...questions());
+    }
+    expect(asked.slice(0, 3)).toEqual([1, 3, 3]);
+    newcomer.tick(100);
+    expect(isWhole(newcomer)).toMatchObject({ isWhole: true });
+    for (let page = 0; page < 30; page++)
+      expect(newcomer.read(page, point([1, 30]))).toEqual(source.read(page, point([1, 30])));
   });
 
   test("copies once, also if a peer still lists a stream that the member it copied from has settled and forgotten", () => {

@@ -1,13 +1,14 @@
 /**
  * Copying pages from a peer (DESIGN section 4: "if peers have already merged past them, pages are copied instead").
  *
- *     pullPages from 0 -> <- pages, merged positions M (of the first answer)
- *     pullPages from n -> <- pages                                            asked while those before are being stored
- *     ...                    last: every slice up to M is in the pages stored here
+ *     pullPages from 0  -> <- pages, merged positions M (of the first answer)
+ *     pullPages from n  -> <- pages                                            asked while those before are being stored
+ *     pullPages from 2n -> <- pages                                            and, by a newcomer, while they are on their way
+ *     ...                     last: every slice up to M is in the pages stored here
  *
- * A peer's stored pages only move forward, so when the last one has come, all of them hold at least M. Only then do
- * the positions jump to M, with a checkpoint in the log; a copy cut short has merely brought some pages forward, which
- * their own vectors say.
+ * A peer's stored pages only move forward, so when the last one has come, all of them hold at least M, whichever came first of those after
+ * the first answer. Only then do the positions jump to M, with a checkpoint in the log; a copy cut short has merely brought some pages
+ * forward, which their own vectors say.
  *
  * A single damaged page is mended without a jump. Its slices are gone here, so the copy must hold at least what was merged: the peer
  * makes an image of all that it knows to be committed, and does not answer if that is less.
@@ -17,13 +18,21 @@
 import { pageId, type Lsn, type NodeName, type PageId, type StreamId } from "@sixfold/model";
 import type { PulledPages, StorageMessage } from "@sixfold/wire";
 import { mergedHere, pagesIn } from "./copy-answers.ts";
-import { CopyPace } from "./copy-pace.ts";
+import { CopyPace, STEPS_OF_PEER } from "./copy-pace.ts";
 import type { CopiedPage } from "./merge.ts";
+import { PagesLeft, type PageSpan } from "./pages-left.ts";
 import { decodeHead, isSound, type StoredHead } from "./page-image.ts";
 import type { PageChain } from "./page-chain.ts";
 import type { PgState } from "./pg-state.ts";
 import type { KnownGeometry } from "./known-geometry.ts";
 import type { SegmentSettings } from "./segment-api.ts";
+
+interface Step {
+  readonly request: number;
+  readonly pages: PageSpan;
+  /** Asked then; or the one before was answered. */
+  at: number;
+}
 
 interface Copy {
   readonly peer: NodeName;
@@ -31,11 +40,9 @@ interface Copy {
   readonly mends: PageId | undefined;
   /** Nothing was stored of the PG when it began: what the store has of it, and no chain is known of, is this copy's. */
   readonly isFresh: boolean;
-  /** Under way; 0 if none is. */
-  request: number;
-  /** To be asked for next; -1 after the last. */
-  from: PageId;
-  at: number;
+  /** Under way. */
+  readonly steps: Step[];
+  readonly left: PagesLeft;
   copied: Copied | undefined;
   /** Answers that are being stored. */
   storing: number;
@@ -58,7 +65,7 @@ export interface CopyAnswer {
   readonly bytes: number;
   /** Those that bring something. */
   readonly pages: readonly CopiedPage[];
-  /** No more come. */
+  /** There are no more; what was asked for before may still come. */
   readonly isLast: boolean;
 }
 
@@ -101,11 +108,16 @@ export class SegmentCopy {
     this.copies.delete(state);
   }
 
-  /** The peer to copy a whole segment from next; undefined while those that could be asked have enough to do. */
-  sourceOf(peers: readonly NodeName[], now: number): NodeName | undefined {
+  /** The peer that a newcomer copies from next; undefined while those that could be asked have enough to do. */
+  sourceOf(
+    peers: readonly NodeName[],
+    leaves: (peer: NodeName) => boolean,
+    now: number,
+  ): NodeName | undefined {
     const load = new Map<NodeName, number>();
-    for (const { peer } of this.copies.values()) load.set(peer, (load.get(peer) ?? 0) + 1);
-    return this.pace.sourceOf(peers, load, now);
+    for (const [state, { peer }] of this.copies)
+      if (this.isOfNewcomer(state)) load.set(peer, (load.get(peer) ?? 0) + 1);
+    return this.pace.sourceOf(peers, load, leaves, now);
   }
 
   /** Begins, unless one is under way for the PG, or something of one is still being stored. */
@@ -122,9 +134,8 @@ export class SegmentCopy {
   ): void {
     if (this.copies.has(state) || this.unstored.has(state)) return;
     const { peer, from, isFresh = false, mends } = o;
-    this.copies.set(state, {
-      ...{ peer, mends, isFresh, request: 0, from, at: now, copied: undefined, storing: 0 },
-    });
+    const left = new PagesLeft(from, mends === undefined ? undefined : pageId(mends + 1));
+    this.copies.set(state, { peer, mends, isFresh, steps: [], left, copied: undefined, storing: 0 });
     this.goOn(now, send);
   }
 
@@ -132,37 +143,42 @@ export class SegmentCopy {
   goOn(now: number, send: SendTo): void {
     if (this.copies.size === 0) return;
     const asked = new Map<NodeName, number>();
-    for (const { peer, request } of this.copies.values())
-      if (request > 0) asked.set(peer, (asked.get(peer) ?? 0) + 1);
+    for (const { peer, steps } of this.copies.values())
+      if (steps.length > 0) asked.set(peer, (asked.get(peer) ?? 0) + steps.length);
     this.pace.begin(asked);
-    for (const [state, copy] of this.copies)
-      if (copy.request === 0 && copy.from >= 0)
-        if (copy.mends !== undefined || this.pace.mayAsk(copy.peer, now)) this.ask(state, copy, now, send);
+    for (const [state, copy] of this.copies) {
+      // Which positions count the first answer says: none is asked for beside it.
+      const most = copy.isFresh && copy.copied !== undefined ? STEPS_OF_PEER : 1;
+      while (copy.steps.length < most && (copy.mends !== undefined || this.pace.mayAsk(copy.peer, now)))
+        if (!this.ask(state, copy, now, send)) break;
+    }
   }
 
   /** Copies whose peer went away or fell silent are given up; what lags begins one anew. */
   tick(now: number, send: SendTo): void {
     for (const [state, copy] of this.copies)
-      if (copy.request > 0 && now - copy.at > this.settings.pullTimeoutMs) this.fail(state, copy, now);
+      if (copy.steps.some(({ at }) => now - at > this.settings.pullTimeoutMs)) this.fail(state, copy, now);
     this.goOn(now, send);
   }
 
   /** What to store of an answer; undefined if nobody asked. Pages that are further here stay as they are. */
   take(state: PgState, m: PulledPages, now: number): CopyAnswer | undefined {
     const copy = this.copies.get(state);
-    if (copy === undefined || copy.request !== m.request) return undefined;
-    copy.request = 0;
-    copy.at = now;
+    const nth = copy === undefined ? -1 : copy.steps.findIndex(({ request }) => request === m.request);
+    if (copy === undefined || nth === -1) return undefined;
+    const step = copy.steps.splice(nth, 1)[0]!;
+    for (const later of copy.steps.slice(nth)) later.at = now;
     copy.copied ??= {
       peer: copy.peer,
       merged: new Map(m.merged.map((s) => [s.stream, { through: s.through, tail: s.tail }])),
       settledThrough: m.settledThrough,
     };
+    const next = state.planted?.has("copy-half-counts") ? undefined : m.next;
+    const counts = copy.left.covered(step.pages, next);
     const pages: CopiedPage[] = [];
     let bytes = 0;
     for (const { page, stored } of m.pages) {
-      // A damaged page is mended by itself: what it held is not known here.
-      if (copy.mends !== undefined && page !== copy.mends) continue;
+      if (!counts(page)) continue;
       bytes += stored.length;
       const chain = state.pages.known(page);
       const found =
@@ -175,16 +191,14 @@ export class SegmentCopy {
       }
       if (found !== undefined) pages.push(found);
     }
-    copy.from = copy.mends === undefined ? (m.next ?? NO_MORE) : NO_MORE;
-    if (state.planted?.has("copy-half-counts")) copy.from = NO_MORE;
     copy.storing += 1;
     this.unstored.set(state, (this.unstored.get(state) ?? 0) + 1);
     this.pace.came(bytes, now);
-    return { state, from: copy.peer, copy, bytes, pages, isLast: copy.from < 0 };
+    return { state, from: copy.peer, copy, bytes, pages, isLast: next === undefined };
   }
 
   /** What was taken is stored. Returns where the copied segment now stands, if it was the last. */
-  stored({ state, copy: ofCopy, bytes }: CopyAnswer, now: number): Copied | undefined {
+  stored({ state, copy: ofCopy, bytes }: CopyAnswer): Copied | undefined {
     this.pace.stored(bytes);
     const left = this.unstored.get(state)! - 1;
     if (left > 0) this.unstored.set(state, left);
@@ -192,23 +206,26 @@ export class SegmentCopy {
     const copy = this.copies.get(state);
     if (copy === undefined || copy !== ofCopy) return undefined;
     copy.storing -= 1;
-    copy.at = now;
-    if (copy.from >= 0 || copy.request > 0 || copy.storing > 0) return undefined;
+    if (!copy.left.isEmpty || copy.steps.length > 0 || copy.storing > 0) return undefined;
     this.copies.delete(state);
     return copy.mends === undefined ? copy.copied : undefined;
   }
 
-  private ask(state: PgState, copy: Copy, now: number, send: SendTo): void {
+  /** False: there is nothing left to ask for, or nobody to ask. */
+  private ask(state: PgState, copy: Copy, now: number, send: SendTo): boolean {
     const mends = copy.mends === undefined ? undefined : mergedHere(state);
-    const limit =
-      mends === undefined ? pagesIn(this.settings.copyStepBytes, this.geometry.bounds().pageBytes) : 1;
+    const pages = copy.left.take(pagesIn(this.settings.copyStepBytes, this.geometry.bounds().pageBytes));
+    if (pages === undefined) return false;
     const request = ++this.requests;
-    const { from, peer } = copy;
-    if (!send(peer, { type: "pullPages", request, pg: state.pg, from, limit, mends }))
-      return this.fail(state, copy, now);
-    copy.request = request;
-    copy.at = now;
-    this.pace.asked(peer);
+    const { from, until } = pages;
+    const question = { type: "pullPages", request, pg: state.pg, from, limit: until - from, mends } as const;
+    if (!send(copy.peer, question)) {
+      this.fail(state, copy, now);
+      return false;
+    }
+    copy.steps.push({ request, pages, at: now });
+    this.pace.asked(copy.peer);
+    return true;
   }
 
   private fail(state: PgState, copy: Copy, now: number): void {
@@ -216,8 +233,6 @@ export class SegmentCopy {
     if (copy.mends === undefined) this.pace.failed(copy.peer, now);
   }
 }
-
-const NO_MORE = pageId(-1);
 
 /** Of a page that nothing is known of here. Its checksum was looked at when the peer read it, and the frame's when it came. */
 function fresh(state: PgState, page: PageId, stored: Uint8Array): CopiedPage | "damaged" {

@@ -188,7 +188,7 @@ export class Upkeep {
     const { geometry, keeping, pages } = this.o;
     if (geometry.known === undefined || this.copies.isUnderWay(state)) return;
     const members = [...this.links.keys()].filter((peer) => keeping.isOldMember(state.pg, peer));
-    const peer = this.copies.sourceOf(members, now);
+    const peer = this.copies.sourceOf(members, (p) => keeping.isLeaving(state.pg, p), now);
     if (peer === undefined) return;
     const from = geometry.firstPage(state.pg);
     const first = pages.pages(from, 1)[0];
@@ -379,7 +379,7 @@ export class Upkeep {
   private copyStored(answers: readonly CopyAnswer[], now: number, turn: Turn): void {
     let isDone = false;
     for (const answer of answers) {
-      const copied = this.copies.stored(answer, now);
+      const copied = this.copies.stored(answer);
       if (copied === undefined) continue;
       isDone = true;
       this.finishCopy(answer.state, copied, now, turn);
