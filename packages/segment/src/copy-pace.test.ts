@@ -7,7 +7,9 @@ const [A, B, C] = ["a2", "b1", "c1"].map(nodeName) as [
   ReturnType<typeof nodeName>,
   ReturnType<typeof nodeName>,
 ];
-const nobody = (): boolean => false;
+const from = (peers: readonly (typeof A)[], leaves = (_: typeof A): boolean => false, place = 0) => ({
+  ...{ peers, leaves, place },
+});
 const SETTINGS = { copyStepBytes: 100, copyAheadBytes: 350, copyBytesPerSecond: 1000 };
 
 describe("the pace of copies", () => {
@@ -16,13 +18,13 @@ describe("the pace of copies", () => {
     const gave: (typeof A | undefined)[] = [];
     for (let i = 0; i < 3; i++) {
       const load = new Map<typeof A, number>();
-      const first = pace.sourceOf([A, B, C], load, nobody, 0)!;
+      const first = pace.sourceOf(from([A, B, C]), load, 0)!;
       load.set(first, 1);
-      expect(pace.sourceOf([A, B, C], load, nobody, 0)).toBe(first);
+      expect(pace.sourceOf(from([A, B, C]), load, 0)).toBe(first);
       const others = [A, B, C].filter((peer) => peer !== first);
-      expect(pace.sourceOf(others, load, nobody, 0), "its members are others").toBeUndefined();
+      expect(pace.sourceOf(from(others), load, 0), "its members are others").toBeUndefined();
       load.set(first, 2);
-      expect(pace.sourceOf([A, B, C], load, nobody, 0)).toBeUndefined();
+      expect(pace.sourceOf(from([A, B, C]), load, 0)).toBeUndefined();
       gave.push(first);
     }
     expect(new Set(gave)).toEqual(new Set([A, B, C]));
@@ -30,29 +32,36 @@ describe("the pace of copies", () => {
 
   test("after eight segments it is the next one's turn, once they are here", () => {
     const pace = new CopyPace(SETTINGS);
-    const first = pace.sourceOf([A, B], new Map(), nobody, 0)!;
-    for (let i = 0; i < 7; i++) expect(pace.sourceOf([A, B], new Map([[first, 1]]), nobody, 0)).toBe(first);
-    expect(pace.sourceOf([A, B], new Map([[first, 1]]), nobody, 0)).toBeUndefined();
-    expect(pace.sourceOf([A, B], new Map(), nobody, 0)).toBe(first === A ? B : A);
+    const first = pace.sourceOf(from([A, B]), new Map(), 0)!;
+    for (let i = 0; i < 7; i++) expect(pace.sourceOf(from([A, B]), new Map([[first, 1]]), 0)).toBe(first);
+    expect(pace.sourceOf(from([A, B]), new Map([[first, 1]]), 0)).toBeUndefined();
+    expect(pace.sourceOf(from([A, B]), new Map(), 0)).toBe(first === A ? B : A);
+  });
+
+  test("newcomers that come together each begin with another peer", () => {
+    const first = [0, 1, 2].map((place) =>
+      new CopyPace(SETTINGS).sourceOf(from([A, B, C], undefined, place), new Map(), 0),
+    );
+    expect(new Set(first)).toEqual(new Set([A, B, C]));
   });
 
   test("who leaves is asked only if there is nobody else", () => {
     const pace = new CopyPace(SETTINGS);
     const leaves = (peer: typeof A) => peer === B;
-    for (let i = 0; i < 6; i++) expect(pace.sourceOf([A, B, C], new Map(), leaves, 0)).not.toBe(B);
+    for (let i = 0; i < 6; i++) expect(pace.sourceOf(from([A, B, C], leaves), new Map(), 0)).not.toBe(B);
     pace.failed(A, 0);
     pace.failed(C, 0);
-    expect(pace.sourceOf([A, B, C], new Map(), leaves, 1)).toBe(B);
-    expect(pace.sourceOf([], new Map(), leaves, 1)).toBeUndefined();
+    expect(pace.sourceOf(from([A, B, C], leaves), new Map(), 1)).toBe(B);
+    expect(pace.sourceOf(from([], leaves), new Map(), 1)).toBeUndefined();
   });
 
   test("a peer that has not answered is asked last for a while; but asked, if there is no other", () => {
     const pace = new CopyPace(SETTINGS);
     pace.failed(A, 1000);
-    for (let i = 0; i < 4; i++) expect(pace.sourceOf([A, B], new Map(), nobody, 2000)).toBe(B);
-    expect(pace.sourceOf([A, B], new Map([[B, 2]]), nobody, 2000)).toBeUndefined();
-    expect(pace.sourceOf([A], new Map(), nobody, 2000)).toBe(A);
-    const later = [0, 1].map(() => pace.sourceOf([A, B], new Map(), nobody, 12_000));
+    for (let i = 0; i < 4; i++) expect(pace.sourceOf(from([A, B]), new Map(), 2000)).toBe(B);
+    expect(pace.sourceOf(from([A, B]), new Map([[B, 2]]), 2000)).toBeUndefined();
+    expect(pace.sourceOf(from([A]), new Map(), 2000)).toBe(A);
+    const later = [0, 1].map(() => pace.sourceOf(from([A, B]), new Map(), 12_000));
     expect(new Set(later)).toEqual(new Set([A, B]));
   });
 

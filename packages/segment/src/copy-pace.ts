@@ -21,6 +21,15 @@ const COPIES_IN_TURN = 8;
 /** A peer that did not answer is asked last for so long. */
 const FAILED_MS = 10_000;
 
+/** Old members of a PG that a newcomer can ask. */
+export interface Sources {
+  readonly peers: readonly NodeName[];
+  /** Is it the one whose place is taken? That may be for a reason, and it is asked only if there is nobody else. */
+  readonly leaves: (peer: NodeName) => boolean;
+  /** Which of the six the newcomer is: of those that come together each begins with another peer. */
+  readonly place: number;
+}
+
 export class CopyPace {
   private readonly settings: Pick<SegmentSettings, "copyStepBytes" | "copyAheadBytes" | "copyBytesPerSecond">;
   /** What has come by now is what the bandwidth allows until then. */
@@ -72,12 +81,11 @@ export class CopyPace {
 
   /**
    * Who gives the next segment: the survivors in turn, one at a time; undefined while that one has enough to do. `copies`: per peer, those under
-   * way. `leaves`: is it the one whose place is taken? That may be for a reason, and it is asked only if there is nobody else.
+   * way.
    */
   sourceOf(
-    peers: readonly NodeName[],
+    { peers, leaves, place }: Sources,
     copies: ReadonlyMap<NodeName, number>,
-    leaves: (peer: NodeName) => boolean,
     now: number,
   ): NodeName | undefined {
     const [giving] = copies.keys();
@@ -92,6 +100,6 @@ export class CopyPace {
       now - (this.failedAt.get(p) ?? Number.NEGATIVE_INFINITY) >= FAILED_MS;
     const well = peers.filter(isWell);
     const asked = [well.filter((peer) => !leaves(peer)), well, peers].find(({ length }) => length > 0) ?? [];
-    return asked[this.turns++ % Math.max(1, asked.length)];
+    return asked[(place + this.turns++) % Math.max(1, asked.length)];
   }
 }

@@ -66,6 +66,12 @@ export class Keeping {
     return this.manifest?.pgs[pg]?.includes(server) === true;
   }
 
+  /** Which of the six that the PG is on the way to this server is; from 0. */
+  placeIn(pg: PgId): number {
+    const to = this.manifest && (changeOf(this.manifest, pg)?.to ?? this.manifest.pgs[pg]);
+    return Math.max(0, to?.indexOf(this.name) ?? 0);
+  }
+
   /** Does somebody else take its place in the PG? */
   isLeaving(pg: PgId, server: NodeName): boolean {
     const change = this.manifest && changeOf(this.manifest, pg);

@@ -18,7 +18,7 @@
 import { pageId, type Lsn, type NodeName, type PageId, type StreamId } from "@sixfold/model";
 import type { PulledPages, StorageMessage } from "@sixfold/wire";
 import { mergedHere, pagesIn } from "./copy-answers.ts";
-import { CopyPace, STEPS_OF_PEER } from "./copy-pace.ts";
+import { CopyPace, STEPS_OF_PEER, type Sources } from "./copy-pace.ts";
 import type { CopiedPage } from "./merge.ts";
 import { PagesLeft, type PageSpan } from "./pages-left.ts";
 import { decodeHead, isSound, type StoredHead } from "./page-image.ts";
@@ -109,15 +109,11 @@ export class SegmentCopy {
   }
 
   /** The peer that a newcomer copies from next; undefined while those that could be asked have enough to do. */
-  sourceOf(
-    peers: readonly NodeName[],
-    leaves: (peer: NodeName) => boolean,
-    now: number,
-  ): NodeName | undefined {
+  sourceOf(sources: Sources, now: number): NodeName | undefined {
     const load = new Map<NodeName, number>();
     for (const [state, { peer }] of this.copies)
       if (this.isOfNewcomer(state)) load.set(peer, (load.get(peer) ?? 0) + 1);
-    return this.pace.sourceOf(peers, load, leaves, now);
+    return this.pace.sourceOf(sources, load, now);
   }
 
   /** Begins, unless one is under way for the PG, or something of one is still being stored. */

@@ -187,8 +187,9 @@ export class Upkeep {
   private join(state: PgState, now: number): void {
     const { geometry, keeping, pages } = this.o;
     if (geometry.known === undefined || this.copies.isUnderWay(state)) return;
-    const members = [...this.links.keys()].filter((peer) => keeping.isOldMember(state.pg, peer));
-    const peer = this.copies.sourceOf(members, (p) => keeping.isLeaving(state.pg, p), now);
+    const peers = [...this.links.keys()].filter((peer) => keeping.isOldMember(state.pg, peer)).sort();
+    const leaves = (peer: NodeName): boolean => keeping.isLeaving(state.pg, peer);
+    const peer = this.copies.sourceOf({ peers, leaves, place: keeping.placeIn(state.pg) }, now);
     if (peer === undefined) return;
     const from = geometry.firstPage(state.pg);
     const first = pages.pages(from, 1)[0];
