@@ -4,6 +4,7 @@
  * one process goes first and in parallel; end-to-end tests, which start processes and measure real
  * disks, follow one file at a time.
  */
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 const folders = ["packages/*/src", "apps/*/src", "test"];
@@ -22,6 +23,8 @@ export default defineConfig({
           include: folders.map((folder) => `${folder}/**/*.test.ts`),
           exclude: ["**/node_modules/**", "**/dist/**", "**/*.e2e.test.ts"],
           testTimeout: 30_000,
+          // One fewer would be taken otherwise: of two processors, one.
+          maxWorkers: availableParallelism(),
           sequence: { groupOrder: 0 },
         },
       },
