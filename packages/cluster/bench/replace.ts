@@ -7,8 +7,8 @@
  *
  * A local cluster of real processes: one writer, six segment servers, a spare one. It is filled until each server stores --mib of pages; what of
  * that was placed on the spare one is brought together by a replacement that is not measured. Then, --rounds times, commits going on at a fixed
- * rate all the time: the server's stored pages copied plainly, and latencies beside that; latencies undisturbed; latencies while the server is replaced. The server that was
- * relieved is emptied and is the spare one of the next round. Options, with their defaults:
+ * rate all the time: the server's stored pages copied plainly, and latencies beside that; latencies undisturbed; latencies while the server
+ * is replaced. The server that was relieved is emptied and is the spare one of the next round. Options, with their defaults:
  *
  *     --mib 1024            pages that a server stores, at 8 KiB each
  *     --segment-mib 16      size of a protection group

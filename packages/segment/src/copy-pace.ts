@@ -6,7 +6,7 @@
  *     ahead       what was asked for and is not stored yet is bounded, whatever the number of segments
  *     bandwidth   what has come is paid for in time
  *     one peer    gives at a time. Four others then have nothing to do with copies, before the change and after it: a write quorum, so that
- *                 commits wait for nobody who gives pages or takes them. Five that give at once take as long, for what bounds a copy is
+ *                 commits wait for nobody who gives pages or takes them. Five that give at once gain little, for what bounds a copy is
  *                 who takes it
  */
 import type { NodeName } from "@sixfold/model";

@@ -110,7 +110,9 @@ describe("a newcomer", () => {
     const { servers, newcomer } = inSteps(30, Number.POSITIVE_INFINITY);
     const [source] = servers as [BenchSegment];
     const questions = () =>
-      newcomer.heard.splice(0).flatMap(({ message }) => (message.type === "pullPages" ? [message] : []));
+      newcomer.heard
+        .splice(0)
+        .flatMap(({ to, message }) => (to === 11 && message.type === "pullPages" ? [message] : []));
     newcomer.tick(100);
     const underWay = questions();
     const asked: number[] = [];
@@ -125,6 +127,18 @@ describe("a newcomer", () => {
     expect(isWhole(newcomer)).toMatchObject({ isWhole: true });
     for (let page = 0; page < 30; page++)
       expect(newcomer.read(page, point([1, 30]))).toEqual(source.read(page, point([1, 30])));
+  });
+
+  test("a step that is never answered ends the copy, however many others are; it begins anew", () => {
+    const { ring, newcomer } = inSteps(30, Number.POSITIVE_INFINITY);
+    let answers = 0;
+    ring.tamper = (m) => (m.type === "pulledPages" && ++answers === 3 ? { ...m, request: 0 } : m);
+    ring.run(8);
+    expect(answers).toBeGreaterThan(10);
+    expect(newcomer.said).not.toContain("segment-joined");
+    ring.run(40);
+    expect(newcomer.said).toContain("segment-joined");
+    expect(newcomer.read(29, point([1, 30]))).toMatchObject({ kind: "page", version: v(1, 30) });
   });
 
   test("copies once, also if a peer still lists a stream that the member it copied from has settled and forgotten", () => {
