@@ -32,6 +32,7 @@ import { Heartbeats, type LivenessSettings } from "./heartbeats.ts";
 import { answerHttp } from "./http.ts";
 import type { Journal } from "./journal.ts";
 import { nodeCommands } from "./node-commands.ts";
+import { Turns } from "./turns.ts";
 
 const TICK_MS = 10;
 
@@ -100,7 +101,7 @@ class NodeHost implements RunningNode {
   private readonly traffic = { framesSent: 0, bytesSent: 0, appends: 0, slices: 0 };
   private listener: Listener | undefined;
   private nextClient = 1;
-  private turnDue = false;
+  private readonly turns: Turns;
   private stopped = false;
   private isEnding = false;
   private onEnded: () => void = () => undefined;
@@ -108,6 +109,7 @@ class NodeHost implements RunningNode {
   constructor(host: Host, options: NodeHostOptions, journal: Journal) {
     this.host = host;
     this.clock = host.clock;
+    this.turns = new Turns(host.clock, () => this.turn());
     this.options = options;
     this.journal = journal;
     const { name, volume, token } = options;
@@ -293,7 +295,7 @@ class NodeHost implements RunningNode {
   private input(feed: (now: number) => void): void {
     if (this.stopped) return;
     feed(this.clock.nowMs());
-    this.turn();
+    this.turns.soon();
   }
 
   private tick(): void {
@@ -304,16 +306,10 @@ class NodeHost implements RunningNode {
     this.clock.after(TICK_MS, () => this.tick());
   }
 
-  private turn(): void {
-    if (this.turnDue) return;
-    this.turnDue = true;
-    this.clock.soon(() => {
-      this.turnDue = false;
-      this.machine.flush(this.clock.nowMs());
-      const effects = this.machine.effects.splice(0);
-      for (const effect of effects) this.carryOut(effect);
-      if (this.machine.hasMore) this.turn();
-    });
+  private turn(): number | undefined {
+    this.machine.flush(this.clock.nowMs());
+    for (const effect of this.machine.effects.splice(0)) this.carryOut(effect);
+    return this.machine.dueAt;
   }
 
   private carryOut(effect: NodeEffect): void {

@@ -28,6 +28,7 @@ import type { Identity } from "./channel.ts";
 import { Dialler } from "./dialler.ts";
 import { Heartbeats } from "./heartbeats.ts";
 import type { Journal } from "./journal.ts";
+import { Turns } from "./turns.ts";
 
 export interface RawAppenderOptions {
   readonly name: NodeName;
@@ -58,7 +59,7 @@ export class RawAppender {
   private readonly applied = new ReadPoint(streamId(0));
   private stream: StreamId | undefined;
   private nextLsn = 1;
-  private turnDue = false;
+  private readonly turns: Turns;
   private stopped = false;
   private opening = false;
   private onOpened: (() => void) | undefined;
@@ -66,6 +67,7 @@ export class RawAppender {
 
   private constructor(host: Host, options: RawAppenderOptions) {
     this.clock = host.clock;
+    this.turns = new Turns(host.clock, () => this.turn());
     this.options = options;
     this.tag = volumeTagOf(options.volume);
     this.record = new Uint8Array(options.recordBytes).fill(0x61);
@@ -132,7 +134,7 @@ export class RawAppender {
     const at = lsn(this.nextLsn++);
     this.waiting.set(at, done);
     this.volume.submit(this.entry(at), this.clock.nowMs());
-    this.turn();
+    this.turns.soon();
   }
 
   /** Closes the stream, unless that takes longer: one whose segments are gone never closes. Then nothing goes on here. */
@@ -176,7 +178,7 @@ export class RawAppender {
   private input(feed: (now: number) => void): void {
     if (this.stopped) return;
     feed(this.clock.nowMs());
-    this.turn();
+    this.turns.soon();
   }
 
   private tick(): void {
@@ -186,14 +188,10 @@ export class RawAppender {
     this.clock.after(TICK_MS, () => this.tick());
   }
 
-  private turn(): void {
-    if (this.turnDue) return;
-    this.turnDue = true;
-    this.clock.soon(() => {
-      this.turnDue = false;
-      this.volume.flush(this.applied, this.applied, this.clock.nowMs());
-      for (const effect of this.volume.effects.splice(0)) this.carryOut(effect);
-    });
+  private turn(): number | undefined {
+    this.volume.flush(this.applied, this.applied, this.clock.nowMs());
+    for (const effect of this.volume.effects.splice(0)) this.carryOut(effect);
+    return this.volume.dueAt;
   }
 
   private carryOut(effect: VolumeEffect): void {

@@ -46,6 +46,7 @@ import type { Journal } from "./journal.ts";
 import { answerHttp } from "./http.ts";
 import { LogRereader } from "./log-rereader.ts";
 import { PagePaths } from "./page-paths.ts";
+import { Turns } from "./turns.ts";
 
 /**
  * Size of a log file. Large, so that rotation (a preallocation and a checkpoint) is rare beside what it holds, and what the largest frame
@@ -126,7 +127,7 @@ class SegmentHost implements RunningSegment {
   private log: LogWriter | undefined;
   private listener: Listener | undefined;
   private nextLink = 1;
-  private turnDue = false;
+  private readonly turns: Turns;
   private stopped = false;
   /** What follows the persist that was appended last, while it is under way. */
   private lastPersist: SegmentEffect[] | undefined;
@@ -139,6 +140,10 @@ class SegmentHost implements RunningSegment {
   constructor(host: Host, options: SegmentHostOptions, journal: Journal, disk: Disk, pages: PageStore) {
     this.host = host;
     this.clock = host.clock;
+    this.turns = new Turns(host.clock, () => {
+      this.carryOut(this.machine.effects.splice(0));
+      return undefined;
+    });
     this.options = options;
     this.journal = journal;
     this.disk = disk;
@@ -306,7 +311,7 @@ class SegmentHost implements RunningSegment {
     if (role === "client")
       return channel.refuse("wrong-role", "clients talk to database nodes, this is a segment server");
     this.machine.peerUp({ link, role, name: nodeName(name) }, this.clock.nowMs());
-    this.turn();
+    this.turns.soon();
   }
 
   private message(channel: Channel, message: AnyMessage): void {
@@ -315,7 +320,7 @@ class SegmentHost implements RunningSegment {
     if (message.type === "manifestTold") this.meet(message.value.servers);
     this.paths.heard(channel, message as StorageMessage);
     this.machine.receive(link, message as StorageMessage, this.clock.nowMs());
-    this.turn();
+    this.turns.soon();
   }
 
   private down(channel: Channel): void {
@@ -324,7 +329,7 @@ class SegmentHost implements RunningSegment {
     this.numbers.delete(channel);
     this.channels.delete(link);
     this.machine.peerDown(link, this.clock.nowMs());
-    this.turn();
+    this.turns.soon();
   }
 
   // --- turns ------------------------------------------------------------------------------------
@@ -335,7 +340,7 @@ class SegmentHost implements RunningSegment {
     this.machine.tick(this.clock.nowMs());
     this.scrubLog(this.clock.nowMs());
     // Most ticks of a quiet server come to nothing.
-    if (this.machine.effects.length > 0) this.turn();
+    if (this.machine.effects.length > 0) this.turns.soon();
     this.clock.after(TICK_MS, () => this.tick());
   }
 
@@ -345,17 +350,7 @@ class SegmentHost implements RunningSegment {
     this.rereader.tick(now, log, (file) => {
       if (this.stopped) return;
       this.machine.logDamaged(file);
-      this.turn();
-    });
-  }
-
-  /** Effects are carried out once the frames of this turn have all been taken. */
-  private turn(): void {
-    if (this.turnDue) return;
-    this.turnDue = true;
-    this.clock.soon(() => {
-      this.turnDue = false;
-      this.carryOut(this.machine.effects.splice(0));
+      this.turns.soon();
     });
   }
 
@@ -423,7 +418,7 @@ class SegmentHost implements RunningSegment {
       if (this.lastPersist === then) this.lastPersist = undefined;
       if (error !== undefined) return;
       this.carryOut(then);
-      if (this.machine.effects.length > 0) this.turn();
+      if (this.machine.effects.length > 0) this.turns.soon();
     });
   }
 
@@ -437,7 +432,7 @@ class SegmentHost implements RunningSegment {
       if (error !== undefined) return this.failed(error);
       this.machine.pagesStored(effect.token, this.clock.nowMs());
       this.paths.stored(effect.pages);
-      this.turn();
+      this.turns.soon();
     });
   }
 
@@ -446,7 +441,7 @@ class SegmentHost implements RunningSegment {
       if (this.stopped) return;
       if (pages instanceof Error) return this.failed(pages);
       this.machine.pagesRead(token, pages, this.clock.nowMs());
-      this.turn();
+      this.turns.soon();
     });
   }
 
@@ -467,7 +462,7 @@ class SegmentHost implements RunningSegment {
       log.append(chunks, () => {
         if (--left > 0) return;
         this.checkpointFrom = log.stats.bytes + bytes;
-        this.turn();
+        this.turns.soon();
       });
     }
   }

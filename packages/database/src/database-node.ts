@@ -215,9 +215,9 @@ export class DatabaseNode {
     this.volume.nodes.leave(name, done, now);
   }
 
-  /** Another turn is wanted at once: reads were cut short in this one. */
-  get hasMore(): boolean {
-    return this.engine.hasMore;
+  /** When the next turn is wanted at the latest: at once if reads were cut short in this one, or when what gathers for a batch is to go. */
+  get dueAt(): number | undefined {
+    return this.engine.hasMore ? this.now : this.volume.dueAt;
   }
 
   get isReady(): boolean {

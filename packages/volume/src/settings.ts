@@ -7,6 +7,8 @@ export interface VolumeSettings {
    * smaller, and every batch costs each of the six segments a frame, a log block and an ack.
    */
   readonly batchesInFlightMax: number;
+  /** What is queued waits so long for as much again as was lately on its way at once: a client's answer and its next request. */
+  readonly gatherMs: number;
   /** A batch this large goes although `batchesInFlightMax` are on their way: waiting no longer saves frames. Bytes. */
   readonly batchBytes: number;
   /** One frame's slices; a PG's share of a batch is cut into frames of about this. Bytes. */
@@ -65,6 +67,7 @@ export interface VolumeSettings {
 
 export const DEFAULT_VOLUME_SETTINGS: VolumeSettings = Object.freeze({
   batchesInFlightMax: 2,
+  gatherMs: 3,
   batchBytes: 1 << 20,
   frameBytes: 4 << 20,
   retainedBytesMax: 32 << 20,

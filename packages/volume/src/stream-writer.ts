@@ -6,7 +6,7 @@
  *                                   └── kept for votes and resends  <──── acks ──┘
  *
  * Natural batching: while `batchesInFlightMax` batches are not yet with a write quorum of each of
- * their PGs, what is submitted gathers; so frames grow with the load instead of their number.
+ * their PGs, what is submitted gathers (`batches.ts`); so frames grow with the load instead of their number.
  *
  * A segment whose link was lost is asked where it stands (an empty append; the ack has its SCL),
  * gets what is kept beyond that, and is then live again. What is no longer kept is left to gossip.
@@ -15,6 +15,7 @@
 import {
   assert,
   lsn,
+  maxLsn,
   minLsn,
   OWNED_QUORUM,
   pgId,
@@ -35,6 +36,7 @@ import {
   type StreamId,
 } from "@sixfold/model";
 import type { Ack, Votes } from "@sixfold/wire";
+import { Batches } from "./batches.ts";
 import { Decider } from "./decider.ts";
 import { DecisionLog } from "./decision-log.ts";
 import { EpochMark } from "./epoch-mark.ts";
@@ -48,12 +50,6 @@ import type { VolumeSettings } from "./settings.ts";
 import { cutSlice, inFrames, pgsOfEntry, sizeOf, type CutPlace } from "./slice-cutter.ts";
 import { countAck, countVotes } from "./tally.ts";
 import type { TailHistory } from "./tails.ts";
-
-interface Batch {
-  readonly pgs: readonly PgProgress[];
-  /** Per PG the last slice of the batch. */
-  readonly lasts: readonly Lsn[];
-}
 
 export class StreamWriter {
   readonly stream: StreamId;
@@ -73,7 +69,7 @@ export class StreamWriter {
   private readonly mark: EpochMark;
   private nextToSend = lsn(1);
   private readonly retention: Retention;
-  private readonly batches: Batch[] = [];
+  private readonly batches: Batches;
   /** PGs with slices that no write quorum has (exclusive volumes). */
   private readonly pending: PgProgress[] = [];
   private fedThrough = lsn(0);
@@ -96,6 +92,7 @@ export class StreamWriter {
     this.manifest = o.manifest;
     this.tails = o.tails;
     this.planted = o.planted;
+    this.batches = new Batches(o.settings);
     this.retention = new Retention(o.settings.retainedBytesMax, this.pgs);
     this.decider = new Decider({
       out: o.out,
@@ -127,7 +124,7 @@ export class StreamWriter {
       if (!pg.hasSets(setsOf(manifest, pg.pg))) this.care.takeMembers(pg, setsOf(manifest, pg.pg), now);
     this.mark.began(manifest.epoch, lsn(this.nextToSend - 1));
     // What waited for a set that is no more may have been the last to be missing.
-    this.completeBatches();
+    this.batches.complete();
     this.advance(now);
   }
 
@@ -177,17 +174,12 @@ export class StreamWriter {
   flush(lowWater: ReadPoint, builtOn: ReadPoint, now: number): void {
     this.context.lowWater = lowWater;
     this.context.builtOn = builtOn;
-    while (this.isDue(now)) {
-      if (
-        this.batches.length >= this.settings.batchesInFlightMax &&
-        this.decider.queuedBytes < this.settings.batchBytes
-      )
-        break;
+    this.batches.dueAt = undefined;
+    while (this.isDue(now) && this.batches.mayGo(this.queued, this.decider.queuedBytes, now))
       this.sendBatch(now);
-    }
     if (this.decider.dirty.length > 0 || this.care.resends.length > 0) this.sendDecisions(now);
     if (this.care.resends.length > 0) this.sendResends(now);
-    if (this.batches.length === 0) this.feedDecisions();
+    if (this.batches.count === 0) this.feedDecisions();
   }
 
   /** There is something to send, and nothing to wait for before it is cut. */
@@ -197,6 +189,17 @@ export class StreamWriter {
     return next === undefined
       ? this.nextToSend < this.decider.inFlight.first
       : next.state !== "queued" || !this.ownership.isWaiting(next.entry, now);
+  }
+
+  /** Entries that are not sent yet; those that were aborted meanwhile count. */
+  private get queued(): number {
+    const { inFlight } = this.decider;
+    return inFlight.next - maxLsn(this.nextToSend, inFlight.first);
+  }
+
+  /** When `flush` is to be called again at the latest, though nothing came in. */
+  get dueAt(): number | undefined {
+    return this.batches.dueAt;
   }
 
   private sendBatch(now: number): void {
@@ -216,12 +219,8 @@ export class StreamWriter {
       this.decider.queuedBytes -= item.bytes;
     }
     if (touched.length === 0) return this.advance(now);
-    const lasts: Lsn[] = [];
-    for (const pg of touched) {
-      this.sendFrames(pg, now);
-      lasts.push(pg.lastSlice);
-    }
-    this.batches.push({ pgs: touched, lasts });
+    for (const pg of touched) this.sendFrames(pg, now);
+    this.batches.sent(touched, this.nextToSend - inFlight.first);
     this.fedThrough = this.decider.log.through;
   }
 
@@ -356,7 +355,7 @@ export class StreamWriter {
     if (!this.exclusive) countAck(pg, member, ack, this.decider, now, this.planted);
     this.decider.noteAborts(pg, member, ack);
     this.care.answered(pg, member, sclBefore, now);
-    if (moved) this.completeBatches();
+    if (moved) this.batches.complete();
     this.advance(now);
     this.retention.drop(pg, this.decider.log.through);
   }
@@ -391,13 +390,6 @@ export class StreamWriter {
       pg.pendingIndex = -1;
     }
     this.decider.advanceTo(through, now);
-  }
-
-  private completeBatches(): void {
-    for (let batch = this.batches[0]; batch !== undefined; batch = this.batches[0]) {
-      for (let i = 0; i < batch.pgs.length; i++) if (batch.pgs[i]!.pgcl < batch.lasts[i]!) return;
-      this.batches.shift();
-    }
   }
 
   serverUp(server: NodeName, now: number): void {
@@ -486,7 +478,7 @@ export class StreamWriter {
       keptBytes: this.retention.bytes,
       segments: this.care.standings(),
       leftToGossip: this.care.timesLeft,
-      batchesInFlight: this.batches.length,
+      batchesInFlight: this.batches.count,
       commits: decider.commits,
       aborts: decider.aborts,
       yields: decider.yields,

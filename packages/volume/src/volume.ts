@@ -407,6 +407,11 @@ export class Volume implements VolumeFace {
     own.flushed(now);
   }
 
+  /** When `flush` is to be called again at the latest, though nothing came in. */
+  get dueAt(): number | undefined {
+    return this.own?.writer.dueAt;
+  }
+
   // Reading
 
   foreignSeen(stream: StreamId, lsn: Lsn): void {

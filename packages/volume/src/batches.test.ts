@@ -1,0 +1,108 @@
+/** When a batch goes: see the header of `batches.ts`. */
+import { lsn } from "@sixfold/model";
+import { describe, expect, test } from "vitest";
+import { Batches } from "./batches.ts";
+import { DEFAULT_VOLUME_SETTINGS } from "./settings.ts";
+import { delta, entry, openCluster, SERVERS, type TestCluster } from "./test-kit/test-cluster.ts";
+
+const { batchBytes, gatherMs } = DEFAULT_VOLUME_SETTINGS;
+const SMALL = 200;
+
+/** After a batch of so many entries, all of which are decided. */
+function after(entries: number): Batches {
+  const batches = new Batches(DEFAULT_VOLUME_SETTINGS);
+  batches.sent([], entries);
+  batches.complete();
+  return batches;
+}
+
+describe("what is queued", () => {
+  test("goes at once after few, and before anything was sent", () => {
+    expect(new Batches(DEFAULT_VOLUME_SETTINGS).mayGo(1, SMALL, 0)).toBe(true);
+    for (let entries = 1; entries <= 5; entries++) expect(after(entries).mayGo(1, SMALL, 0)).toBe(true);
+  });
+
+  test("waits for most of what was on its way at once", () => {
+    const batches = after(32);
+    expect(batches.mayGo(1, SMALL, 10)).toBe(false);
+    expect(batches.dueAt).toBe(10 + gatherMs);
+    expect(batches.mayGo(23, SMALL, 10.5)).toBe(false);
+    expect(batches.dueAt).toBe(10 + gatherMs);
+    expect(batches.mayGo(24, SMALL, 10.5)).toBe(true);
+  });
+
+  test("waits for no longer than a while", () => {
+    const batches = after(32);
+    expect(batches.mayGo(1, SMALL, 10)).toBe(false);
+    expect(batches.mayGo(2, SMALL, 10 + gatherMs)).toBe(true);
+    batches.sent([], 2);
+    // The wait of the next is its own.
+    expect(batches.mayGo(1, SMALL, 20)).toBe(false);
+    expect(batches.dueAt).toBe(20 + gatherMs);
+  });
+
+  test("does not wait if it is much", () => {
+    expect(after(32).mayGo(1, batchBytes, 10)).toBe(true);
+  });
+
+  test("waits while as many batches are on their way as may be, for what is no time", () => {
+    const batches = new Batches({ ...DEFAULT_VOLUME_SETTINGS, batchesInFlightMax: 0 });
+    expect(batches.mayGo(1, SMALL, 0)).toBe(false);
+    expect(batches.dueAt).toBeUndefined();
+    expect(batches.mayGo(1, batchBytes, 0)).toBe(true);
+  });
+
+  test("is waited for less and less if it stays few", () => {
+    const batches = after(128);
+    let waits = 0;
+    for (let now = 0; !batches.mayGo(1, SMALL, now); now += 100) {
+      waits++;
+      expect(batches.mayGo(1, SMALL, now + gatherMs)).toBe(true);
+      batches.sent([], 1);
+      batches.complete();
+    }
+    expect(waits).toBeGreaterThan(10);
+    expect(waits).toBeLessThan(40);
+  });
+});
+
+describe("a writer", () => {
+  const frames = (c: TestCluster): number => c.links.get(`w1>${SERVERS[0]!.name}`)?.length ?? 0;
+  const submit = (c: TestCluster, from: number, n: number): void => {
+    for (let i = from; i < from + n; i++) c.nodes.get("w1")!.volume.submit(entry(1, i, [delta(i)]), c.now);
+    c.flush("w1");
+  };
+
+  test("sends those together that were answered together, and asks for a turn only while it waits", () => {
+    const c = openCluster("multi", ["w1"]);
+    const { volume } = c.nodes.get("w1")!;
+    submit(c, 1, 16);
+    for (const { name } of SERVERS) while (c.deliver(`w1>${name}`));
+    for (const { name } of SERVERS) while (c.deliver(`${name}>w1`));
+    expect(volume.durable).toBe(lsn(16));
+    expect(volume.dueAt).toBeUndefined();
+
+    const before = frames(c);
+    submit(c, 17, 5);
+    expect(frames(c)).toBe(before);
+    expect(volume.dueAt).toBe(c.now + gatherMs);
+    submit(c, 22, 11);
+    expect(frames(c)).toBe(before + 1);
+    expect(volume.dueAt).toBeUndefined();
+  });
+
+  test("asks for no more turns once what it gathered was aborted", () => {
+    const c = openCluster("multi", ["w1"]);
+    const { volume } = c.nodes.get("w1")!;
+    submit(c, 1, 16);
+    for (const { name } of SERVERS) while (c.deliver(`w1>${name}`));
+    for (const { name } of SERVERS) while (c.deliver(`${name}>w1`));
+    submit(c, 17, 1);
+    expect(volume.dueAt).toBeDefined();
+    volume.giveUp(lsn(17), { stream: entry(2, 1, []).stream, lsn: lsn(1) }, c.now);
+    c.tick(gatherMs);
+    c.flush("w1");
+    expect(volume.dueAt).toBeUndefined();
+    expect(volume.durable).toBe(lsn(17));
+  });
+});

@@ -1,0 +1,71 @@
+/**
+ * The batches on their way, and when the next one goes (DESIGN section 5, "Sending").
+ *
+ * Whose commits are answered together come back together, though not at one moment. Were the first of them sent at once, the rest would make a batch
+ * of its own, and half batches would take turns from then on, each with a frame, a block to sync and an ack at six segments. So
+ * what is queued waits for more, for `gatherMs` at most, until it is most of what was lately on its way at once. Few are never waited for.
+ */
+import type { Lsn } from "@sixfold/model";
+import type { PgProgress } from "./pg-progress.ts";
+import type { VolumeSettings } from "./settings.ts";
+
+/** Of what was on its way at once, this part is worth a batch. */
+const ENOUGH = 0.75;
+/** So few are no batch worth waiting for. */
+const FEW = 4;
+/** What is expected falls so with each batch, should fewer come. */
+const FADES = 0.9;
+
+interface Batch {
+  readonly pgs: readonly PgProgress[];
+  /** Per PG the last slice of the batch. */
+  readonly lasts: readonly Lsn[];
+}
+
+export class Batches {
+  private readonly settings: VolumeSettings;
+  private readonly underWay: Batch[] = [];
+  /** Entries that are likely to be on their way at once. */
+  private expected = 0;
+  private gathersSince: number | undefined;
+  /** When what gathers goes, should no more come: since it was last forgotten. */
+  dueAt: number | undefined;
+
+  constructor(settings: VolumeSettings) {
+    this.settings = settings;
+  }
+
+  /** Not yet with a write quorum of each of their PGs. */
+  get count(): number {
+    return this.underWay.length;
+  }
+
+  /** May so many entries, of so many bytes, leave? */
+  mayGo(entries: number, bytes: number, now: number): boolean {
+    const { batchesInFlightMax, batchBytes, gatherMs } = this.settings;
+    if (bytes >= batchBytes) return true;
+    if (this.underWay.length >= batchesInFlightMax) return false;
+    const enough = this.expected * ENOUGH;
+    if (enough <= FEW || entries >= enough) return true;
+    this.gathersSince ??= now;
+    const dueAt = this.gathersSince + gatherMs;
+    if (now >= dueAt) return true;
+    this.dueAt = dueAt;
+    return false;
+  }
+
+  /** A batch has left; `entries` are on their way now, those of earlier batches included. */
+  sent(pgs: readonly PgProgress[], entries: number): void {
+    this.underWay.push({ pgs, lasts: pgs.map((pg) => pg.lastSlice) });
+    this.expected = Math.max(this.expected * FADES, entries);
+    this.gathersSince = undefined;
+  }
+
+  /** Segments have taken more: forgets the batches that need no more, in order. */
+  complete(): void {
+    for (let batch = this.underWay[0]; batch !== undefined; batch = this.underWay[0]) {
+      for (let i = 0; i < batch.pgs.length; i++) if (batch.pgs[i]!.pgcl < batch.lasts[i]!) return;
+      this.underWay.shift();
+    }
+  }
+}
