@@ -9,8 +9,8 @@ const { batchBytes, gatherMs } = DEFAULT_VOLUME_SETTINGS;
 const SMALL = 200;
 
 /** After a batch of so many entries, all of which are decided. */
-function after(entries: number): Batches {
-  const batches = new Batches(DEFAULT_VOLUME_SETTINGS);
+function after(entries: number, exclusive = false): Batches {
+  const batches = new Batches(DEFAULT_VOLUME_SETTINGS, exclusive);
   batches.sent([], entries);
   batches.complete();
   return batches;
@@ -18,7 +18,7 @@ function after(entries: number): Batches {
 
 describe("what is queued", () => {
   test("goes at once after few, and before anything was sent", () => {
-    expect(new Batches(DEFAULT_VOLUME_SETTINGS).mayGo(1, SMALL, 0)).toBe(true);
+    expect(new Batches(DEFAULT_VOLUME_SETTINGS, false).mayGo(1, SMALL, 0)).toBe(true);
     for (let entries = 1; entries <= 5; entries++) expect(after(entries).mayGo(1, SMALL, 0)).toBe(true);
   });
 
@@ -41,12 +41,16 @@ describe("what is queued", () => {
     expect(batches.dueAt).toBe(20 + gatherMs);
   });
 
+  test("does not wait in an exclusive volume", () => {
+    expect(after(32, true).mayGo(1, SMALL, 10)).toBe(true);
+  });
+
   test("does not wait if it is much", () => {
     expect(after(32).mayGo(1, batchBytes, 10)).toBe(true);
   });
 
   test("waits while as many batches are on their way as may be, for what is no time", () => {
-    const batches = new Batches({ ...DEFAULT_VOLUME_SETTINGS, batchesInFlightMax: 0 });
+    const batches = new Batches({ ...DEFAULT_VOLUME_SETTINGS, batchesInFlightMax: 0 }, false);
     expect(batches.mayGo(1, SMALL, 0)).toBe(false);
     expect(batches.dueAt).toBeUndefined();
     expect(batches.mayGo(1, batchBytes, 0)).toBe(true);

@@ -1,9 +1,10 @@
 /**
  * The batches on their way, and when the next one goes (DESIGN section 5, "Sending").
  *
- * Whose commits are answered together come back together, though not at one moment. Were the first of them sent at once, the rest would make a batch
- * of its own, and half batches would take turns from then on, each with a frame, a block to sync and an ack at six segments. So
- * what is queued waits for more, for `gatherMs` at most, until it is most of what was lately on its way at once. Few are never waited for.
+ * In a shared volume the fourth ack commits some entries of a batch and the fifth the others, so that clients who were answered together are
+ * answered in two lots, and come back in two lots. Were the first of them sent at once, half batches would take turns from then on, each with a frame,
+ * a block to sync and an ack at six segments. So what is queued waits for more, for `gatherMs` at most, until it is most of what was lately
+ * on its way at once. Few are never waited for, and in an exclusive volume nobody is: one ack commits a batch and makes room for the next.
  */
 import type { Lsn } from "@sixfold/model";
 import type { PgProgress } from "./pg-progress.ts";
@@ -24,6 +25,7 @@ interface Batch {
 
 export class Batches {
   private readonly settings: VolumeSettings;
+  private readonly exclusive: boolean;
   private readonly underWay: Batch[] = [];
   /** Entries that are likely to be on their way at once. */
   private expected = 0;
@@ -31,8 +33,9 @@ export class Batches {
   /** When what gathers goes, should no more come: since it was last forgotten. */
   dueAt: number | undefined;
 
-  constructor(settings: VolumeSettings) {
+  constructor(settings: VolumeSettings, exclusive: boolean) {
     this.settings = settings;
+    this.exclusive = exclusive;
   }
 
   /** Not yet with a write quorum of each of their PGs. */
@@ -46,7 +49,7 @@ export class Batches {
     if (bytes >= batchBytes) return true;
     if (this.underWay.length >= batchesInFlightMax) return false;
     const enough = this.expected * ENOUGH;
-    if (enough <= FEW || entries >= enough) return true;
+    if (this.exclusive || enough <= FEW || entries >= enough) return true;
     this.gathersSince ??= now;
     const dueAt = this.gathersSince + gatherMs;
     if (now >= dueAt) return true;

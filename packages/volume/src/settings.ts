@@ -7,7 +7,7 @@ export interface VolumeSettings {
    * smaller, and every batch costs each of the six segments a frame, a log block and an ack.
    */
   readonly batchesInFlightMax: number;
-  /** What is queued waits so long for as much again as was lately on its way at once: a client's answer and its next request. */
+  /** In a shared volume what is queued waits so long for as much as was lately on its way at once: clients' answers and their next requests. */
   readonly gatherMs: number;
   /** A batch this large goes although `batchesInFlightMax` are on their way: waiting no longer saves frames. Bytes. */
   readonly batchBytes: number;

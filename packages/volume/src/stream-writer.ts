@@ -92,7 +92,7 @@ export class StreamWriter {
     this.manifest = o.manifest;
     this.tails = o.tails;
     this.planted = o.planted;
-    this.batches = new Batches(o.settings);
+    this.batches = new Batches(o.settings, o.exclusive);
     this.retention = new Retention(o.settings.retainedBytesMax, this.pgs);
     this.decider = new Decider({
       out: o.out,
