@@ -28,7 +28,7 @@ import type {
   PlantedBugs,
   ReadPoint,
   SixfoldError,
-  Slice,
+  SliceFields,
   StreamId,
   TransactionId,
 } from "@sixfold/model";
@@ -234,7 +234,7 @@ export interface Pressure {
 }
 
 /** What an undecided entry, or a slice of it, is about to change. */
-export type Claim = Pick<Slice, "lsn" | "deltas">;
+export type Claim = Pick<SliceFields, "lsn" | "deltas">;
 
 /** The whole face, for owners who want to name it. `Engine` implements it. */
 export interface EngineFace {

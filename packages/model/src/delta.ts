@@ -35,47 +35,55 @@ const MOVE_BYTES = 7;
 /** Longest run of one operation. */
 export const MAX_RUN = 0xffff;
 
-/** What is wrong with packed operations from a peer or a disk, or undefined if they are well formed for pages of `pageBytes`. */
-export function checkOps(ops: Uint8Array, pageBytes: number): string | undefined {
-  let at = 0;
-  while (at < ops.length) {
-    const kind = ops[at];
+/**
+ * What is wrong with packed operations from a peer or a disk, from `from` to `to` of `bytes`, or undefined if they are well formed for
+ * pages of `pageBytes`.
+ */
+export function checkOps(
+  bytes: Uint8Array,
+  pageBytes: number,
+  from = 0,
+  to = bytes.length,
+): string | undefined {
+  let at = from;
+  while (at < to) {
+    const kind = bytes[at];
     if (kind === SET) {
-      if (at + SET_HEADER > ops.length) return "set: header cut off";
-      const offset = u16(ops, at + 1);
-      const length = u16(ops, at + 3);
+      if (at + SET_HEADER > to) return "set: header cut off";
+      const offset = u16(bytes, at + 1);
+      const length = u16(bytes, at + 3);
       if (length === 0 || offset + length > pageBytes)
         return `set(${offset}, ${length} bytes) leaves the page`;
       at += SET_HEADER + length;
-      if (at > ops.length) return "set: bytes cut off";
+      if (at > to) return "set: bytes cut off";
     } else if (kind === MOVE) {
-      if (at + MOVE_BYTES > ops.length) return "move: cut off";
-      const to = u16(ops, at + 1);
-      const from = u16(ops, at + 3);
-      const length = u16(ops, at + 5);
-      if (length === 0 || to + length > pageBytes || from + length > pageBytes)
-        return `move(${to}, ${from}, ${length}) leaves the page`;
+      if (at + MOVE_BYTES > to) return "move: cut off";
+      const target = u16(bytes, at + 1);
+      const source = u16(bytes, at + 3);
+      const length = u16(bytes, at + 5);
+      if (length === 0 || target + length > pageBytes || source + length > pageBytes)
+        return `move(${target}, ${source}, ${length}) leaves the page`;
       at += MOVE_BYTES;
     } else return `unknown operation ${String(kind)}`;
   }
   return undefined;
 }
 
-/** Applies packed operations to `page` in place. They must have passed `checkOps`. */
-export function applyOps(page: Uint8Array, ops: Uint8Array): void {
-  let at = 0;
-  while (at < ops.length) {
-    if (ops[at] === SET) {
-      const offset = u16(ops, at + 1);
-      const length = u16(ops, at + 3);
-      const from = at + SET_HEADER;
-      if (length < 32) for (let i = 0; i < length; i++) page[offset + i] = ops[from + i]!;
-      else page.set(ops.subarray(from, from + length), offset);
-      at = from + length;
+/** Applies packed operations, from `from` to `to` of `bytes`, to `page` in place. They must have passed `checkOps`. */
+export function applyOps(page: Uint8Array, bytes: Uint8Array, from = 0, to = bytes.length): void {
+  let at = from;
+  while (at < to) {
+    if (bytes[at] === SET) {
+      const offset = u16(bytes, at + 1);
+      const length = u16(bytes, at + 3);
+      const start = at + SET_HEADER;
+      if (length < 32) for (let i = 0; i < length; i++) page[offset + i] = bytes[start + i]!;
+      else page.set(bytes.subarray(start, start + length), offset);
+      at = start + length;
     } else {
-      const to = u16(ops, at + 1);
-      const from = u16(ops, at + 3);
-      page.copyWithin(to, from, from + u16(ops, at + 5));
+      const target = u16(bytes, at + 1);
+      const source = u16(bytes, at + 3);
+      page.copyWithin(target, source, source + u16(bytes, at + 5));
       at += MOVE_BYTES;
     }
   }

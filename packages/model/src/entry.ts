@@ -12,6 +12,7 @@
  */
 import type { Delta } from "./delta.ts";
 import type { Epoch, Lsn, PageId, PgId, StreamId, TransactionId } from "./ids.ts";
+import type { SliceDelta } from "./slice-delta.ts";
 import type { PageVersion } from "./version.ts";
 
 /** A page that an entry changes or checks, and the version it was built on. */
@@ -37,7 +38,8 @@ export interface Entry {
   readonly checks: readonly ReadCheck[];
 }
 
-export interface Slice {
+/** A slice before it was encoded. */
+export interface SliceFields {
   readonly stream: StreamId;
   readonly lsn: Lsn;
   readonly pg: PgId;
@@ -55,12 +57,14 @@ export interface Slice {
   readonly transaction: TransactionId;
   readonly deltas: readonly Delta[];
   readonly checks: readonly ReadCheck[];
+}
+
+export interface Slice extends SliceFields {
+  /** They lie in `bytes`. */
+  readonly deltas: readonly SliceDelta[];
   /** This slice as encoded by wire: what the log stores and what is sent on. */
   readonly bytes: Uint8Array;
 }
-
-/** A slice before it was encoded. */
-export type SliceFields = Omit<Slice, "bytes">;
 
 /** An entry by name. */
 export interface EntryId {

@@ -12,6 +12,7 @@ export * from "./planted-bug.ts";
 export * from "./quorum.ts";
 export * from "./random.ts";
 export * from "./read-point.ts";
+export * from "./slice-delta.ts";
 export * from "./trace-event.ts";
 export * from "./transaction.ts";
 export * from "./version.ts";

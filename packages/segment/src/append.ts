@@ -7,7 +7,7 @@
  * in the background. Resends of what is here are answered again with the same votes. A slice beyond a gap is
  * left: the ack shows the SCL, and the writer resends or gossip brings what is missing.
  */
-import { ACCEPT, checkOps, minLsn, type Lsn, type ReadCheck, type Slice } from "@sixfold/model";
+import { ACCEPT, minLsn, type Lsn, type ReadCheck, type Slice } from "@sixfold/model";
 import type { Append, SliceVote } from "@sixfold/wire";
 import type { Decider } from "./decide.ts";
 import { ackOf, type PgState, type Turn } from "./pg-state.ts";
@@ -37,7 +37,7 @@ export function checkSlices(
     if (before !== undefined && slice.back !== before.lsn) return "slices out of order";
     for (const delta of slice.deltas) {
       if (delta.page < firstPage || delta.page >= endPage) return `page ${delta.page} is not in PG ${m.pg}`;
-      const fault = isKnown ? checkOps(delta.ops, pageBytes) : undefined;
+      const fault = isKnown ? delta.fault(pageBytes) : undefined;
       if (fault !== undefined) return fault;
     }
     for (const check of slice.checks)

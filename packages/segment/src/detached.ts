@@ -7,13 +7,13 @@
  * A segment that was away gets one stream's slices before another's, and thousands of a hot page may wait: they are found by what they build
  * on and by what they are, each in O(1).
  */
-import type { Delta, PageVersion } from "@sixfold/model";
+import type { PageVersion, SliceDelta } from "@sixfold/model";
 import type { Taken } from "./stream-log.ts";
 
 /** A committed delta. */
 export interface Change {
   readonly taken: Taken;
-  readonly delta: Delta;
+  readonly delta: SliceDelta;
 }
 
 const NOTHING: readonly Change[] = [];

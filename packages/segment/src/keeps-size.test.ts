@@ -278,7 +278,7 @@ describe("the low-water mark", () => {
 
 describe("memory", () => {
   test("when it is used up new slices are refused, nothing acknowledged is lost, and merging makes room", () => {
-    const s = new BenchSegment({ settings: { mergeAboveBytes: 0, retainBytesMax: 0, keepBytesMax: 6000 } });
+    const s = new BenchSegment({ settings: { mergeAboveBytes: 0, retainBytesMax: 0, keepBytesMax: 4200 } });
     const slices = chainOf(1, 10);
     const taken = slices.findIndex(
       (one) => s.append([one], { decisions: decided(0, one.lsn - 1) })[0]!.state === "full",
@@ -292,14 +292,14 @@ describe("memory", () => {
   });
 
   test("what is undecided is never refused the earlier slices that it waits for", () => {
-    const s = new BenchSegment({ settings: { mergeAboveBytes: 0, retainBytesMax: 0, keepBytesMax: 6000 } });
+    const s = new BenchSegment({ settings: { mergeAboveBytes: 0, retainBytesMax: 0, keepBytesMax: 4200 } });
     for (const one of chainOf(1, 20)) expect(s.append([one])).toMatchObject([{ state: "ok" }]);
     s.decide(1, decided(0, 20));
     expect(s.append([slice({ stream: 2, lsn: 1, writes: [[9, NONE]] })])).toMatchObject([{ state: "full" }]);
   });
 
   test("nor is a node that shows the same for ever waited for", () => {
-    const s = new BenchSegment({ settings: { mergeAboveBytes: 0, retainBytesMax: 0, keepBytesMax: 6000 } });
+    const s = new BenchSegment({ settings: { mergeAboveBytes: 0, retainBytesMax: 0, keepBytesMax: 4200 } });
     const says = { type: "readers", stream: undefined, lowWater: point(), shown: point() } as const;
     for (let i = 1; i <= 8; i++) {
       const at = point([1, i - 1]);
@@ -318,7 +318,7 @@ describe("memory", () => {
   });
 
   test("an old reader is overtaken before that", () => {
-    const s = new BenchSegment({ settings: { mergeAboveBytes: 0, retainBytesMax: 0, keepBytesMax: 6000 } });
+    const s = new BenchSegment({ settings: { mergeAboveBytes: 0, retainBytesMax: 0, keepBytesMax: 4200 } });
     const slices = chainOf(1, 10);
     for (const one of slices.slice(0, 6))
       s.append([one], {

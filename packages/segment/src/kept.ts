@@ -11,11 +11,11 @@ import type { Slice } from "@sixfold/model";
 import { EndedTransactions } from "./ended.ts";
 
 /**
- * Objects of a slice, of each delta with its view and its place on a chain, of each check. Measured on Node 20 by
+ * Objects of a slice, of each delta with its place on a chain, of each check. Measured on Node 20 by
  * `bench/slice-cost.ts`, and rounded up.
  */
-const SLICE_COST = 620;
-const DELTA_COST = 250;
+const SLICE_COST = 470;
+const DELTA_COST = 125;
 const CHECK_COST = 150;
 
 export const costOf = (slice: Slice): number =>

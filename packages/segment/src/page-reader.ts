@@ -8,7 +8,7 @@
  * is not met, or that would see past a gap in the chain, is answered `behind`, never from what happens to be here.
  * Images handed out are never changed afterwards; building the next one copies.
  */
-import { applyOps, isNone, NONE, sameVersion, type PageId, type PageVersion } from "@sixfold/model";
+import { isNone, NONE, sameVersion, type PageId, type PageVersion } from "@sixfold/model";
 import type { PageAnswer, ReadPage } from "@sixfold/wire";
 import { LRUCache } from "lru-cache";
 import type { PageChain } from "./page-chain.ts";
@@ -107,7 +107,7 @@ function imageAt(
     image = stored === undefined ? new Uint8Array(pageBytes) : stored.image;
     at = storedAt;
   }
-  for (let i = at + 1; i <= index; i++) applyOps(image, chain.changes[i]!.delta.ops);
+  for (let i = at + 1; i <= index; i++) chain.changes[i]!.delta.applyTo(image);
   // An older reader must not push out what newer ones share.
   if (cachedAt === undefined || cachedAt < index) cache.put(chain.page, { version, image });
   return { kind: "page", version, image };

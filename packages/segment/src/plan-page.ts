@@ -7,7 +7,7 @@
  * A patch is made without a look at the page. It costs a twentieth of an image, and each reader of the page a read more; so there are as
  * many as make up a share of a page.
  */
-import { applyOps, NONE, sameVersion, type ReadPoint } from "@sixfold/model";
+import { NONE, sameVersion, type ReadPoint } from "@sixfold/model";
 import type { PageChain } from "./page-chain.ts";
 import {
   encodePage,
@@ -59,7 +59,7 @@ function planPatch(chain: PageChain, changes: number, pageBytes: number): Planne
   let bytes = patchBytes(0, chain.merged.size);
   for (let i = 0; i < changes; i++) {
     const { delta } = chain.changes[i]!;
-    bytes += delta.ops.length;
+    bytes += delta.opsBytes;
     if (bytes > room) return undefined;
     ops.push(delta.ops);
   }
@@ -102,7 +102,7 @@ export function imageOf(
   if (storedAt === undefined) return chain.isCorrupt ? "corrupt" : undefined;
   if (changes === 0) return stored;
   const image = stored === undefined ? scratch.of(pageBytes).fill(0) : stored.image;
-  for (let i = storedAt + 1; i < changes; i++) applyOps(image, chain.changes[i]!.delta.ops);
+  for (let i = storedAt + 1; i < changes; i++) chain.changes[i]!.delta.applyTo(image);
   return { ...headAfter(chain, changes), image };
 }
 

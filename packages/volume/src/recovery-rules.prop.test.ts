@@ -14,6 +14,7 @@ import {
   nodeName,
   pageId,
   pgId,
+  SliceDelta,
   quorumFor,
   streamId,
   transactionId,
@@ -83,7 +84,7 @@ function slice(stream: number, o: SliceSpec = {}): Slice {
     pgs: (o.pgs ?? [o.pg ?? 0]).map(pgId),
     ownBases: (o.ownBases ?? []).map(lsn),
     transaction: transactionId("t"),
-    deltas: [{ page: pageId(o.page ?? 3), base, ops: new Uint8Array() }],
+    deltas: [new SliceDelta(pageId(o.page ?? 3), base, new Uint8Array(), 0, 0)],
     checks: o.checks === undefined ? [] : [{ page: pageId(o.checks), base: NONE }],
     bytes: new Uint8Array(),
   };

@@ -111,6 +111,13 @@ export class ByteReader {
     return this.raw(this.varint());
   }
 
+  /** Passes over a blob; returns how long it is. */
+  skipBlob(): number {
+    const length = this.varint();
+    this.advance(length);
+    return length;
+  }
+
   text(maxBytes: number, what: string): string {
     return this.utf8(this.bounded(maxBytes, what));
   }

@@ -20,7 +20,6 @@
  */
 import {
   assert,
-  checkOps,
   epoch,
   LIMITS,
   lsn,
@@ -29,6 +28,7 @@ import {
   NONE,
   pageId,
   pgId,
+  SliceDelta,
   streamId,
   transactionId,
   type Delta,
@@ -63,10 +63,11 @@ export function encodeSlice(fields: SliceFields): Slice {
   w.begin();
   w.u32(0);
   writeHead(w, fields);
-  writeDeltas(w, fields.deltas);
+  const places = writeDeltas(w, fields.deltas);
   if (fields.checks.length > 0) writeChecks(w, fields.checks);
   w.patchU32(0, w.length - 4);
   assert(w.length <= LIMITS.frameBytes, "a slice fits a frame");
+  const bytes = w.take();
   return {
     stream: fields.stream,
     lsn: fields.lsn,
@@ -78,9 +79,11 @@ export function encodeSlice(fields: SliceFields): Slice {
     pgs: fields.pgs,
     ownBases: fields.ownBases,
     transaction: fields.transaction,
-    deltas: fields.deltas,
+    deltas: fields.deltas.map(
+      ({ page, base, ops }, i) => new SliceDelta(page, base, bytes, places[i]!, places[i]! + ops.length),
+    ),
     checks: fields.checks,
-    bytes: w.take(),
+    bytes,
   };
 }
 
@@ -109,14 +112,16 @@ function writeHead(w: ByteWriter, s: SliceFields): void {
   if (s.transaction.length > 0) w.text(s.transaction);
 }
 
-function writeDeltas(w: ByteWriter, deltas: readonly Delta[]): void {
+/** Returns where the operations of each begin. */
+function writeDeltas(w: ByteWriter, deltas: readonly Delta[]): number[] {
   w.varint(deltas.length);
   let before = -1;
-  for (const delta of deltas) {
+  return deltas.map((delta) => {
     writePageAndBase(w, before, delta);
     before = delta.page;
     w.blob(delta.ops);
-  }
+    return w.length - delta.ops.length;
+  });
 }
 
 function writeChecks(w: ByteWriter, checks: readonly ReadCheck[]): void {
@@ -158,7 +163,8 @@ export function readSlice(r: ByteReader): Slice {
   const ownBases = (flags & OWN_BASES) === 0 ? EMPTY : readOwnBases(r, at);
   const transaction =
     (flags & TRANSACTION) === 0 ? "" : r.text(LIMITS.transactionIdBytes, "a transaction id");
-  const deltas = readDeltas(r);
+  const bytes = r.view(start, end - start);
+  const deltas = readDeltas(r, bytes, start);
   const checks = (flags & CHECKS) === 0 ? EMPTY : readChecks(r);
   r.finish();
   r.end = outerEnd;
@@ -175,7 +181,7 @@ export function readSlice(r: ByteReader): Slice {
     transaction: transactionId(transaction),
     deltas,
     checks,
-    bytes: r.view(start, end - start),
+    bytes,
   };
 }
 
@@ -199,18 +205,21 @@ function readOwnBases(r: ByteReader, below: number): Lsn[] {
   return bases;
 }
 
-function readDeltas(r: ByteReader): Delta[] {
+/** The slice's `bytes` begin at `start`. */
+function readDeltas(r: ByteReader, bytes: Uint8Array, start: number): SliceDelta[] {
   const n = r.count(4);
-  const deltas: Delta[] = [];
+  // Of this length from the beginning: a list that grows has room for 17.
+  const deltas = new Array<SliceDelta>(n);
   let before = -1;
   for (let i = 0; i < n; i++) {
     const page = readPage(r, before);
     before = page;
     const base = readVersion(r);
-    const ops = r.blob();
-    const fault = checkOps(ops, MAX_PAGE_BYTES);
+    const length = r.skipBlob();
+    const delta = new SliceDelta(pageId(page), base, bytes, r.at - length - start, r.at - start);
+    const fault = delta.fault(MAX_PAGE_BYTES);
     if (fault !== undefined) badFrame(fault);
-    deltas.push({ page: pageId(page), base, ops });
+    deltas[i] = delta;
   }
   return deltas;
 }
