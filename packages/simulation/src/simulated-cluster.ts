@@ -303,7 +303,8 @@ export class SimulatedCluster {
               piecePages: PIECE_PAGES,
               injectConflicts: 0,
               volumeSettings: {
-                ...{ frameBytes, batchBytes: frameBytes / 4 },
+                // Clients are few here; batches are to wait for more of them all the same.
+                ...{ frameBytes, batchBytes: frameBytes / 4, gatherAbove: 0 },
                 ...(replaceAfterMs === undefined ? {} : { replaceAfterMs }),
               },
               token: TOKEN,

@@ -12,8 +12,6 @@ import type { VolumeSettings } from "./settings.ts";
 
 /** Of what was on its way at once, this part is worth a batch. */
 const ENOUGH = 0.75;
-/** So few are no batch worth waiting for. */
-const FEW = 4;
 /** What is expected falls so with each batch, should fewer come. */
 const FADES = 0.9;
 
@@ -45,11 +43,11 @@ export class Batches {
 
   /** May so many entries, of so many bytes, leave? */
   mayGo(entries: number, bytes: number, now: number): boolean {
-    const { batchesInFlightMax, batchBytes, gatherMs } = this.settings;
+    const { batchesInFlightMax, batchBytes, gatherMs, gatherAbove } = this.settings;
     if (bytes >= batchBytes) return true;
     if (this.underWay.length >= batchesInFlightMax) return false;
     const enough = this.expected * ENOUGH;
-    if (this.exclusive || enough <= FEW || entries >= enough) return true;
+    if (this.exclusive || enough <= gatherAbove || entries >= enough) return true;
     this.gathersSince ??= now;
     const dueAt = this.gathersSince + gatherMs;
     if (now >= dueAt) return true;

@@ -9,6 +9,8 @@ export interface VolumeSettings {
   readonly batchesInFlightMax: number;
   /** In a shared volume what is queued waits so long for as much as was lately on its way at once: clients' answers and their next requests. */
   readonly gatherMs: number;
+  /** So few are no batch worth waiting for. */
+  readonly gatherAbove: number;
   /** A batch this large goes although `batchesInFlightMax` are on their way: waiting no longer saves frames. Bytes. */
   readonly batchBytes: number;
   /** One frame's slices; a PG's share of a batch is cut into frames of about this. Bytes. */
@@ -68,6 +70,7 @@ export interface VolumeSettings {
 export const DEFAULT_VOLUME_SETTINGS: VolumeSettings = Object.freeze({
   batchesInFlightMax: 2,
   gatherMs: 3,
+  gatherAbove: 4,
   batchBytes: 1 << 20,
   frameBytes: 4 << 20,
   retainedBytesMax: 32 << 20,
