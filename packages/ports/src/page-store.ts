@@ -4,8 +4,8 @@ import type { Done } from "./disk.ts";
  * PageStore: merged pages by page id, the segment's long-term memory.
  *
  * It is written in the background only (DESIGN section 4: merge), in batches that are all or nothing,
- * and read in the foreground; hence `get` is synchronous and `put` is not. Values are bytes of any
- * length: what stands in a page, its version and its checksum are the segment's affair.
+ * and read in the foreground; hence `get` is synchronous and `put` is not. Values are bytes, one
+ * at least: what stands in a page, its version and its checksum are the segment's affair.
  *
  * Visibility: `get` and `pages` show a batch no later than its `done`. After a crash a batch is there
  * whole or not at all, and it is there if its `done` came without an error. Batches take effect in the order given.
@@ -32,7 +32,7 @@ export interface PageStore {
 
   /**
    * One atomic batch, durable at `done`. The bytes must not change until then. `done` is never called within this call. What is to be added to a page that
-   * is not there is passed over.
+   * is not there is passed over. Throws RangeError if a page comes without bytes.
    */
   put(pages: readonly PagePut[], done: Done): void;
 
@@ -62,3 +62,9 @@ export interface PageStore {
 
 /** Page ids are unsigned 32-bit (DESIGN section 1: volume). */
 export const pageIdMax = 0xffff_ffff;
+
+/** For stores: throws what `put` throws. What has no bytes would lie nowhere, and be freed and found with what is there. */
+export function checkPut(pages: readonly PagePut[]): void {
+  for (const [page, bytes] of pages)
+    if (bytes.length === 0) throw new RangeError(`page ${page} is put without bytes`);
+}

@@ -6,7 +6,7 @@
  * spoiled (`Device`) is so in one of its pages.
  */
 import type { Done, PagePut, PagesRead, PageStore } from "@sixfold/ports";
-import { DiskFullError } from "@sixfold/ports";
+import { checkPut, DiskFullError } from "@sixfold/ports";
 import { Device } from "./device.ts";
 import type { Incarnation, Timeline } from "./timeline.ts";
 
@@ -81,7 +81,7 @@ export class PageStoreImage extends Device {
 
   #storeSpoiled(page: number, before: Uint8Array, bytes: Uint8Array): void {
     const all = joined(before, bytes);
-    if (bytes.byteLength > 0) this.spoil(all, before.byteLength, all.byteLength);
+    this.spoil(all, before.byteLength, all.byteLength);
     this.#store(page, all);
   }
 
@@ -143,6 +143,7 @@ export class SimPageStore implements PageStore {
   }
 
   put(pages: readonly PagePut[], done: Done): void {
+    checkPut(pages);
     this.#batch({ put: pages, remove: [] }, done);
   }
 

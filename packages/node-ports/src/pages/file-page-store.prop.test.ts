@@ -85,7 +85,7 @@ class Life {
   }
 
   private bytes(max: number): Uint8Array {
-    const bytes = new Uint8Array(this.random.int(max));
+    const bytes = new Uint8Array(1 + this.random.int(max));
     for (let i = 0; i < bytes.length; i++) bytes[i] = (this.writes + i * 7) & 0xff;
     this.writes += 1;
     return bytes;

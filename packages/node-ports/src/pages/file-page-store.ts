@@ -15,7 +15,7 @@
 import { randomInt } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import type { Done, PagePut, PagesRead, PageStore } from "@sixfold/ports";
-import { DiskFaultError, DiskFullError, pageIdMax } from "@sixfold/ports";
+import { checkPut, DiskFaultError, DiskFullError, pageIdMax } from "@sixfold/ports";
 import { endOf, isPackedAdded, unpackExtent, type Extent } from "./extent.ts";
 import { encodeRecord, readIndex, RecordWriter, REMOVED, type IndexEntry } from "./index-record.ts";
 import { FileMedium, type PageMedium } from "./page-medium.ts";
@@ -131,6 +131,7 @@ export class FilePageStore implements PageStore {
   }
 
   put(pages: readonly PagePut[], done: Done): void {
+    checkPut(pages);
     this.#enqueue({ put: pages, remove: [], done });
   }
 

@@ -79,7 +79,7 @@ export const sum = (extents: readonly Extent[]): number => extents.reduce((all, 
 function together(extents: readonly Extent[]): number[][] {
   const groups: number[][] = [];
   let [begin, end] = [0, Number.NEGATIVE_INFINITY];
-  for (const i of extents.map((_, n) => n).sort((a, b) => byPlace(extents[a]!, extents[b]!))) {
+  for (const i of extents.map((_, n) => n).sort((a, b) => extents[a]!.at - extents[b]!.at)) {
     const { at } = extents[i]!;
     if (at - end <= READ_OVER_BYTES && endOf(extents[i]!) - begin <= READ_BYTES_MAX) groups.at(-1)!.push(i);
     else {
@@ -90,6 +90,3 @@ function together(extents: readonly Extent[]): number[][] {
   }
   return groups;
 }
-
-/** One without bytes lies where the next begins, and comes before it: a group ends with its last. */
-const byPlace = (a: Extent, b: Extent): number => a.at - b.at || a.bytes - b.bytes;

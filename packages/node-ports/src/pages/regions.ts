@@ -76,9 +76,7 @@ export class Regions {
     if (bytes > this.#regionBytes)
       throw new Error(`page ${page} has ${bytes} bytes, more than ${REGION_BYTES}`);
     if (how !== "add") this.#at = roundUp(this.#at, UNIT_BYTES);
-    // One without bytes, too, lies in a region.
-    if (this.#open === -1 || this.#at + Math.max(bytes, 1) > (this.#open + 1) * this.#regionBytes)
-      this.#openNext();
+    if (this.#open === -1 || this.#at + bytes > (this.#open + 1) * this.#regionBytes) this.#openNext();
     if (this.#at + bytes > FILE_BYTES_MAX) throw new DiskFullError("a page store has at most 2 TiB");
     const extent = { at: this.#at, bytes };
     this.#at += bytes;

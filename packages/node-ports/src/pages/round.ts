@@ -94,7 +94,7 @@ export class Placing {
           const extent = this.take(page, part.length, isAdded ? "add" : undefined);
           change.parts[i] = extent;
           change.taken.push(extent);
-          if (part.length > 0) placed.push({ bytes: part, at: extent.at });
+          placed.push({ bytes: part, at: extent.at });
         }
       }
     return placed;

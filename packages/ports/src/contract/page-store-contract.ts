@@ -37,7 +37,7 @@ export function pageStoreContract(name: string, make: () => Promise<PageStoreHar
 
     test("what was put is got, at any id and length", async () => {
       const pages = [0, 1, 255, 256, 65_536, 2 ** 31, pageIdMax].map(
-        (id, i) => [id, pattern(i * 3000, id)] as const,
+        (id, i) => [id, pattern(1 + i * 3000, id)] as const,
       );
       await put(pages);
       for (const [id, bytes] of pages) expect(Buffer.compare(store.get(id)!, bytes)).toBe(0);
@@ -171,6 +171,16 @@ export function pageStoreContract(name: string, make: () => Promise<PageStoreHar
       expect(store.pages(0, 10)).toEqual([2]);
       expect(store.get(1)).toBeUndefined();
       expect(store.count()).toBe(1);
+    });
+
+    test("what has no bytes is not taken, nor what is put with it", async () => {
+      const outcome = new Outcome();
+      const page = [1, pattern(8, 1)] as const;
+      const nothing = new Uint8Array(0);
+      expect(() => store.put([page, [2, nothing]], outcome.done)).toThrow(RangeError);
+      expect(() => store.put([page, [1, nothing, "add"]], outcome.done)).toThrow(RangeError);
+      await put([[3, pattern(8, 3)]]);
+      expect([outcome.calls, store.count()]).toEqual([0, 1]);
     });
 
     test("an empty batch is done too", async () => {
