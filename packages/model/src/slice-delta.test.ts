@@ -23,7 +23,7 @@ describe("a delta in the bytes of a slice", () => {
   test("is the page, the base and the operations that it was made of", () => {
     expect([delta.page, delta.base, delta.opsBytes]).toEqual([5, base, ops.length]);
     expect(delta.ops).toEqual(ops);
-    expect(new SliceDelta(pageId(5), NONE, bytes, from, from).base).toBe(NONE);
+    expect(new SliceDelta(pageId(5), NONE, bytes, from, from).base).toEqual(NONE);
   });
 
   test("changes a page as its operations do", () => {

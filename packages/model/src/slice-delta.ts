@@ -8,13 +8,13 @@
  * of deltas until they are merged, and every object among them is looked at by the collector again and again.
  */
 import { applyOps, checkOps, type Delta } from "./delta.ts";
-import { isNone, NONE, type PageVersion } from "./version.ts";
 import type { Lsn, PageId, StreamId } from "./ids.ts";
+import type { PageVersion } from "./version.ts";
 
 export class SliceDelta implements Delta {
   readonly page: PageId;
-  readonly baseStream: StreamId;
-  readonly baseLsn: Lsn;
+  private readonly baseStream: StreamId;
+  private readonly baseLsn: Lsn;
   private readonly bytes: Uint8Array;
   private readonly from: number;
   private readonly to: number;
@@ -29,8 +29,7 @@ export class SliceDelta implements Delta {
   }
 
   get base(): PageVersion {
-    const base = { stream: this.baseStream, lsn: this.baseLsn };
-    return isNone(base) ? NONE : base;
+    return { stream: this.baseStream, lsn: this.baseLsn };
   }
 
   get ops(): Uint8Array {

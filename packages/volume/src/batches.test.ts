@@ -18,50 +18,43 @@ function after(entries: number, exclusive = false): Batches {
 
 describe("what is queued", () => {
   test("goes at once after few, and before anything was sent", () => {
-    expect(new Batches(DEFAULT_VOLUME_SETTINGS, false).mayGo(1, SMALL, 0)).toBe(true);
-    for (let entries = 1; entries <= 5; entries++) expect(after(entries).mayGo(1, SMALL, 0)).toBe(true);
+    expect(new Batches(DEFAULT_VOLUME_SETTINGS, false).leavesAt(1, SMALL, 7)).toBe(7);
+    for (let entries = 1; entries <= 5; entries++) expect(after(entries).leavesAt(1, SMALL, 7)).toBe(7);
+    expect(after(6).leavesAt(1, SMALL, 7)).toBe(7 + gatherMs);
   });
 
   test("waits for most of what was on its way at once", () => {
     const batches = after(32);
-    expect(batches.mayGo(1, SMALL, 10)).toBe(false);
-    expect(batches.dueAt).toBe(10 + gatherMs);
-    expect(batches.mayGo(23, SMALL, 10.5)).toBe(false);
-    expect(batches.dueAt).toBe(10 + gatherMs);
-    expect(batches.mayGo(24, SMALL, 10.5)).toBe(true);
+    expect(batches.leavesAt(1, SMALL, 10)).toBe(10 + gatherMs);
+    expect(batches.leavesAt(23, SMALL, 10.5)).toBe(10 + gatherMs);
+    expect(batches.leavesAt(24, SMALL, 10.5)).toBe(10.5);
   });
 
-  test("waits for no longer than a while", () => {
+  test("waits anew after each batch", () => {
     const batches = after(32);
-    expect(batches.mayGo(1, SMALL, 10)).toBe(false);
-    expect(batches.mayGo(2, SMALL, 10 + gatherMs)).toBe(true);
+    expect(batches.leavesAt(1, SMALL, 10)).toBe(10 + gatherMs);
     batches.sent([], 2);
-    // The wait of the next is its own.
-    expect(batches.mayGo(1, SMALL, 20)).toBe(false);
-    expect(batches.dueAt).toBe(20 + gatherMs);
+    expect(batches.leavesAt(1, SMALL, 20)).toBe(20 + gatherMs);
   });
 
   test("does not wait in an exclusive volume", () => {
-    expect(after(32, true).mayGo(1, SMALL, 10)).toBe(true);
+    expect(after(32, true).leavesAt(1, SMALL, 10)).toBe(10);
   });
 
   test("does not wait if it is much", () => {
-    expect(after(32).mayGo(1, batchBytes, 10)).toBe(true);
+    expect(after(32).leavesAt(1, batchBytes, 10)).toBe(10);
   });
 
   test("waits while as many batches are on their way as may be, for what is no time", () => {
     const batches = new Batches({ ...DEFAULT_VOLUME_SETTINGS, batchesInFlightMax: 0 }, false);
-    expect(batches.mayGo(1, SMALL, 0)).toBe(false);
-    expect(batches.dueAt).toBeUndefined();
-    expect(batches.mayGo(1, batchBytes, 0)).toBe(true);
+    expect(batches.leavesAt(1, SMALL, 10)).toBeUndefined();
+    expect(batches.leavesAt(1, batchBytes, 10)).toBe(10);
   });
 
   test("is waited for less and less if it stays few", () => {
     const batches = after(128);
     let waits = 0;
-    for (let now = 0; !batches.mayGo(1, SMALL, now); now += 100) {
-      waits++;
-      expect(batches.mayGo(1, SMALL, now + gatherMs)).toBe(true);
+    for (; waits < 1000 && batches.leavesAt(1, SMALL, 0) !== 0; waits++) {
       batches.sent([], 1);
       batches.complete();
     }
@@ -77,12 +70,18 @@ describe("a writer", () => {
     c.flush("w1");
   };
 
-  test("sends those together that were answered together, and asks for a turn only while it waits", () => {
+  /** Sixteen were on their way at once, and are committed. */
+  const opened = (): TestCluster => {
     const c = openCluster("multi", ["w1"]);
-    const { volume } = c.nodes.get("w1")!;
     submit(c, 1, 16);
     for (const { name } of SERVERS) while (c.deliver(`w1>${name}`));
     for (const { name } of SERVERS) while (c.deliver(`${name}>w1`));
+    return c;
+  };
+
+  test("sends those together that were answered together, and asks for a turn only while it waits", () => {
+    const c = opened();
+    const { volume } = c.nodes.get("w1")!;
     expect(volume.durable).toBe(lsn(16));
     expect(volume.dueAt).toBeUndefined();
 
@@ -95,14 +94,21 @@ describe("a writer", () => {
     expect(volume.dueAt).toBeUndefined();
   });
 
-  test("asks for no more turns once what it gathered was aborted", () => {
-    const c = openCluster("multi", ["w1"]);
-    const { volume } = c.nodes.get("w1")!;
-    submit(c, 1, 16);
-    for (const { name } of SERVERS) while (c.deliver(`w1>${name}`));
-    for (const { name } of SERVERS) while (c.deliver(`${name}>w1`));
+  test("sends what it has once they do not come", () => {
+    const c = opened();
+    const before = frames(c);
     submit(c, 17, 1);
-    expect(volume.dueAt).toBeDefined();
+    c.tick(gatherMs - 0.5);
+    expect(frames(c)).toBe(before);
+    c.tick(0.5);
+    expect(frames(c)).toBe(before + 1);
+  });
+
+  test("asks for no more turns once what it gathered was aborted", () => {
+    const c = opened();
+    const { volume } = c.nodes.get("w1")!;
+    submit(c, 17, 1);
+    expect(volume.dueAt).toBe(c.now + gatherMs);
     volume.giveUp(lsn(17), { stream: entry(2, 1, []).stream, lsn: lsn(1) }, c.now);
     c.tick(gatherMs);
     c.flush("w1");

@@ -28,8 +28,6 @@ export class Batches {
   /** Entries that are likely to be on their way at once. */
   private expected = 0;
   private gathersSince: number | undefined;
-  /** When what gathers goes, should no more come: since it was last forgotten. */
-  dueAt: number | undefined;
 
   constructor(settings: VolumeSettings, exclusive: boolean) {
     this.settings = settings;
@@ -41,18 +39,15 @@ export class Batches {
     return this.underWay.length;
   }
 
-  /** May so many entries, of so many bytes, leave? */
-  mayGo(entries: number, bytes: number, now: number): boolean {
+  /** When so many entries, of so many bytes, may leave, should no more come; undefined: when a batch that is on its way is done with. */
+  leavesAt(entries: number, bytes: number, now: number): number | undefined {
     const { batchesInFlightMax, batchBytes, gatherMs, gatherAbove } = this.settings;
-    if (bytes >= batchBytes) return true;
-    if (this.underWay.length >= batchesInFlightMax) return false;
+    if (bytes >= batchBytes) return now;
+    if (this.underWay.length >= batchesInFlightMax) return undefined;
     const enough = this.expected * ENOUGH;
-    if (this.exclusive || enough <= gatherAbove || entries >= enough) return true;
+    if (this.exclusive || enough <= gatherAbove || entries >= enough) return now;
     this.gathersSince ??= now;
-    const dueAt = this.gathersSince + gatherMs;
-    if (now >= dueAt) return true;
-    this.dueAt = dueAt;
-    return false;
+    return this.gathersSince + gatherMs;
   }
 
   /** A batch has left; `entries` are on their way now, those of earlier batches included. */

@@ -58,6 +58,8 @@ export class StreamWriter {
   readonly pgs = new Map<PgId, PgProgress>();
   /** PGs that the next entry needs and the manifest has not: 0 if none. */
   wantsPgs = 0;
+  /** When `flush` is to be called again at the latest, though nothing came in. */
+  dueAt: number | undefined;
   /** Segments where the stream is fenced, since when the first told so. */
   fencedSince: number | undefined;
   private readonly out: Outbox;
@@ -174,9 +176,7 @@ export class StreamWriter {
   flush(lowWater: ReadPoint, builtOn: ReadPoint, now: number): void {
     this.context.lowWater = lowWater;
     this.context.builtOn = builtOn;
-    this.batches.dueAt = undefined;
-    while (this.isDue(now) && this.batches.mayGo(this.queued, this.decider.queuedBytes, now))
-      this.sendBatch(now);
+    this.dueAt = this.sendBatches(now);
     if (this.decider.dirty.length > 0 || this.care.resends.length > 0) this.sendDecisions(now);
     if (this.care.resends.length > 0) this.sendResends(now);
     if (this.batches.count === 0) this.feedDecisions();
@@ -197,9 +197,14 @@ export class StreamWriter {
     return inFlight.next - maxLsn(this.nextToSend, inFlight.first);
   }
 
-  /** When `flush` is to be called again at the latest, though nothing came in. */
-  get dueAt(): number | undefined {
-    return this.batches.dueAt;
+  /** All that may go; returns when the next may, if that is a matter of time. */
+  private sendBatches(now: number): number | undefined {
+    while (this.isDue(now)) {
+      const leavesAt = this.batches.leavesAt(this.queued, this.decider.queuedBytes, now);
+      if (leavesAt === undefined || leavesAt > now) return leavesAt;
+      this.sendBatch(now);
+    }
+    return undefined;
   }
 
   private sendBatch(now: number): void {
