@@ -4,13 +4,15 @@
  *     log   | merged, kept for peers | planned, being stored | below the low-water mark | newer or undecided |
  *           ^ first                                          ^ mergeCursor
  *
- * Merging begins when somewhat more than `mergeAboveBytes` waits for it, and ends when no more does: the more gathers, the fewer times a page is rewritten. What stands
+ * The more changes of a page gather, the fewer times it is rewritten. A page of `ripeChanges` would gain little by more, and is merged once `ripePages`
+ * are so far; since they become ripe one by one, there is never much to do at once, and seldom at all six servers. Of pages that change less,
+ * those of the oldest slices are merged from when somewhat more than `mergeAboveBytes` waits until no more does. What stands
  * in old log files is merged however little it is, or one slice of a quiet PG would keep all files from it on; so is, before all else, what
  * a peer is about to copy (asked-copies.ts). Slices leave memory at the front of their log when all their deltas are merged, and the
  * peers that are up have them or they are too old or too many to wait for those. A few store batches are under way at a time, each
  * page in at most one; until its completion is told, a chain stays as it is.
  */
-import type { Lsn, PageId, PgId, ReadPoint } from "@sixfold/model";
+import { pgOf, type Geometry, type Lsn, type PageId, type PgId, type ReadPoint } from "@sixfold/model";
 import type { Kept } from "./kept.ts";
 import { LowWater } from "./low-water.ts";
 import type { ChainCount, PageChain } from "./page-chain.ts";
@@ -49,9 +51,14 @@ export interface CopiedPage {
 
 interface Planning {
   readonly bound: ReadPoint;
-  readonly pageBytes: number;
+  readonly geometry: Geometry;
   readonly planned: PlannedPage[];
+  /** In changes. */
+  work: number;
 }
+
+/** Storing a page takes as long as merging so many changes of it. */
+const PAGE_WORK = 4;
 
 /** How far merging falls behind before it begins anew. */
 const BEHIND_SHARE = 1 / 16;
@@ -102,30 +109,21 @@ export class Merger {
     this.overdueBefore = Math.max(this.overdueBefore, file - this.settings.logFilesKept);
   }
 
-  /** Plans one batch, if there is enough to merge, or something `asked` for. Bounded by `mergePagesPerTick`. */
-  plan(pgs: Pgs, asked: ReadonlySet<PgId>, pageBytes: number, now: number, effects: SegmentEffect[]): void {
-    const { kept, settings } = this;
+  /** Plans one batch, if there is enough to merge, or something `asked` for. Bounded by `mergePagesPerTick` and `mergeChangesPerTick`. */
+  plan(pgs: Pgs, asked: ReadonlySet<PgId>, geometry: Geometry, now: number, effects: SegmentEffect[]): void {
     const isMuch = this.isBehind();
-    const isOverdue = kept.firstFile(this.overdueBefore) < this.overdueBefore;
-    const isAsked = asked.size > 0;
-    if (!isMuch && !isOverdue && !isAsked && this.cost <= settings.retainBytesMax) return;
+    const isOverdue = this.kept.firstFile(this.overdueBefore) < this.overdueBefore;
+    const isOld = isMuch || isOverdue || asked.size > 0 || this.cost > this.settings.retainBytesMax;
+    const isRipe = this.chains.ripe.size >= this.settings.ripePages;
+    if (!isOld && !isRipe) return;
     if (this.batches.size >= BATCHES) return;
     const bound = this.bound(pgs, now);
     if (bound === undefined) return;
-    const planned: PlannedPage[] = [];
-    // In turns: whoever had this one comes last in the next. What is asked for comes first in all.
-    const logs = [...kept.logs];
-    if (isAsked) logs.sort((a, b) => Number(asked.has(b.pg)) - Number(asked.has(a.pg)));
-    for (const log of logs) {
-      if (planned.length >= settings.mergePagesPerTick) break;
-      const state = pgs.get(log.pg);
-      const beforeFile = isMuch || asked.has(log.pg) ? Number.POSITIVE_INFINITY : this.overdueBefore;
-      if (state?.isWhole === true) this.planLog(state, log, beforeFile, { bound, pageBytes, planned });
-      kept.logs.delete(log);
-      kept.logs.add(log);
-    }
-    this.store(planned, effects);
-    if (planned.length === 0) this.dropAll(pgs);
+    const p: Planning = { bound, geometry, planned: [], work: 0 };
+    if (isOld) this.planLogs(pgs, asked, isMuch, p);
+    if (isRipe) this.planRipe(pgs, p);
+    this.store(p.planned, effects);
+    if (p.planned.length === 0) this.dropAll(pgs);
   }
 
   /** Up to where each log of a PG can be merged by now; those of which nothing is left to merge are not named. O(slices of the PG). */
@@ -248,6 +246,36 @@ export class Merger {
     return log.closed !== undefined || (this.lowWater.of(log.stream)?.includes(taken) ?? false);
   }
 
+  /** By logs in turns: whoever had this one comes last in the next. What is asked for comes first in all. */
+  private planLogs(pgs: Pgs, asked: ReadonlySet<PgId>, isMuch: boolean, p: Planning): void {
+    const { kept } = this;
+    const logs = [...kept.logs];
+    if (asked.size > 0) logs.sort((a, b) => Number(asked.has(b.pg)) - Number(asked.has(a.pg)));
+    for (const log of logs) {
+      if (this.isFull(p)) break;
+      const state = pgs.get(log.pg);
+      const beforeFile = isMuch || asked.has(log.pg) ? Number.POSITIVE_INFINITY : this.overdueBefore;
+      if (state?.isWhole === true) this.planLog(state, log, beforeFile, p);
+      kept.logs.delete(log);
+      kept.logs.add(log);
+    }
+  }
+
+  /** One that cannot be merged yet is ripe again when it has grown by as much. */
+  private planRipe(pgs: Pgs, p: Planning): void {
+    for (const page of this.chains.ripe) {
+      if (this.isFull(p)) return;
+      this.chains.ripe.delete(page);
+      const state = pgs.get(pgOf(p.geometry, page));
+      const chain = state?.isWhole === true ? state.pages.known(page) : undefined;
+      if (chain?.isRipe === true && chain.storing === undefined) this.planChain(state!, chain, p);
+    }
+  }
+
+  private isFull({ planned, work }: Planning): boolean {
+    return planned.length >= this.settings.mergePagesPerTick || work >= this.settings.mergeChangesPerTick;
+  }
+
   /** Slices in log file `beforeFile` and later ones are left. */
   private planLog(state: PgState, log: StreamLog, beforeFile: number, p: Planning): void {
     const all = state.planted?.has("merge-all");
@@ -266,16 +294,22 @@ export class Merger {
       const chain = state.pages.at(page);
       if (chain.isMerged(slice)) continue;
       if (chain.storing === undefined) {
-        if (p.planned.length >= this.settings.mergePagesPerTick) return false;
-        const plan = planPage(state, chain, p.bound, p.pageBytes);
         // A gap in the chain, or a damaged image: later, when it is mended.
-        if (plan === undefined) return false;
-        chain.storing = plan.head;
-        p.planned.push(plan);
+        if (this.isFull(p) || !this.planChain(state, chain, p)) return false;
       }
       // In a batch that was planned before it came: the next one will take it.
-      if ((chain.storing.merged.get(slice.stream) ?? 0) < slice.lsn) return false;
+      if ((chain.storing!.merged.get(slice.stream) ?? 0) < slice.lsn) return false;
     }
+    return true;
+  }
+
+  /** False if nothing of it can be merged for now. */
+  private planChain(state: PgState, chain: PageChain, p: Planning): boolean {
+    const plan = planPage(state, chain, p.bound, p.geometry.pageBytes);
+    if (plan === undefined) return false;
+    chain.storing = plan.head;
+    p.planned.push(plan);
+    p.work += PAGE_WORK + plan.changes;
     return true;
   }
 

@@ -31,7 +31,7 @@ const stored = (at: number) => ({
 });
 
 test("a page is counted as changed from its first change until none is left, whatever becomes of them", () => {
-  const count = new ChainCount();
+  const count = new ChainCount(Number.POSITIVE_INFINITY);
   const chain = new PageChain(PAGE, count);
   const counted: number[] = [];
   const then = (step: () => unknown): void => {
@@ -58,7 +58,7 @@ test("a page is counted as changed from its first change until none is left, wha
 });
 
 test("a page is read once, however often its chain is swept away, until its PG is forgotten", () => {
-  const count = new ChainCount();
+  const count = new ChainCount(Number.POSITIVE_INFINITY);
   const image = new Uint8Array(64).fill(1);
   let there = encodePage(PAGE, { ...stored(3), image });
   let reads = 0;

@@ -177,6 +177,7 @@ export class PageChain {
     const merged = this.changes.splice(0, n);
     for (const { taken } of merged) taken.unmerged -= 1;
     if (this.changes.length === 0 && merged.length > 0) this.count.changed -= 1;
+    if (this.isRipe) this.count.ripe.add(this.page);
     this.storedIs(page);
   }
 
@@ -199,7 +200,12 @@ export class PageChain {
       this.changes = [change];
       this.count.changed += 1;
     } else this.changes.push(change);
+    if (this.changes.length % this.count.ripeChanges === 0) this.count.ripe.add(this.page);
     this.headIs(change.taken);
+  }
+
+  get isRipe(): boolean {
+    return this.changes.length >= this.count.ripeChanges;
   }
 
   /** Forgets its changes. */
@@ -249,9 +255,16 @@ export class ChainCount {
   chains = 0;
   /** Have changes that are not merged. */
   changed = 0;
+  /** Of these, the pages that have had many since they were looked at; perhaps they have been merged since. */
+  readonly ripe = new Set<PageId>();
   /** Have become idle since the last sweep, by being merged. */
   idled = 0;
   private left = 0;
+  readonly ripeChanges: number;
+
+  constructor(ripeChanges: number) {
+    this.ripeChanges = ripeChanges;
+  }
 
   /** Bytes of memory that changed pages take beside their changes, about: of a large table each change may be alone on its page. */
   get cost(): number {

@@ -105,6 +105,9 @@ export interface SegmentSettings {
   readonly imageCacheBytes: number;
   /** Slices not merged kept in memory before merging begins: below it, pages that change often are not rewritten each time. This and the next two are bytes of memory, of slices (`kept`) and of the pages that they have changed (`ChainCount`). */
   readonly mergeAboveBytes: number;
+  /** A page with so many changes is merged, however little there is, when there are so many of the kind. */
+  readonly ripeChanges: number;
+  readonly ripePages: number;
   /** From here on merged slices are not kept for peers that are away; these copy pages instead. */
   readonly retainBytesMax: number;
   /** Beyond it appends are refused until merging has gone on. From three quarters of it on, old readers are overtaken. */
@@ -120,6 +123,7 @@ export interface SegmentSettings {
   readonly outcomesCheckpointed: number;
   /** Work of one tick. */
   readonly mergePagesPerTick: number;
+  readonly mergeChangesPerTick: number;
   readonly indexSlicesPerTick: number;
   readonly removePagesPerTick: number;
   readonly scrubPagesPerTick: number;

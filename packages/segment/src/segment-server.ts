@@ -79,7 +79,7 @@ export class SegmentServer {
   private readonly keeping: Keeping;
   private readonly upkeep: Upkeep;
   private readonly kept: Kept<StreamLog>;
-  private readonly chains = new ChainCount();
+  private readonly chains: ChainCount;
   private readonly merger: Merger;
   private readonly cache: ImageCache;
   private readonly counters = newCounters();
@@ -96,6 +96,7 @@ export class SegmentServer {
     this.options = options;
     this.name = options.name;
     this.settings = { ...DEFAULT_SETTINGS, ...options.settings };
+    this.chains = new ChainCount(this.settings.ripeChanges);
     const { outcomesKept, outcomesCheckpointed } = this.settings;
     this.kept = new Kept(new EndedTransactions(outcomesKept, outcomesCheckpointed));
     this.geometry = new KnownGeometry(this.settings.geometry);

@@ -24,6 +24,9 @@ export const DEFAULT_SETTINGS: SegmentSettings = Object.freeze({
   // Some 47,000 small slices, seconds of a busy writer: hot pages are then rewritten once for thousands of deltas, and of a million
   // rows each page has a patch for five or six.
   mergeAboveBytes: 56 * MIB,
+  // Storing a page is a fifth of the work then, and its batch is worth its two syncs.
+  ripeChanges: 64,
+  ripePages: 32,
   retainBytesMax: 72 * MIB,
   // Objects, and about half as much again that waits for the collector; with what else a server needs (80 MiB of program and buffers, images,
   // pages under way) below 512 MiB (docs/performance.md).
@@ -38,6 +41,8 @@ export const DEFAULT_SETTINGS: SegmentSettings = Object.freeze({
   outcomesCheckpointed: CHECKPOINTED,
   // 256 pages of 8 KiB each 20 ms are 100 MB/s, more than the log brings.
   mergePagesPerTick: 256,
+  // Some 8 ms.
+  mergeChangesPerTick: 2048,
   // 20,000 slices each 20 ms are a million a second.
   indexSlicesPerTick: 20_000,
   // A PG of 10 GiB is gone within a few minutes.

@@ -119,7 +119,7 @@ export class Upkeep {
   merge(now: number, turn: Turn): void {
     const { geometry, merger, pgs, effects } = this.o;
     if (geometry.known === undefined) return;
-    if (this.waiting.size === 0) merger.plan(pgs, this.asked.pgs(), geometry.known.pageBytes, now, effects);
+    if (this.waiting.size === 0) merger.plan(pgs, this.asked.pgs(), geometry.known, now, effects);
     this.giveAsked(now, turn, !merger.isStoring);
   }
 

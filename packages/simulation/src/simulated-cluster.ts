@@ -22,6 +22,9 @@ import { DELAYS, type Distance } from "./distance.ts";
 const SCRUB_PASS_MS = 1_000;
 /** Chains of simulated volumes, which are small, are swept away and met again all the time. */
 const IDLE_CHAINS_MAX = 4;
+/** Nor do their pages change often. */
+const RIPE_CHANGES = 6;
+const RIPE_PAGES = 2;
 
 export interface ClusterShape {
   readonly seed: number;
@@ -264,6 +267,8 @@ export class SimulatedCluster {
               settings: {
                 mergeAboveBytes,
                 retainBytesMax,
+                ripeChanges: RIPE_CHANGES,
+                ripePages: RIPE_PAGES,
                 pullBytesMax: logFileBytes / 4,
                 copyStepBytes: logFileBytes / 4,
                 scrubPassMs: SCRUB_PASS_MS,
