@@ -110,18 +110,22 @@ export class Decider {
     this.revote(turn);
     if (isDecided) return;
     this.counters.votes += 1;
-    taken.vote = voteOn(this.state, taken);
-    this.list(taken);
+    const stands = this.pagesOf(taken);
+    taken.vote = voteOn(this.state, taken, stands);
+    this.list(taken, stands);
     this.noteWait(taken, turn);
   }
 
   /** Claims, waiters and holders of an undecided slice stand on its pages. */
-  list(taken: Taken): void {
-    if (taken.listed || taken.vote.kind === "reject" || taken.vote.kind === "void") return;
-    taken.listed = true;
-    const { pages } = this.state;
-    for (const { page, base } of taken.slice.deltas) pages.at(page).list({ taken, base, writes: true });
-    for (const { page, base } of taken.slice.checks) pages.at(page).list({ taken, base, writes: false });
+  list(taken: Taken, stands = this.pagesOf(taken)): void {
+    if (taken.stands !== undefined || taken.vote.kind === "reject" || taken.vote.kind === "void") return;
+    taken.stands = stands;
+    const { deltas, checks } = taken.slice;
+    for (let i = 0; i < stands.length; i++) {
+      const writes = i < deltas.length;
+      const { base } = writes ? deltas[i]! : checks[i - deltas.length]!;
+      stands[i]!.list({ taken, base, writes });
+    }
   }
 
   /** Slices up to `through` are about to leave, their fate in pages that were copied: what they claimed is free. */
@@ -149,7 +153,7 @@ export class Decider {
       if (taken.phase !== "pending" || (kind !== "wait" && kind !== "hold")) continue;
       if (taken.log.isFenced && !this.state.planted?.has("fenced-revote")) continue;
       this.counters.votes += 1;
-      this.setVote(taken, voteOn(this.state, taken), turn);
+      this.setVote(taken, voteOn(this.state, taken, this.pagesOf(taken)), turn);
     }
   }
 
@@ -295,7 +299,7 @@ export class Decider {
     if (vote.kind === "reject" || vote.kind === "void") {
       this.free(taken);
       if (dooms) this.doomLater(taken, turn);
-    } else for (const chain of this.chainsOf(taken)) this.markDirty(chain);
+    } else for (const chain of this.pagesOf(taken)) this.markDirty(chain);
   }
 
   /** Its claims fall: who waits on its pages is voted on again. */
@@ -305,17 +309,19 @@ export class Decider {
 
   /** Returns where it stood: on its deltas' pages, then on those of its checks. */
   private unlist(taken: Taken): readonly PageChain[] {
-    if (!taken.listed) return NOWHERE;
-    taken.listed = false;
-    const stood = this.chainsOf(taken);
+    const stood = taken.stands ?? NOWHERE;
+    taken.stands = undefined;
     for (const chain of stood) chain.leave(taken);
     return stood;
   }
 
-  private chainsOf({ slice }: Taken): PageChain[] {
-    const chains: PageChain[] = [];
-    for (const { page } of slice.deltas) chains.push(this.state.pages.at(page));
-    for (const { page } of slice.checks) chains.push(this.state.pages.at(page));
+  /** Of its deltas, then of its checks. A chain that somebody stands on is not swept away. */
+  private pagesOf({ stands, slice: { deltas, checks } }: Taken): readonly PageChain[] {
+    if (stands !== undefined) return stands;
+    const { pages } = this.state;
+    const chains = [];
+    for (let i = 0; i < deltas.length; i++) chains.push(pages.at(deltas[i]!.page));
+    for (let i = 0; i < checks.length; i++) chains.push(pages.at(checks[i]!.page));
     return chains;
   }
 

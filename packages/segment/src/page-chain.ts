@@ -122,7 +122,7 @@ export class PageChain {
    * write is lost, and the page is damaged.
    */
   placeOf(found: PageVersion): number | undefined {
-    const place = this.indexOf(found);
+    const place = sameVersion(found, this.stored) ? -1 : this.indexOf(found);
     if (place === undefined && this.storing === undefined) this.isCorrupt = true;
     return place;
   }

@@ -40,29 +40,34 @@ export function planPage(
   bound: ReadPoint,
   pageBytes: number,
 ): PlannedPage | undefined {
-  let n = 0;
-  while (
-    n < chain.changes.length &&
-    (state.planted?.has("merge-all") || bound.includes(chain.changes[n]!.taken))
-  )
-    n += 1;
+  const n = state.planted?.has("merge-all") === true ? chain.changes.length : countPast(chain, bound);
   if (n === 0) return undefined;
   return planPatch(chain, n, pageBytes) ?? planImage(state, chain, n, pageBytes);
+}
+
+/** How many of its changes every reader is past. They have left the processor's caches: each is looked at once, and no more of it than its name. */
+function countPast({ changes }: PageChain, bound: ReadPoint): number {
+  let [stream, through] = [NONE.stream, 0];
+  for (let n = 0; n < changes.length; n++) {
+    const { taken } = changes[n]!;
+    if (taken.stream !== stream) {
+      stream = taken.stream;
+      through = bound.get(stream);
+    }
+    if (taken.lsn > through) return n;
+  }
+  return changes.length;
 }
 
 const slab = new Slab();
 
 function planPatch(chain: PageChain, changes: number, pageBytes: number): PlannedPage | undefined {
-  const room = pageBytes * PATCHED_SHARE - chain.patched;
   if (chain.isCorrupt || sameVersion(chain.stored, NONE)) return undefined;
-  const ops: Uint8Array[] = [];
-  let bytes = patchBytes(0, chain.merged.size);
-  for (let i = 0; i < changes; i++) {
-    const { delta } = chain.changes[i]!;
-    bytes += delta.opsBytes;
-    if (bytes > room) return undefined;
-    ops.push(delta.ops);
-  }
+  let room = pageBytes * PATCHED_SHARE - chain.patched - patchBytes(0, chain.merged.size);
+  for (let i = 0; i < changes && room >= 0; i++) room -= chain.changes[i]!.delta.opsBytes;
+  if (room < 0) return undefined;
+  const ops = [];
+  for (let i = 0; i < changes; i++) ops.push(chain.changes[i]!.delta.ops);
   const page = headAfter(chain, changes);
   const patch = encodePatch(chain.page, page, ops, chain, slab);
   const head = storedAs(page, lastSum(patch), chain.patched + patch.length);

@@ -26,12 +26,11 @@ import {
   type StreamId,
   type Vote,
 } from "@sixfold/model";
-import type { PageChain, PageTable } from "./page-chain.ts";
+import type { PageChain } from "./page-chain.ts";
 import type { StreamLog, Taken } from "./stream-log.ts";
 
 /** What a vote may look at. */
 export interface Ballots {
-  readonly pages: PageTable;
   readonly streams: ReadonlyMap<StreamId, StreamLog>;
   /** Streams up to it are closed, and here whole once their logs are complete, or forgotten. */
   readonly settledThrough: StreamId;
@@ -42,12 +41,15 @@ export interface Ballots {
 type PageWord = Exclude<Vote, { kind: "accept" }> | undefined;
 const RANK = { void: 4, reject: 3, hold: 2, wait: 1 } as const;
 
-/** The vote on a slice that is here. O(items x undecided slices on their pages). */
-export function voteOn(b: Ballots, taken: Taken): Vote {
-  const { slice } = taken;
+/** The vote on a slice that is here; `stands` are its pages, of its deltas and then of its checks. O(items x undecided slices on their pages). */
+export function voteOn(b: Ballots, taken: Taken, stands: readonly PageChain[]): Vote {
+  const { deltas, checks } = taken.slice;
   let word: PageWord = doomedBy(b, taken);
-  for (const delta of slice.deltas) word = stronger(word, pageWord(b, taken, delta.page, delta.base, true));
-  for (const check of slice.checks) word = stronger(word, pageWord(b, taken, check.page, check.base, false));
+  for (let i = 0; i < stands.length; i++) {
+    const writes = i < deltas.length;
+    const { base } = writes ? deltas[i]! : checks[i - deltas.length]!;
+    word = stronger(word, pageWord(b, taken, stands[i]!, base, writes));
+  }
   return word ?? ACCEPT;
 }
 
@@ -89,16 +91,16 @@ function isConclusive(rejected: Slice, page: PageId): boolean {
   return !rejected.checks.some((check) => check.page === page);
 }
 
-function pageWord(b: Ballots, taken: Taken, page: PageId, base: PageVersion, writes: boolean): PageWord {
-  const chain = b.pages.at(page);
+function pageWord(b: Ballots, taken: Taken, chain: PageChain, base: PageVersion, writes: boolean): PageWord {
   if (b.planted?.has("base-unchecked")) return blockerOf(b, chain, taken, writes);
   const root = rootOf(taken.log, chain, base);
   if (root === undefined) return HOLD as PageWord;
   const overtaken = overtakenBy(b, chain, taken.slice, root, writes);
   if (overtaken !== undefined)
-    return overtaken === "hold" ? (HOLD as PageWord) : { kind: "reject", page, winner: overtaken };
-  if (!isClaimed(taken.log, base) || !buildsOnOwn(b, chain, taken, page, base, writes))
-    return HOLD as PageWord;
+    return overtaken === "hold"
+      ? (HOLD as PageWord)
+      : { kind: "reject", page: chain.page, winner: overtaken };
+  if (!isClaimed(taken.log, base) || !buildsOnOwn(b, chain, taken, base, writes)) return HOLD as PageWord;
   return blockerOf(b, chain, taken, writes);
 }
 
@@ -185,7 +187,6 @@ function buildsOnOwn(
   b: Ballots,
   chain: PageChain,
   taken: Taken,
-  page: PageId,
   base: PageVersion,
   writes: boolean,
 ): boolean {
@@ -201,7 +202,7 @@ function buildsOnOwn(
     const under = log.find(at.lsn);
     if (under === undefined) break;
     if (mayStand(under)) own -= 1;
-    at = under.slice.deltas.find((d) => d.page === page)!.base;
+    at = under.slice.deltas.find((d) => d.page === chain.page)!.base;
   }
   return own === 0;
 }
