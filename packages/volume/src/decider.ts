@@ -138,6 +138,7 @@ export class Decider implements VoteListener {
     this.out.aborted(this.stream, e.lsn, cause);
     for (const pg of e.pgs) {
       pg.hasNewAborts = true;
+      if (wasSent) pg.rivals.decided(e.entry, now);
       this.markDirty(pg, now);
     }
     if (e.entry.supersedes !== 0 && this.planted.has("superseded-told-early")) this.tell(e.entry.supersedes);
@@ -240,8 +241,10 @@ export class Decider implements VoteListener {
     this.log.passed(e.lsn, !isCommitted);
     for (const pg of e.pgs) {
       pg.lastDecided = e.lsn;
-      if (isCommitted) pg.lastCommitted = e.lsn;
-      pg.rivals.decided(e.entry, now);
+      if (isCommitted) {
+        pg.lastCommitted = e.lsn;
+        pg.rivals.decided(e.entry, now);
+      }
       this.markDirty(pg, now);
     }
     this.inFlight.shift();

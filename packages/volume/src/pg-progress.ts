@@ -127,11 +127,6 @@ export class PgProgress {
     return this.lastDecided <= this.decidedSent && !this.hasNewAborts;
   }
 
-  /** Its segments have not been sent aborts, or decisions that rivals wait for. */
-  get isUrgent(): boolean {
-    return this.hasNewAborts || this.rivals.isOwed;
-  }
-
   /** Everybody. */
   get all(): number {
     return (1 << this.members.length) - 1;

@@ -29,6 +29,14 @@ function decisionsAlone(c: TestCluster, node: string): number | undefined {
   return undefined;
 }
 
+/** Aborts that are told ahead of what is before them, in frames without a slice. */
+function abortsAlone(c: TestCluster, node: string): readonly number[] {
+  const queue = c.links.get(`${node}>${SEGMENT}`) ?? [];
+  return queue.flatMap(({ message: m }) =>
+    m.type === "append" && m.slices.length === 0 ? m.decisions.earlyAborts : [],
+  );
+}
+
 describe("decisions that no batch is about to carry", () => {
   test("wait for one for a while", () => {
     const c = cluster();
@@ -51,11 +59,42 @@ describe("decisions that no batch is about to carry", () => {
     expect(decisionsAlone(c, "w1")).toBe(1);
   });
 
-  test("go at once if they are aborts", () => {
+  test("wait as aborts, too", () => {
     const c = cluster();
     send(c, "w1", 1, PAGE);
     c.nodes.get("w1")!.volume.giveUp(lsn(1), at(2, 1), c.now);
     c.flush("w1");
+    expect(decisionsAlone(c, "w1")).toBeUndefined();
+    c.tick(DELAY_MS);
     expect(decisionsAlone(c, "w1")).toBe(1);
+  });
+
+  test("go at once as aborts that a rival waits for, ahead of what is before them", () => {
+    const c = cluster();
+    c.nodes.get("w1")!.volume.submit(entry(1, 1, [delta(PAGE + 1)]), c.now);
+    send(c, "w1", 2, PAGE);
+    send(c, "w2", 1, PAGE);
+    send(c, "w1", 3, PAGE + 2);
+    while (c.deliver(`${SEGMENT}>w1`));
+    expect(abortsAlone(c, "w1")).toEqual([]);
+    c.nodes.get("w1")!.volume.giveUp(lsn(2), at(2, 1), c.now);
+    c.flush("w1");
+    expect(abortsAlone(c, "w1")).toEqual([lsn(2)]);
+  });
+
+  test("wait for a batch that gathers", () => {
+    const c = openCluster("multi", ["w1"], { settings: { decisionDelayMs: 1, gatherMs: 3 } });
+    const { volume } = c.nodes.get("w1")!;
+    for (let n = 1; n <= 16; n++) volume.submit(entry(1, n, [delta(n)]), c.now);
+    c.flush("w1");
+    for (const { name } of SERVERS) while (c.deliver(`w1>${name}`));
+    hear(c, "w1");
+    send(c, "w1", 17, PAGE);
+    c.tick(2);
+    expect(decisionsAlone(c, "w1")).toBeUndefined();
+    c.tick(1);
+    const [frame, ...others] = c.links.get(`w1>${SEGMENT}`)!.map(({ message }) => message);
+    expect(frame).toMatchObject({ type: "append", decisions: { through: 16 } });
+    expect([frame?.type === "append" && frame.slices.length, others]).toEqual([1, []]);
   });
 });

@@ -177,8 +177,11 @@ export class StreamWriter {
     this.context.lowWater = lowWater;
     this.context.builtOn = builtOn;
     this.dueAt = this.sendBatches(now);
-    if (this.decider.dirty.length > 0 || this.care.resends.length > 0) this.sendDecisions(now);
-    if (this.care.resends.length > 0) this.sendResends(now);
+    const { resends } = this.care;
+    // A batch that gathers takes them along.
+    if (resends.length > 0 || (this.decider.dirty.length > 0 && this.dueAt === undefined))
+      this.sendDecisions(now);
+    if (resends.length > 0) this.sendResends(now);
     if (this.batches.count === 0) this.feedDecisions();
   }
 
@@ -311,7 +314,7 @@ export class StreamWriter {
     let left = 0;
     for (const pg of dirty) {
       if (pg.dirtySince === undefined) continue;
-      const sendAt = pg.dirtySince + (pg.isUrgent ? urgentDelayMs : decisionDelayMs);
+      const sendAt = pg.dirtySince + (pg.rivals.isOwed ? urgentDelayMs : decisionDelayMs);
       if (pg.isTold) pg.dirtySince = undefined;
       else if (now < sendAt && !mustFeed) dirty[left++] = pg;
       else {

@@ -38,7 +38,7 @@ describe("random lives of a shared volume", () => {
 
 describe("planted breaks are caught", () => {
   test("four accepts for pages that pass between masters (I3)", () => {
-    expect(firstViolation({ steps: STEPS / 2, planted: ["transferred-on-four"] }, 200, 300)?.what).toMatch(
+    expect(firstViolation({ steps: STEPS / 2, planted: ["transferred-on-four"] }, 200, 600)?.what).toMatch(
       /^I[234]/,
     );
   });
