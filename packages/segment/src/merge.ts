@@ -5,7 +5,7 @@
  *           ^ first                                          ^ mergeCursor
  *
  * The more changes of a page gather, the fewer times it is rewritten. A page of `ripeChanges` would gain little by more, and is merged once `ripePages`
- * are so far; since they become ripe one by one, there is never much to do at once, and seldom at all six servers. Of pages that change less,
+ * are so far; since pages become ripe one after the other, there is never much to do at once. Of pages that change less,
  * those of the oldest slices are merged from when somewhat more than `mergeAboveBytes` waits until no more does. What stands
  * in old log files is merged however little it is, or one slice of a quiet PG would keep all files from it on; so is, before all else, what
  * a peer is about to copy (asked-copies.ts). Slices leave memory at the front of their log when all their deltas are merged, and the

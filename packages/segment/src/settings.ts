@@ -21,8 +21,7 @@ export const DEFAULT_SETTINGS: SegmentSettings = Object.freeze({
   copyBytesPerSecond: 1024 * MIB,
   // 4096 pages of 8 KiB.
   imageCacheBytes: 32 * MIB,
-  // Some 47,000 small slices, seconds of a busy writer: hot pages are then rewritten once for thousands of deltas, and of a million
-  // rows each page has a patch for five or six.
+  // Some 70,000 small slices, seconds of a busy writer: of a million rows each page has a patch for five or six.
   mergeAboveBytes: 56 * MIB,
   // Storing a page is a fifth of the work then, and its batch is worth its two syncs.
   ripeChanges: 64,
