@@ -118,8 +118,8 @@ export class Decider {
 
   /** Claims, waiters and holders of an undecided slice stand on its pages. */
   list(taken: Taken, stands = this.pagesOf(taken)): void {
-    if (taken.stands !== undefined || taken.vote.kind === "reject" || taken.vote.kind === "void") return;
-    taken.stands = stands;
+    if (taken.listed || taken.vote.kind === "reject" || taken.vote.kind === "void") return;
+    taken.listed = true;
     const { deltas, checks } = taken.slice;
     for (let i = 0; i < stands.length; i++) {
       const writes = i < deltas.length;
@@ -307,17 +307,17 @@ export class Decider {
     for (const chain of this.unlist(taken)) this.markDirty(chain);
   }
 
-  /** Returns where it stood: on its deltas' pages, then on those of its checks. */
+  /** Returns where it stood. */
   private unlist(taken: Taken): readonly PageChain[] {
-    const stood = taken.stands ?? NOWHERE;
-    taken.stands = undefined;
+    if (!taken.listed) return NOWHERE;
+    taken.listed = false;
+    const stood = this.pagesOf(taken);
     for (const chain of stood) chain.leave(taken);
     return stood;
   }
 
-  /** Of its deltas, then of its checks. A chain that somebody stands on is not swept away. */
-  private pagesOf({ stands, slice: { deltas, checks } }: Taken): readonly PageChain[] {
-    if (stands !== undefined) return stands;
+  /** Of its deltas, then of its checks. */
+  private pagesOf({ slice: { deltas, checks } }: Taken): readonly PageChain[] {
     const { pages } = this.state;
     const chains = [];
     for (let i = 0; i < deltas.length; i++) chains.push(pages.at(deltas[i]!.page));

@@ -23,7 +23,6 @@ import {
   type Vote,
 } from "@sixfold/model";
 import { costOf, Kept } from "./kept.ts";
-import type { PageChain } from "./page-chain.ts";
 import { DecidedRanges } from "./ranges.ts";
 import type { Link } from "./segment-api.ts";
 
@@ -47,8 +46,8 @@ export class Taken implements PageVersion {
   file: number;
   vote: Vote;
   phase: Phase = "pending";
-  /** Its pages, while it stands on their lists of undecided slices: of its deltas, then of its checks. */
-  stands: readonly PageChain[] | undefined;
+  /** It stands on its pages' lists of undecided slices. */
+  listed = false;
   /** Deltas not merged into stored pages. */
   unmerged: number;
   /** Its record has left; a later change of vote needs a record of its own. */
