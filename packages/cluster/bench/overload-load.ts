@@ -29,6 +29,8 @@ export interface LoadTerms {
   readonly rate: number;
   /** Of an entry. */
   readonly mib: number;
+  /** So many at once of what comes one after the other. */
+  readonly loops: number;
 }
 
 /** What was done since the last report. */
@@ -63,10 +65,10 @@ export class Load {
   }
 
   async open(): Promise<void> {
-    const { kind, urls } = this.terms;
+    const { kind, urls, loops } = this.terms;
     // Refusals are to be seen, not run again.
     const retry = kind === "flood" ? { attempts: 1 } : { timeoutMs: 60_000, attempts: 1_000 };
-    const connections = kind === "bystanders" || kind === "flood" ? CONNECTIONS : 1;
+    const connections = kind === "bystanders" || kind === "flood" ? CONNECTIONS : loops;
     for (let i = 0; i < connections; i++) this.dbs.push(await connect<Procedures>(urls, { retry }));
   }
 
@@ -75,7 +77,7 @@ export class Load {
     this.isOn = true;
     this.due = nowMs();
     if (kind === "bystanders" || kind === "flood") this.openLoop();
-    else void this.closedLoop(this.dbs[0]!);
+    else for (const db of this.dbs) void this.closedLoop(db);
   }
 
   stop(): void {

@@ -20,6 +20,7 @@
  *     --rate 30000        of the flood, calls a second
  *     --calls 200         of the bystanders, calls a second
  *     --entry-mib 15
+ *     --loops 1           of sweep, scan and entries at once
  *     --seconds 20        of each load; --warm-up 10 before the first
  *     --json              a JSON object a load instead of tables
  *     --dir               where it keeps its data (default: a temporary directory, removed)
@@ -47,6 +48,7 @@ const { values } = parseArgs({
     rate: { type: "string", default: "30000" },
     calls: { type: "string", default: "200" },
     "entry-mib": { type: "string", default: "15" },
+    loops: { type: "string", default: "1" },
     seconds: { type: "string", default: "20" },
     "warm-up": { type: "string", default: "10" },
     json: { type: "boolean", default: false },
@@ -277,6 +279,7 @@ function show(result: Beside): void {
 
 async function measure(dataDir: string): Promise<void> {
   const [rows, rate, mib] = [Number(values.rows), Number(values.rate), Number(values["entry-mib"])];
+  const loops = Number(values.loops);
   const cluster = await startCluster({
     mode: values.mode === "multi" ? "multi" : "single",
     writers: Number(values.writers),
@@ -291,12 +294,12 @@ async function measure(dataDir: string): Promise<void> {
     await fill(db, rows);
     await db.close();
     const bystanders = await LoadProcess.of({
-      ...{ kind: "bystanders", urls, rows, mib, rate: Number(values.calls) },
+      ...{ kind: "bystanders", urls, rows, mib, loops, rate: Number(values.calls) },
     });
     bystanders.start();
     await pause(1000 * Number(values["warm-up"]));
     for (const kind of values.only.split(",") as Kind[])
-      show(await beside(cluster, bystanders, { kind, urls: urls.slice(0, 1), rows, rate, mib }));
+      show(await beside(cluster, bystanders, { kind, urls: urls.slice(0, 1), rows, rate, mib, loops }));
     bystanders.end();
   } finally {
     await cluster.stop();

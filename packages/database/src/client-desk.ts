@@ -389,7 +389,7 @@ export class ClientDesk {
         const isModest = this.writes.isModest(link);
         return engine.call(
           this.ask(link, request, body),
-          { tx: body.tx.id, isolation, run, bytes: body.args.length, isModest },
+          { tx: body.tx.id, isolation, procedure: body.procedure, run, bytes: body.args.length, isModest },
           now,
         );
       }

@@ -69,15 +69,18 @@ class BoundTx implements ProcedureTx {
   scan<T>(table: string, options: ScanOptions = {}): [key: Key, value: T][] {
     const bound = (key: Key | undefined): Uint8Array | undefined =>
       key === undefined ? undefined : encodeKey(key);
-    const rows = this.context.scan(table, {
+    const range = {
       gte: bound(options.gte),
       gt: bound(options.gt),
       lt: bound(options.lt),
       lte: bound(options.lte),
       limit: options.limit,
       reverse: options.reverse,
-    });
-    return rows.map(({ key, value }) => [decodeKey(key), decodeValue(value) as T]);
+    };
+    return this.context.scan(table, range, (key, keyFrom, keyTo, value, from, to): [Key, T] => [
+      decodeKey(key, keyFrom, keyTo),
+      decodeValue(value, from, to) as T,
+    ]);
   }
 
   abort(reason: string): never {

@@ -23,7 +23,7 @@ import type { EntryBuilder } from "./entry-builder.ts";
 import type { Extents } from "./extents.ts";
 import type { TreeEditor } from "./tree-edit.ts";
 import type { PageReader } from "./page-reader.ts";
-import { ScanCursor, findLeaf, rowValue } from "./tree.ts";
+import { ScanCursor, copyOfKey, findLeaf, rowValue } from "./tree.ts";
 import type { Frame } from "./frame.ts";
 import { KIND_BLANK, KIND_LEAF, cellAt, putU32, rowLsn, rowStream, searchLeaf, u32 } from "./slotted-page.ts";
 import { UNWIND, type Wants } from "./unwind.ts";
@@ -105,13 +105,14 @@ export class Catalog {
     return index < 0 || p[0] !== KIND_LEAF ? undefined : pageId(u32(rowValue(reader, p, index), 0));
   }
 
-  names(cursor: ScanCursor, reader: PageReader): string[] {
+  names(cursor: ScanCursor<Uint8Array>, reader: PageReader): string[] {
     cursor.run(reader, this.wants, CATALOG_ROOT_PAGE);
-    return cursor.rows.map((r) => this.decoder.decode(r.key.subarray(1)));
+    return cursor.rows.map((key) => this.decoder.decode(key.subarray(1)));
   }
 
-  cursorOfNames(): ScanCursor {
-    return new ScanCursor({ gte: Uint8Array.of(TABLE), lt: Uint8Array.of(DROPPED) }, LIMITS.tables, false);
+  cursorOfNames(): ScanCursor<Uint8Array> {
+    const range = { gte: Uint8Array.of(TABLE), lt: Uint8Array.of(DROPPED) };
+    return new ScanCursor(range, LIMITS.tables, copyOfKey, false);
   }
 
   /** Makes a table, unless it is there already. */
@@ -136,16 +137,17 @@ export class Catalog {
   /** Frees up to `leaves` leaves of one dropped table; false if there is none. */
   reap(builder: EntryBuilder, trees: TreeEditor, leaves: number): boolean {
     if (builder.head(CATALOG_ROOT_PAGE).image[0] === KIND_BLANK) return false;
-    const cursor = new ScanCursor({ gte: Uint8Array.of(DROPPED), lt: Uint8Array.of(DROPPED + 1) }, 1, false);
+    const range = { gte: Uint8Array.of(DROPPED), lt: Uint8Array.of(DROPPED + 1) };
+    const cursor = new ScanCursor(range, 1, copyOfKey, false);
     // Pages may be freed only if the drop itself is committed.
     cursor.onLeaf = (page) => builder.relyOn(builder.head(page));
     cursor.run(builder, this.wants, CATALOG_ROOT_PAGE);
-    const row = cursor.rows[0];
-    if (row === undefined) return false;
-    const root = pageId(((row.key[1]! << 24) | (row.key[2]! << 16) | (row.key[3]! << 8) | row.key[4]!) >>> 0);
+    const key = cursor.rows[0];
+    if (key === undefined) return false;
+    const root = pageId(((key[1]! << 24) | (key[2]! << 16) | (key[3]! << 8) | key[4]!) >>> 0);
     for (let i = 0; i < leaves; i++) {
       if (!trees.reapLeaf(root)) continue;
-      trees.remove(CATALOG_ROOT_PAGE, row.key);
+      trees.remove(CATALOG_ROOT_PAGE, key);
       break;
     }
     return true;

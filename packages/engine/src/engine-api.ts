@@ -117,6 +117,8 @@ export interface CommitRequest {
 export interface CallRequest {
   readonly tx: TransactionId;
   readonly isolation: Isolation;
+  /** Its name, by which those that take long are known and give way to others (`long-work`). */
+  readonly procedure?: string;
   /** Synchronous, and pure but for the context: it may be run again. */
   readonly run: (context: ProcedureContext) => unknown;
   /** Of its arguments. */
@@ -130,13 +132,23 @@ export interface Row {
   readonly value: Uint8Array;
 }
 
+/** Makes of a row what its reader wants: of a key and a value that lie in other bytes, on loan. */
+export type MakeRow<T> = (
+  key: Uint8Array,
+  keyFrom: number,
+  keyTo: number,
+  value: Uint8Array,
+  from: number,
+  to: number,
+) => T;
+
 /** What a procedure sees: the newest local state, its own writes included. Do not swallow exceptions of these methods. */
 export interface ProcedureContext {
   get(table: string, key: Uint8Array): Uint8Array | undefined;
   put(table: string, key: Uint8Array, value: Uint8Array): void;
   delete(table: string, key: Uint8Array): void;
   /** At most `limit` rows (`LIMITS.scanRows`). */
-  scan(table: string, range: ScanRange): Row[];
+  scan<T>(table: string, range: ScanRange, make: MakeRow<T>): T[];
 }
 
 export type EngineResult =

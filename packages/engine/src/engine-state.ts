@@ -27,6 +27,7 @@ import { Extents } from "./extents.ts";
 import type { Frame } from "./frame.ts";
 import { HeldPages } from "./held-pages.ts";
 import { JobQueue, type InFlightEntry, type Job } from "./job.ts";
+import { LongWork } from "./long-work.ts";
 import { PageLoads } from "./page-loads.ts";
 import { ReadViews, ViewReader, type ReadView } from "./read-view.ts";
 import { RowLocks, type LockOwner } from "./row-locks.ts";
@@ -78,8 +79,8 @@ export class EngineState {
   readonly ready = new JobQueue();
   /** Commits that wait for in-flight bytes to go down. */
   readonly queued = new JobQueue();
-  /** Reads cut short, to go on in the next turn. */
-  private deferred: Job[] = [];
+  /** Those that give way to others. */
+  readonly long = new LongWork();
   /** Rows read in this turn of the node's. */
   rowsRead = 0;
   /** Every job not done that did not end in its first run. */
@@ -191,24 +192,9 @@ export class EngineState {
     if (job.waits === 0 && job.state === "waiting") this.makeReady(job);
   }
 
-  /** The read goes on in the next turn, after what others have asked for meanwhile. */
-  defer(job: Job): void {
-    this.keep(job);
-    this.deferred.push(job);
-  }
-
   /** Does anything wait for nothing but its turn? */
   get hasMore(): boolean {
-    return this.ready.size > 0 || this.deferred.length > 0;
-  }
-
-  newTurn(): void {
-    this.rowsRead = 0;
-    if (this.deferred.length === 0) return;
-    const jobs = this.deferred;
-    this.deferred = [];
-    // Some may have been failed meanwhile.
-    for (const job of jobs) if (job.state === "ready") this.ready.push(job);
+    return this.ready.size > 0 || this.long.isWaiting;
   }
 
   private keep(job: Job): void {
@@ -234,9 +220,17 @@ export class EngineState {
     this.wakeAll(list.splice(0, list.length));
   }
 
+  /** The oldest job that can run now, the long ones left out. */
+  nextReady(): Job | undefined {
+    const hasRoom = this.inFlightBytes < this.maxInFlightBytes;
+    return this.ready.pop() ?? (hasRoom ? this.queued.pop() : undefined);
+  }
+
   makeReady(job: Job): void {
     job.state = "ready";
-    this.ready.push(job);
+    if (!job.isLong) return this.ready.push(job);
+    this.keep(job);
+    this.long.add(job);
   }
 
   pin(job: Job, frame: Frame): void {

@@ -362,18 +362,17 @@ export class Engine implements EngineFace {
   }
 
   newTurn(now: number): void {
-    this.state.now = now;
-    this.state.newTurn();
-    this.turn();
+    const { state } = this;
+    state.now = now;
+    state.rowsRead = 0;
+    this.turn(state.long.newTurn());
   }
 
   /** Runs what is ready, oldest first, until as much was read as may be in a turn. */
-  private turn(): void {
+  private turn(isForLong = false): void {
     const { state } = this;
-    while (!this.paused) {
-      if (state.rowsRead >= TURN_ROWS) break;
-      const hasRoom = state.inFlightBytes < state.maxInFlightBytes;
-      const job = state.ready.pop() ?? (hasRoom ? state.queued.pop() : undefined) ?? this.upkeep.next();
+    while (!this.paused && state.rowsRead < TURN_ROWS) {
+      const job = (isForLong ? state.long.next() : undefined) ?? state.nextReady() ?? this.upkeep.next();
       if (job === undefined) break;
       if (job.state === "ready") this.execute(job);
     }
@@ -436,7 +435,10 @@ export class Engine implements EngineFace {
     call?: CallRequest,
   ): void {
     const job = this.job(request, work, tx, conflicts);
-    job.bytes = call?.bytes ?? 0;
+    if (call !== undefined) {
+      job.bytes = call.bytes ?? 0;
+      job.isLong = this.state.long.isLong(call);
+    }
     try {
       checkAdmission(this.state, call?.isModest);
     } catch (reason) {

@@ -21,7 +21,7 @@ import type { ScanCursor } from "./tree.ts";
 export type Work =
   | { readonly kind: "get"; readonly read: GetRequest }
   | { readonly kind: "scan"; readonly scan: ScanRequest; cursor: ScanCursor | undefined }
-  | { readonly kind: "list"; readonly cursor: ScanCursor }
+  | { readonly kind: "list"; readonly cursor: ScanCursor<Uint8Array> }
   | { readonly kind: "commit"; readonly commit: CommitRequest; readonly overflowPages: number }
   | { readonly kind: "call"; readonly call: CallRequest }
   | { readonly kind: "create"; readonly table: string }
@@ -76,6 +76,8 @@ export class Job implements LockOwner {
   /** The last attempt that was aborted, or 0. */
   supersedes = 0 as Lsn;
   attempts = 0;
+  /** It gives way to others (`long-work`). */
+  isLong = false;
   /** Aborted attempts of which no committed rival is known: a recovery might yet find them committed. */
   readonly unsafe: Lsn[] = [];
   /** The conflict found is with a committed version of a row: no attempt so far can be committed. */

@@ -7,7 +7,7 @@
  * a page race. Results and failures that rest on undecided rows wait until these are committed.
  */
 import { AssertionFailure, LIMITS, SixfoldError, limitExceeded, pageId, type PageId } from "@sixfold/model";
-import type { ProcedureContext, Row, ScanRange } from "./engine-api.ts";
+import type { MakeRow, ProcedureContext, ScanRange } from "./engine-api.ts";
 import type { EngineState } from "./engine-state.ts";
 import type { Frame } from "./frame.ts";
 import { settle, submit } from "./in-flight.ts";
@@ -47,6 +47,7 @@ export function runCall(state: EngineState, job: CallJob): void {
     if (reason !== UNWIND) failure = reason instanceof SixfoldError ? reason : failed(job, reason);
   } finally {
     context.ended = true;
+    state.long.learn(call, context.rows, !state.wants.any);
   }
   // Also if the procedure swallowed the exception.
   if (state.wants.any) throw UNWIND;
@@ -70,7 +71,7 @@ function tooManyRows(rows: number): SixfoldError {
 }
 
 /** Rows of a scan that would be left out without a word. */
-function isCutShort({ rows, more }: ScanCursor, { limit }: ScanRange): boolean {
+function isCutShort({ rows, more }: ScanCursor<unknown>, { limit }: ScanRange): boolean {
   return more && (limit === undefined || rows.length < limit);
 }
 
@@ -82,6 +83,8 @@ function isThenable(value: unknown): boolean {
 
 class Context implements ProcedureContext {
   ended = false;
+  /** Read or written so far. */
+  rows = 0;
   private rowsScanned = 0;
   private readonly state: EngineState;
   private readonly job: Job;
@@ -95,6 +98,7 @@ class Context implements ProcedureContext {
 
   get(table: string, key: Uint8Array): Uint8Array | undefined {
     const { builder, catalog } = this.alive();
+    this.rows++;
     const leaf = this.descend(catalog.rootOrFail(builder, table), key);
     const p = leaf.image;
     const index = p[0] === KIND_LEAF ? searchLeaf(p, key) : -1;
@@ -110,6 +114,7 @@ class Context implements ProcedureContext {
 
   put(table: string, key: Uint8Array, value: Uint8Array): void {
     const state = this.alive();
+    this.rows++;
     checkWrite(key, value);
     if (state.locks.size > 0) state.respectLock(rowName(table, key), this.job);
     state.trees.put(state.catalog.rootOrFail(state.builder, table), key, value);
@@ -117,21 +122,23 @@ class Context implements ProcedureContext {
 
   delete(table: string, key: Uint8Array): void {
     const state = this.alive();
+    this.rows++;
     checkWrite(key, undefined);
     if (state.locks.size > 0) state.respectLock(rowName(table, key), this.job);
     state.trees.remove(state.catalog.rootOrFail(state.builder, table), key);
   }
 
-  scan(table: string, range: ScanRange): Row[] {
+  scan<T>(table: string, range: ScanRange, make: MakeRow<T>): T[] {
     const { builder, catalog, wants } = this.alive();
     const root = catalog.rootOrFail(builder, table);
     const left = LIMITS.procedureRows - this.rowsScanned;
     // One more than is left, to see whether it was enough.
-    const cursor = new ScanCursor(range, Math.min(scanLimit(range), left + 1), true);
+    const cursor = new ScanCursor(range, Math.min(scanLimit(range), left + 1), make);
     cursor.onPage = (page) => builder.relyOn(builder.head(page));
     cursor.onLeaf = (page) => builder.readLeaf(builder.head(page));
     cursor.run(builder, wants, root);
     this.rowsScanned += cursor.rows.length;
+    this.rows += cursor.rows.length;
     if (this.rowsScanned > LIMITS.procedureRows) throw tooManyRows(this.rowsScanned);
     if (isCutShort(cursor, range))
       throw cursor.rows.length < LIMITS.scanRows

@@ -24,7 +24,7 @@ import type { ReadView } from "./read-view.ts";
 import { rowName } from "./row-locks.ts";
 import { KIND_LEAF, cellAt, rowLsn, rowStream, searchLeaf } from "./slotted-page.ts";
 import { MAX_READS_NOTED, type Transaction } from "./transactions.ts";
-import { ScanCursor, findLeaf, lookup, rowValue } from "./tree.ts";
+import { ScanCursor, copyRows, findLeaf, lookup, rowValue } from "./tree.ts";
 import { UNWIND } from "./unwind.ts";
 import { checkRow } from "./validation.ts";
 
@@ -175,11 +175,14 @@ export function runScan(state: EngineState, job: JobOf<"scan">): void {
   if (job.tx?.ended !== undefined) throw job.tx.ended;
   const limit = scanLimit(work.scan);
   const root = pastRoot(state, job, work.scan.table);
-  const cursor = (work.cursor ??= new ScanCursor(work.scan, limit, true));
+  const cursor = (work.cursor ??= new ScanCursor(work.scan, limit, copyRows(state.viewReader.values)));
   const before = cursor.rows.length;
   const isDone = cursor.run(state.viewReader, state.wants, root, SLICE_ROWS);
   state.rowsRead += cursor.rows.length - before;
-  if (!isDone) return state.defer(job);
+  if (!isDone) {
+    job.isLong = true;
+    return state.makeReady(job);
+  }
   if (job.tx !== undefined) {
     const seen = { table: work.scan.table, range: seenRange(work.scan, cursor), count: cursor.rows.length };
     if (!job.tx.noteRange(seen)) throw tooManyReads(job.tx);

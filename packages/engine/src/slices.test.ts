@@ -1,7 +1,7 @@
 /** Reads of many rows, cut so that others have their turn in between. */
 import { describe, expect, test } from "vitest";
 import { LIMITS } from "@sixfold/model";
-import type { ProcedureContext } from "./engine-api.ts";
+import type { CallRequest, ProcedureContext, ScanRange } from "./engine-api.ts";
 import { bytes, errorOf, handle, text, worldWithTable } from "./testing/one-engine.fixture.ts";
 import type { StorageWorld } from "./testing/storage-world.ts";
 
@@ -22,6 +22,12 @@ function filled(rows: number): StorageWorld {
   return world;
 }
 
+/** How many rows a procedure's scan finds. */
+const scanned = (p: ProcedureContext, range: ScanRange): number => p.scan("t", range, () => 0).length;
+
+const askCall = (world: StorageWorld, procedure: string, run: CallRequest["run"]): number =>
+  world.ask(0, (e, r, now) => e.call(r, { tx: handle().id, isolation: "snapshot", procedure, run }, now));
+
 const askScan = (world: StorageWorld, limit: number): number =>
   world.ask(0, (e, r, now) => e.scan(r, { table: "t", limit }, now));
 const askGet = (world: StorageWorld): number =>
@@ -29,9 +35,9 @@ const askGet = (world: StorageWorld): number =>
 
 describe("reads of many rows", () => {
   test("a scan is cut in slices of one snapshot, and others are answered in between", () => {
-    const world = filled(6000);
+    const world = filled(10_000);
     const { engine, replies } = world.members[0]!;
-    const scan = askScan(world, 6000);
+    const scan = askScan(world, 10_000);
     expect(replies.has(scan)).toBe(false);
     const writes = [{ table: "t", key: key(5500), value: bytes("new") }];
     const put = world.ask(0, (e, r, now) => e.commit(r, { tx: handle(), writes }, now));
@@ -52,7 +58,7 @@ describe("reads of many rows", () => {
     const result = replies.get(scan)!;
     if (result.kind !== "rows") return expect.fail(result.kind);
     expect(result.rows.map((row) => text(row.key))).toEqual(
-      Array.from({ length: 6000 }, (_, n) => text(key(n))),
+      Array.from({ length: 10_000 }, (_, n) => text(key(n))),
     );
     expect(text(result.rows[5500]!.value)).toBe("old");
   });
@@ -82,11 +88,82 @@ describe("reads of many rows", () => {
     expect(engine.stats).toMatchObject({ transactions: 0, waiting: 0 });
   });
 
+  test("a procedure that has read many rows gives way: short requests are answered before the next such call begins", () => {
+    const world = filled(5000);
+    const { engine, replies } = world.members[0]!;
+    const ran: string[] = [];
+    const call = (procedure: string, rows: number): number => {
+      const run = (p: ProcedureContext): number => {
+        ran.push(procedure);
+        return scanned(p, { limit: rows });
+      };
+      return askCall(world, procedure, run);
+    };
+    const turn = (): void => {
+      engine.newTurn(world.now);
+      world.drain(world.members[0]!);
+    };
+    turn();
+    call("long", 5000);
+    // Nothing was known of it.
+    expect(ran).toEqual(["long"]);
+    turn();
+    const calls = [1, 2].map(() => call("long", 5000));
+    const short = call("short", 1);
+    expect(ran).toEqual(["long", "short"]);
+    expect([...calls, short].map((r) => replies.has(r))).toEqual([false, false, true]);
+    for (let n = 0; n < 2; n++) {
+      expect(engine.hasMore).toBe(true);
+      turn();
+      expect(ran.length).toBe(3 + 2 * n);
+      call("short", 1);
+      turn();
+      expect(ran.slice(2 + 2 * n)).toEqual(["long", "short"]);
+    }
+    expect(calls.map((r) => replies.has(r))).toEqual([true, true]);
+    expect([engine.hasMore, engine.pressure.pendingWrites]).toEqual([false, 0]);
+  });
+
+  test("a procedure counts as long as it was the last time that it came to its end", () => {
+    const world = filled(3000);
+    const { engine } = world.members[0]!;
+    const ran: number[] = [];
+    const call = (rows: number): void => {
+      const run = (p: ProcedureContext): void => {
+        ran.push(rows);
+        for (let n = 0; n < rows; n++) p.get("t", key(n));
+      };
+      askCall(world, "reads", run);
+    };
+    call(2000);
+    call(1);
+    expect(ran).toEqual([2000]);
+    while (engine.hasMore) engine.newTurn(world.now);
+    expect(ran).toEqual([2000, 1]);
+    call(1);
+    expect(ran).toEqual([2000, 1, 1]);
+  });
+
+  test("long calls are run, however much short ones read", () => {
+    const world = filled(3000);
+    const { engine, replies } = world.members[0]!;
+    const run = (p: ProcedureContext): number => scanned(p, { limit: 3000 });
+    engine.newTurn(world.now);
+    askCall(world, "long", run);
+    const long = askCall(world, "long", run);
+    for (let n = 0; n < 4; n++) {
+      for (let i = 0; i < 6; i++) askScan(world, 2000);
+      engine.newTurn(world.now);
+      world.drain(world.members[0]!);
+    }
+    expect(replies.has(long)).toBe(true);
+  });
+
   test("a procedure scans so many rows in all, and is refused beyond them", () => {
     const world = filled(LIMITS.procedureRows + 1000);
     const sweep = (rows: number) => (p: ProcedureContext) => {
       let seen = 0;
-      while (seen < rows) seen += p.scan("t", { gte: key(seen), limit: Math.min(4000, rows - seen) }).length;
+      while (seen < rows) seen += scanned(p, { gte: key(seen), limit: Math.min(4000, rows - seen) });
       return seen;
     };
     const call = (rows: number) =>
@@ -94,7 +171,7 @@ describe("reads of many rows", () => {
         e.call(r, { tx: handle().id, isolation: "snapshot", run: sweep(rows) }, now),
       );
     const all = world.run(0, (e, r, now) =>
-      e.call(r, { tx: handle().id, isolation: "snapshot", run: (p) => p.scan("t", {}).length }, now),
+      e.call(r, { tx: handle().id, isolation: "snapshot", run: (p) => scanned(p, {}) }, now),
     );
     expect(errorOf(all).details.limit).toMatchObject({ name: "procedureRows" });
     expect(call(LIMITS.procedureRows)).toMatchObject({ kind: "called", value: LIMITS.procedureRows });
@@ -110,7 +187,7 @@ describe("reads of many rows", () => {
       );
     const scan = (limit?: number) =>
       world.run(0, (e, r, now) =>
-        e.call(r, { tx: handle().id, isolation: "snapshot", run: (p) => p.scan("t", { limit }).length }, now),
+        e.call(r, { tx: handle().id, isolation: "snapshot", run: (p) => scanned(p, { limit }) }, now),
       );
     expect(scan(3)).toMatchObject({ kind: "called", value: 3 });
     expect(errorOf(scan()).details.limit).toMatchObject({ name: "scanBytes" });

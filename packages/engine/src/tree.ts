@@ -19,11 +19,14 @@ import {
   rowOverflowPage,
   rowValueAt,
   rowValueLength,
+  keyStart,
   searchBranch,
   searchBranchBelow,
   searchLeaf,
+  u16,
 } from "./slotted-page.ts";
-import type { Row, ScanRange } from "./engine-api.ts";
+import type { ByteArena } from "./byte-arena.ts";
+import type { MakeRow, Row, ScanRange } from "./engine-api.ts";
 import type { PageReader } from "./page-reader.ts";
 import { UNWIND, type Wants } from "./unwind.ts";
 
@@ -60,8 +63,8 @@ const READ_AHEAD = 8;
  * A scan under way. Kept over restarts by readers of a view, whose pages do not change.
  * Rows are collected leaf by leaf; a leaf that unwinds is read again whole.
  */
-export class ScanCursor {
-  readonly rows: Row[] = [];
+export class ScanCursor<T = Row> {
+  readonly rows: T[] = [];
   /** Where to go on: keys at or after (forward), or before (reverse). Undefined: from the end of the tree. */
   private bound: Uint8Array | undefined;
   /** The bound itself belongs to the range (forward: skip it if not; reverse: take it if so). */
@@ -73,9 +76,12 @@ export class ScanCursor {
   /** Rows and bytes of leaves that are done with. */
   private kept = 0;
   private keptBytes = 0;
+  /** Rows of this leaf whose values are not here. */
+  private missing = 0;
   more = false;
   private readonly range: ScanRange;
   private readonly limit: number;
+  private readonly make: MakeRow<T>;
   private readonly values: boolean;
   /** Called for each page on the way, leaves included. */
   onPage: ((page: PageId) => void) | undefined = undefined;
@@ -84,9 +90,10 @@ export class ScanCursor {
   /** Called for each row taken, with its page and cell. */
   onRow: ((leaf: Uint8Array, cell: number) => void) | undefined = undefined;
 
-  /** `values: false` leaves the values out (empty arrays). */
-  constructor(range: ScanRange, limit: number, values: boolean) {
+  /** `values: false` leaves the values out: what is made of a row hears of none. */
+  constructor(range: ScanRange, limit: number, make: MakeRow<T>, values = true) {
     this.range = range;
+    this.make = make;
     this.limit = limit;
     this.values = values;
     if (range.reverse === true) {
@@ -169,6 +176,7 @@ export class ScanCursor {
     this.onLeaf?.(page);
     this.rows.length = this.kept;
     this.bytes = this.keptBytes;
+    this.missing = 0;
   }
 
   /** Takes one row; false at the end of the range or of what one answer may hold. A missing value is noted, and the rest of the leaf looked at. */
@@ -178,23 +186,24 @@ export class ScanCursor {
       this.ended = true;
       return false;
     }
-    if (this.rows.length >= this.limit || this.bytes >= LIMITS.scanBytes) {
+    if (this.rows.length + this.missing >= this.limit || this.bytes >= LIMITS.scanBytes) {
       this.ended = true;
       this.more = true;
       return false;
     }
     this.onRow?.(p, cell);
-    const key = copyKey(p, cell);
-    let value: Uint8Array = EMPTY;
-    if (this.values) {
-      try {
-        value = rowValue(reader, p, index);
-      } catch (reason) {
-        if (reason !== UNWIND) throw reason;
-      }
+    const keyFrom = keyStart(p, cell);
+    const keyTo = keyFrom + u16(p, cell);
+    const length = this.values ? rowValueLength(p, cell) : 0;
+    this.bytes += keyTo - keyFrom + length + 16;
+    if (length === 0 || !rowIsOverflow(p, cell)) {
+      const from = rowValueAt(p, cell);
+      this.rows.push(this.make(p, keyFrom, keyTo, p, from, from + length));
+    } else {
+      const value = readIfHere(reader, pageId(rowOverflowPage(p, cell)), length);
+      if (value === undefined) this.missing++;
+      else this.rows.push(this.make(p, keyFrom, keyTo, value, 0, length));
     }
-    this.bytes += key.length + value.length + 16;
-    this.rows.push({ key, value });
     return true;
   }
 
@@ -222,3 +231,23 @@ export class ScanCursor {
 }
 
 const EMPTY = new Uint8Array(0);
+
+/** A long value, or undefined if pages of it are missing; these are noted then. */
+function readIfHere(reader: PageReader, first: PageId, length: number): Uint8Array | undefined {
+  try {
+    return readOverflow(reader, first, length);
+  } catch (reason) {
+    if (reason !== UNWIND) throw reason;
+    return undefined;
+  }
+}
+
+export const copyOfKey: MakeRow<Uint8Array> = (key, from, to) => key.slice(from, to);
+
+/** Rows for whoever is far away: copies. */
+export function copyRows(values: ByteArena): MakeRow<Row> {
+  return (key, keyFrom, keyTo, value, from, to) => ({
+    key: key.slice(keyFrom, keyTo),
+    value: value === key ? values.copy(value, from, to) : value,
+  });
+}

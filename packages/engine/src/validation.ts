@@ -28,7 +28,7 @@ import type { Job } from "./job.ts";
 import { rowName } from "./row-locks.ts";
 import { KIND_LEAF, cellAt, rowLsn, rowStream, searchLeaf } from "./slotted-page.ts";
 import type { RangeRead, Transaction } from "./transactions.ts";
-import { ScanCursor, findLeaf } from "./tree.ts";
+import { ScanCursor, copyOfKey, findLeaf } from "./tree.ts";
 import { UNWIND } from "./unwind.ts";
 
 /** Throws `row-conflict`, or unwinds to wait or to fetch. The builder is active and has changed nothing yet. */
@@ -189,7 +189,7 @@ function checkRange(state: EngineState, job: Job, tx: Transaction, read: RangeRe
   let undecided = 0;
   let newer: PageVersion | undefined;
   let last: PageId = root;
-  const cursor = new ScanCursor(read.range, read.count + 1, false);
+  const cursor = new ScanCursor(read.range, read.count + 1, copyOfKey, false);
   cursor.onPage = (page) => {
     const { version } = builder.head(page);
     if (state.isUndecided(version)) undecided = Math.max(undecided, version.lsn);

@@ -9,26 +9,24 @@ const maxHigh = 2 ** (53 - 28);
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const floats = new DataView(new ArrayBuffer(8));
 
-/** Node's own, not among the types. */
-interface LatinBuffer {
-  latin1Slice(start: number, end: number): string;
-}
+/** Node's own way from bytes to a string, not among the types. It takes any view, so that none has to be made a Buffer first. */
+const { latin1Slice } = Buffer.prototype as unknown as {
+  latin1Slice: (this: Uint8Array, start: number, end: number) => string;
+};
 
 export class ByteReader {
   readonly bytes: Uint8Array;
   at: number;
   /** Reading stops here; may be moved inwards while a part of known length is read. */
   end: number;
-  private asBuffer: LatinBuffer | undefined;
-  private readonly store: ArrayBufferLike;
-  private readonly offset: number;
+  /** What `bytes` lies in, once a view was asked for: small arrays get memory outside the heap when it is looked at. */
+  private store: ArrayBufferLike | undefined;
+  private offset = 0;
 
   constructor(bytes: Uint8Array, at = 0, end = bytes.length) {
     // A Buffer's `slice` shares where a Uint8Array's copies: never hand on one for the other.
     this.bytes =
       bytes.constructor === Uint8Array ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
-    this.store = bytes.buffer;
-    this.offset = bytes.byteOffset;
     this.at = at;
     this.end = end;
   }
@@ -104,6 +102,10 @@ export class ByteReader {
 
   /** A view on `n` bytes that were read already. Half the price of `subarray`. */
   view(at: number, n: number): Uint8Array {
+    if (this.store === undefined) {
+      this.store = this.bytes.buffer;
+      this.offset = this.bytes.byteOffset;
+    }
     return new Uint8Array(this.store, this.offset + at, n);
   }
 
@@ -131,7 +133,7 @@ export class ByteReader {
     for (let i = at; i < end; i++) all |= bytes[i]!;
     if (all >= 0x80) return this.decoded(at, end);
     // A call into the runtime costs as much as some eight characters by hand.
-    if (n > 8) return this.buffer.latin1Slice(at, end);
+    if (n > 8) return latin1Slice.call(bytes, at, end);
     return shortAscii(bytes, at, end);
   }
 
@@ -153,15 +155,6 @@ export class ByteReader {
     } catch {
       return badFrame("not UTF-8");
     }
-  }
-
-  /** The same bytes as a Buffer, which has the quick way to strings. */
-  private get buffer(): LatinBuffer {
-    return (this.asBuffer ??= Buffer.from(
-      this.bytes.buffer,
-      this.bytes.byteOffset,
-      this.bytes.length,
-    ) as unknown as LatinBuffer);
   }
 
   private longVarint(): number {

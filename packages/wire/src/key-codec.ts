@@ -54,9 +54,9 @@ export function encodeKey(key: Key): Uint8Array {
   return w.take();
 }
 
-/** The key of these bytes; shares nothing with them. Throws `WireError` "bad-frame" if they are none. */
-export function decodeKey(bytes: Uint8Array): Key {
-  const r = new ByteReader(bytes);
+/** The key that `bytes` are from `from` to `to`; shares nothing with them. Throws `WireError` "bad-frame" if they are none. */
+export function decodeKey(bytes: Uint8Array, from = 0, to = bytes.length): Key {
+  const r = new ByteReader(bytes, from, to);
   const key = readKey(r, r.u8(), 0);
   r.finish();
   return key;
@@ -123,10 +123,10 @@ function writeFloat(w: ByteWriter, value: number): void {
 }
 
 function readFloat(r: ByteReader): number {
-  const at = r.raw(8);
-  const flip = at[0]! < 0x80 ? 0xff : 0;
-  floats.setUint8(0, at[0]! ^ (flip | 0x80));
-  for (let i = 1; i < 8; i++) floats.setUint8(i, at[i]! ^ flip);
+  const first = r.u8();
+  const flip = first < 0x80 ? 0xff : 0;
+  floats.setUint8(0, first ^ (flip | 0x80));
+  for (let i = 1; i < 8; i++) floats.setUint8(i, r.u8() ^ flip);
   const value = floats.getFloat64(0);
   return Number.isNaN(value) || Object.is(value, -0) ? badFrame("not a number that a key has") : value;
 }

@@ -45,9 +45,9 @@ export function encodeArguments(value: unknown): Uint8Array {
   return encodeAnything(value, "argument");
 }
 
-/** The value of these bytes; shares nothing with them. Throws `WireError` "bad-frame" if they are not one. */
-export function decodeValue(bytes: Uint8Array): unknown {
-  const r = new ByteReader(bytes);
+/** The value that `bytes` are from `from` to `to`; shares nothing with them. Throws `WireError` "bad-frame" if they are not one. */
+export function decodeValue(bytes: Uint8Array, from = 0, to = bytes.length): unknown {
+  const r = new ByteReader(bytes, from, to);
   const value = readValue(r, 0);
   r.finish();
   return value;

@@ -177,7 +177,9 @@ export class Bank {
     }
     if (choice === 1) {
       const run = (p: ProcedureContext): number =>
-        p.scan("bank", {}).reduce((sum, row) => sum + this.amount(row.value), 0);
+        p
+          .scan("bank", {}, (_key, _from, _to, value, from, to) => this.amount(value.slice(from, to)))
+          .reduce((sum, amount) => sum + amount, 0);
       const done = yield {
         i,
         ask: (e, r, now) => e.call(r, { tx: this.handle("snapshot").id, isolation: "snapshot", run }, now),
