@@ -130,9 +130,9 @@ function common(command: Command): Command {
     .option("--monitor", "say each protocol step to the supervisor, over Node's IPC channel", false);
 }
 
-async function segment(flags: SegmentFlags, reporter: StepReporter | undefined): Promise<Running> {
+function segment(flags: SegmentFlags, reporter: StepReporter | undefined): Promise<Running> {
   const servers = flags.peers.map(({ name, az, url }) => ({ name: nodeName(name), az, url }));
-  const running = await startSegmentHost(
+  return startSegmentHost(
     new NodeHost(flags.name, flags.data),
     {
       name: nodeName(flags.name),
@@ -147,9 +147,6 @@ async function segment(flags: SegmentFlags, reporter: StepReporter | undefined):
     },
     makeJournal(flags.name),
   );
-  // Not before: a start fills the heap with what stays.
-  boundHeapGrowth();
-  return running;
 }
 
 async function databaseNode(flags: NodeFlags, reporter: StepReporter | undefined): Promise<Running> {
@@ -207,6 +204,8 @@ async function run(
     process.stderr.write(`${flags.name}: ${error.message}\n`);
     process.exit(1);
   });
+  // Not before: a start fills the heap with what stays.
+  boundHeapGrowth();
   process.stdout.write(
     `${JSON.stringify({ event: "listening", name: flags.name, url: running.url, pid: process.pid })}\n`,
   );

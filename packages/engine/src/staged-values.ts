@@ -22,8 +22,8 @@ import type { EntryBuilder } from "./entry-builder.ts";
 import type { Extents } from "./extents.ts";
 import { overflowPages, writeOverflowPage } from "./overflow.ts";
 
-/** Pages of one piece: 64 KiB of pages of 8 KiB, as much as some hundred small commits bring. */
-export const PIECE_PAGES = 8;
+/** Pages of one piece: 32 KiB of pages of 8 KiB, as much as some hundred small commits bring. */
+export const PIECE_PAGES = 4;
 /** Commits of up to so many pieces go in one: each piece is a round trip of its own. */
 export const PIECES_AT_ONCE = 4;
 

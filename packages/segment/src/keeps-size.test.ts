@@ -2,7 +2,7 @@
 import { LIMITS, NONE, pgId, type ReadPoint } from "@sixfold/model";
 import { describe, expect, test } from "vitest";
 import { LogSkim } from "./log-skim.ts";
-import { BenchSegment, chainOf, decided, point, slice, v } from "./testing/bench-segment.ts";
+import { BenchSegment, GEOMETRY, chainOf, decided, point, slice, v } from "./testing/bench-segment.ts";
 
 /** Merging only what must be. */
 /** A changed page is more than its changes. */
@@ -119,9 +119,9 @@ describe("the log", () => {
   });
 });
 
-test("merging falls behind by a sixteenth before it catches up, so that pages are stored by hundreds", () => {
-  const mergeAboveBytes = 100_000;
-  const s = new BenchSegment({ settings: { ...LAZY, mergeAboveBytes, mergePagesPerTick: 3 } });
+/** What waits to be merged when merging begins, and when it ends, in turns. */
+function mergesFromAndTo(name: string, mergeAboveBytes: number): number[] {
+  const s = new BenchSegment({ name, settings: { ...LAZY, mergeAboveBytes, mergePagesPerTick: 3 } });
   const toMerge = (): number => {
     const { toMerge, changedPages } = s.server.status() as Record<string, number>;
     return toMerge! + CHAIN_COST * changedPages!;
@@ -138,12 +138,45 @@ test("merging falls behind by a sixteenth before it catches up, so that pages ar
     if (merges !== isMerging) bounds.push(merges ? before : toMerge());
     [before, isMerging] = [toMerge(), merges];
   }
-  // It begins above the one and ends below the other, by no more than a few slices.
-  expect(bounds.length).toBeGreaterThan(10);
+  return bounds;
+}
+
+test("merging falls behind by one or two sixteenths before it catches up, so that pages are stored by hundreds", () => {
+  const bounds = mergesFromAndTo("segment-a1", 160_000);
+  expect(bounds.length).toBeGreaterThan(8);
   for (const [n, bytes] of bounds.entries()) {
-    const bound = n % 2 === 0 ? mergeAboveBytes * (1 + 1 / 16) : mergeAboveBytes;
-    expect(Math.abs(bytes - bound)).toBeLessThan(5000);
+    const [least, most] = n % 2 === 0 ? [170_000, 180_000] : [160_000, 160_000];
+    // By no more than a few slices.
+    expect(bytes).toBeGreaterThan(least - 5000);
+    expect(bytes).toBeLessThan(most + 5000);
   }
+});
+
+test("servers that take the same slices do not all begin to merge at once", () => {
+  const [a, b] = ["segment-a1", "segment-b1"].map((name) => mergesFromAndTo(name, 160_000));
+  expect(a).not.toEqual(b);
+  expect(mergesFromAndTo("segment-a1", 160_000)).toEqual(a);
+});
+
+test("a tick stores so many bytes, and more the more memory is taken", () => {
+  const { pageBytes } = GEOMETRY;
+  /** Pages stored in the first tick, of a hundred that are changed whole. */
+  const stored = (settings: object): number => {
+    const s = new BenchSegment({ settings: { ...LAZY, mergeBytesPerTick: 10 * pageBytes, ...settings } });
+    for (let i = 1; i <= 100; i++)
+      s.append([slice({ stream: 1, lsn: i, writes: [[i, NONE]], whole: true })], {
+        decisions: decided(i - 1, i),
+        lowWater: point([1, i]),
+      });
+    s.tick();
+    return s.pages.size;
+  };
+  const waits = 100 * pageBytes;
+  expect(stored({ mergeAboveBytes: waits / 2, retainBytesMax: 100 * waits })).toBe(10);
+  const half = stored({ mergeAboveBytes: waits / 2, retainBytesMax: 2 * waits, mergePagesPerTick: 90 });
+  expect(half).toBeGreaterThan(25);
+  expect(half).toBeLessThan(50);
+  expect(stored({ mergeAboveBytes: waits / 4, retainBytesMax: waits / 2, mergePagesPerTick: 90 })).toBe(89);
 });
 
 describe("a start", () => {

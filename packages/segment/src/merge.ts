@@ -12,7 +12,17 @@
  * peers that are up have them or they are too old or too many to wait for those. A few store batches are under way at a time, each
  * page in at most one; until its completion is told, a chain stays as it is.
  */
-import { pgOf, type Geometry, type Lsn, type PageId, type PgId, type ReadPoint } from "@sixfold/model";
+import {
+  pgOf,
+  Random,
+  type Geometry,
+  type NodeName,
+  type Lsn,
+  type PageId,
+  type PgId,
+  type ReadPoint,
+} from "@sixfold/model";
+import { crc32 } from "@sixfold/wire";
 import type { Kept } from "./kept.ts";
 import { LowWater } from "./low-water.ts";
 import type { ChainCount, PageChain } from "./page-chain.ts";
@@ -55,12 +65,15 @@ interface Planning {
   readonly planned: PlannedPage[];
   /** In changes. */
   work: number;
+  /** Of what is to be stored. */
+  bytes: number;
+  readonly bytesMax: number;
 }
 
 /** Storing a page takes as long as merging so many changes of it. */
 const PAGE_WORK = 4;
 
-/** How far merging falls behind before it begins anew. */
+/** How far merging falls behind before it begins anew: from so much to twice that. All servers of a PG take the same slices, and would be slow all at once. */
 const BEHIND_SHARE = 1 / 16;
 
 /** Share of the memory for slices from which on old readers are overtaken. */
@@ -79,10 +92,20 @@ export class Merger {
   private tokens = 0;
   private lastBound: ReadPoint | undefined;
   private catchesUp = false;
+  private readonly random: Random;
+  private behindShare: number;
   /** Slices in older log files are due, whatever there is. */
   overdueBefore = 0;
 
-  constructor(settings: SegmentSettings, counters: Counters, kept: Kept<StreamLog>, chains: ChainCount) {
+  constructor(
+    name: NodeName,
+    settings: SegmentSettings,
+    counters: Counters,
+    kept: Kept<StreamLog>,
+    chains: ChainCount,
+  ) {
+    this.random = new Random(crc32(name));
+    this.behindShare = this.nextShare();
     this.chains = chains;
     this.settings = settings;
     this.counters = counters;
@@ -99,6 +122,11 @@ export class Merger {
     return this.kept.cost + this.chains.cost;
   }
 
+  /** Of these, what no page has yet. */
+  private get waits(): number {
+    return this.kept.toMerge + this.chains.cost;
+  }
+
   /** Of these, what is decided. */
   get decidedCost(): number {
     return this.kept.decided + this.chains.cost;
@@ -109,7 +137,7 @@ export class Merger {
     this.overdueBefore = Math.max(this.overdueBefore, file - this.settings.logFilesKept);
   }
 
-  /** Plans one batch, if there is enough to merge, or something `asked` for. Bounded by `mergePagesPerTick` and `mergeChangesPerTick`. */
+  /** Plans one batch, if there is enough to merge, or something `asked` for. Bounded by `mergePagesPerTick`, `mergeChangesPerTick` and `mergeBytesPerTick`. */
   plan(pgs: Pgs, asked: ReadonlySet<PgId>, geometry: Geometry, now: number, effects: SegmentEffect[]): void {
     const isMuch = this.isBehind();
     const isOverdue = this.kept.firstFile(this.overdueBefore) < this.overdueBefore;
@@ -119,7 +147,8 @@ export class Merger {
     if (this.batches.size >= BATCHES) return;
     const bound = this.bound(pgs, now);
     if (bound === undefined) return;
-    const p: Planning = { bound, geometry, planned: [], work: 0 };
+    const bytesMax = this.bytesMax(asked.size > 0, geometry);
+    const p: Planning = { bound, geometry, planned: [], work: 0, bytes: 0, bytesMax };
     if (isOld) this.planLogs(pgs, asked, isMuch, p);
     if (isRipe) this.planRipe(pgs, p);
     this.store(p.planned, effects);
@@ -226,9 +255,22 @@ export class Merger {
   /** From when somewhat more waits than should until no more does: pages are stored by hundreds then, and each batch is synced twice. */
   private isBehind(): boolean {
     const { mergeAboveBytes } = this.settings;
-    const waits = this.kept.toMerge + this.chains.cost;
-    this.catchesUp = waits > mergeAboveBytes * (this.catchesUp ? 1 : 1 + BEHIND_SHARE);
+    const caughtUp = this.catchesUp;
+    this.catchesUp = this.waits > mergeAboveBytes * (caughtUp ? 1 : 1 + this.behindShare);
+    if (caughtUp && !this.catchesUp) this.behindShare = this.nextShare();
     return this.catchesUp;
+  }
+
+  private nextShare(): number {
+    return BEHIND_SHARE * (1 + this.random.next());
+  }
+
+  /** The nearer the memory is to its bound, the less of it is left to others; who copies waits for this alone. */
+  private bytesMax(isAsked: boolean, { pageBytes }: Geometry): number {
+    const { mergeAboveBytes, retainBytesMax, mergePagesPerTick, mergeBytesPerTick } = this.settings;
+    const share = (this.waits - mergeAboveBytes) / Math.max(1, retainBytesMax - mergeAboveBytes);
+    const all = mergePagesPerTick * pageBytes;
+    return isAsked ? all : Math.max(mergeBytesPerTick, Math.min(1, share) * all);
   }
 
   /** What every reader is past; undefined while that is not known. */
@@ -272,8 +314,9 @@ export class Merger {
     }
   }
 
-  private isFull({ planned, work }: Planning): boolean {
-    return planned.length >= this.settings.mergePagesPerTick || work >= this.settings.mergeChangesPerTick;
+  private isFull({ planned, work, bytes, bytesMax }: Planning): boolean {
+    const { mergePagesPerTick, mergeChangesPerTick } = this.settings;
+    return planned.length >= mergePagesPerTick || work >= mergeChangesPerTick || bytes >= bytesMax;
   }
 
   /** Slices in log file `beforeFile` and later ones are left. */
@@ -310,6 +353,7 @@ export class Merger {
     chain.storing = plan.head;
     p.planned.push(plan);
     p.work += PAGE_WORK + plan.changes;
+    p.bytes += plan.bytes.length;
     return true;
   }
 

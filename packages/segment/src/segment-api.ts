@@ -124,6 +124,8 @@ export interface SegmentSettings {
   /** Work of one tick. */
   readonly mergePagesPerTick: number;
   readonly mergeChangesPerTick: number;
+  /** More, up to `mergePagesPerTick` whole pages, the more waits. */
+  readonly mergeBytesPerTick: number;
   readonly indexSlicesPerTick: number;
   readonly removePagesPerTick: number;
   readonly scrubPagesPerTick: number;

@@ -103,7 +103,7 @@ export class SegmentServer {
     this.keeping = new Keeping(this.name);
     this.planted = options.planted ?? NO_BUGS;
     this.seat = new Seat(this.planted);
-    this.merger = new Merger(this.settings, this.counters, this.kept, this.chains);
+    this.merger = new Merger(this.name, this.settings, this.counters, this.kept, this.chains);
     this.cache = new ImageCache(this.settings.imageCacheBytes);
     const { settings, effects, pgs, merger, cache, counters, geometry, keeping } = this;
     this.upkeep = new Upkeep({

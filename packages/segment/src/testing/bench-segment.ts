@@ -76,6 +76,8 @@ export interface SliceSpec {
   readonly ownBases?: readonly number[];
   readonly transaction?: string;
   readonly pg?: number;
+  /** Its changes are of whole pages. */
+  readonly whole?: boolean;
 }
 
 /** Each change writes its own mark into the page, so that images tell which versions made them. */
@@ -84,6 +86,12 @@ export function mark(stream: number, at: number): Uint8Array {
   ops.set(((stream * 131 + at) % 400) * 8, Uint8Array.of(stream, at & 255, (at >> 8) & 255));
   ops.set(4000, Uint8Array.of(stream, at & 255, (at >> 8) & 255));
   return ops.finish().slice();
+}
+
+function wholePage(stream: number, at: number): Uint8Array {
+  const ops = new OpsWriter();
+  ops.set(0, new Uint8Array(GEOMETRY.pageBytes).fill(stream * 131 + at));
+  return ops.finish();
 }
 
 export function slice(s: SliceSpec): Slice {
@@ -102,7 +110,7 @@ export function slice(s: SliceSpec): Slice {
     deltas: (s.writes ?? []).map(([page, base]) => ({
       page: pageId(page),
       base,
-      ops: mark(s.stream, s.lsn),
+      ops: (s.whole === true ? wholePage : mark)(s.stream, s.lsn),
     })),
     checks: (s.checks ?? []).map(([page, base]) => ({ page: pageId(page), base })),
   });
