@@ -2,7 +2,7 @@
  * Guards of running transactions: each breaks its transaction off when the deadline passes, the caller's signal is
  * aborted or the client is closed, even if the callback itself never comes back.
  */
-import { SixfoldError } from "@sixfold/model";
+import { SixfoldError, YoungSet } from "@sixfold/model";
 import type { DeadlineSweep, Sweepable } from "./deadline-sweep.ts";
 import { cancelled, clientClosed } from "./endings.ts";
 
@@ -60,7 +60,7 @@ export class Guard {
 
 export class Guards implements Sweepable {
   private readonly deadlines: DeadlineSweep;
-  private readonly guards = new Set<Guard>();
+  private readonly guards = new YoungSet<Guard>();
 
   constructor(deadlines: DeadlineSweep) {
     this.deadlines = deadlines;

@@ -13,7 +13,7 @@
  * Both sides speak at least once a second, if only to say that they live. A node that falls silent is taken for lost,
  * as TCP alone would notice only after minutes, whether or not it owes answers: the next request must not find out.
  */
-import { ERRORS, LIMITS, streamId } from "@sixfold/model";
+import { ERRORS, LIMITS, streamId, YoungMap } from "@sixfold/model";
 import type { Beating, Link, LinkHandlers, Timer } from "@sixfold/ports";
 import {
   decodeFrame,
@@ -91,7 +91,7 @@ export class NodeConnection implements LinkHandlers, Beating {
   private readonly introduction: Introduction;
   private readonly link: Link;
   private readonly greetingTimer: Timer;
-  private readonly pending = new Map<number, Waiter>();
+  private readonly pending = new YoungMap<number, Waiter>();
   private outgoing: ClientRequest[] = [];
   private outgoingBytes = 0;
   private nextRequest = 1;

@@ -20,6 +20,7 @@ import {
   type PageVersion,
   type SegmentServerInfo,
   type StreamId,
+  YoungMap,
 } from "@sixfold/model";
 import type { Clock, Host } from "@sixfold/ports";
 import { Volume, type VolumeEffect } from "@sixfold/volume";
@@ -55,7 +56,7 @@ export class RawAppender {
   private readonly options: RawAppenderOptions;
   private readonly record: Uint8Array;
   private readonly versions: PageVersion[];
-  private readonly waiting = new Map<number, () => void>();
+  private readonly waiting = new YoungMap<number, () => void>();
   private readonly applied = new ReadPoint(streamId(0));
   private stream: StreamId | undefined;
   private nextLsn = 1;

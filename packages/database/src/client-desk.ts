@@ -23,6 +23,7 @@ import {
   type Trace,
   type TransactionId,
   type TransactionOutcome,
+  YoungMap,
 } from "@sixfold/model";
 import {
   decodeSessionToken,
@@ -108,14 +109,14 @@ export class ClientDesk {
   private readonly ignoresTokens: boolean;
   private readonly ignoresBounds: boolean;
   private readonly outcomes: OutcomeDesk;
-  private readonly asked = new Map<number, Asked>();
+  private readonly asked = new YoungMap<number, Asked>();
   private nextRequest = 1;
   /** Requests that came before the node was ready, in order. */
   private held: Parked[] = [];
   private parked: Parked[] = [];
   private readonly clusterWaits = new Set<Parked>();
-  private readonly open = new Map<TransactionId, OpenTransaction>();
-  private readonly answers = new Map<ClientLink, ClientResponse[]>();
+  private readonly open = new YoungMap<TransactionId, OpenTransaction>();
+  private readonly answers = new YoungMap<ClientLink, ClientResponse[]>();
   private readonly links = new Set<ClientLink>();
   private readonly writes = new LinkWrites();
 

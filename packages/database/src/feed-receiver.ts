@@ -22,6 +22,7 @@ import {
   type Slice,
   type StreamId,
   type TransactionId,
+  YoungMap,
 } from "@sixfold/model";
 import type { Append } from "@sixfold/wire";
 
@@ -56,7 +57,7 @@ export class FeedReceiver {
   private decidedThrough: Lsn;
   /** The writer says that it has decided up to here. */
   private announced: Lsn;
-  private readonly assembling = new Map<Lsn, Assembling>();
+  private readonly assembling = new YoungMap<Lsn, Assembling>();
   private readonly aborted = new Set<Lsn>();
   /** Planted: what is here whole is shown, decided or not. */
   private readonly showsEarly: boolean;

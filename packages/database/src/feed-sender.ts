@@ -12,7 +12,7 @@ import type { Append, FeedStart } from "@sixfold/wire";
 export class FeedSender {
   readonly stream: StreamId;
   /** Frames with a slice beyond the durable point, oldest first; those before `head` are done with. */
-  private undecided: Append[] = [];
+  private undecided: (Append | undefined)[] = [];
   private head = 0;
   private durable: Lsn = lsn(0);
   /** The last commit that a client may have been told of. It may lie beyond `durable`: an abort before it can hold that up. */
@@ -50,6 +50,8 @@ export class FeedSender {
       const frame = this.undecided[this.head]!;
       if (frame.slices[frame.slices.length - 1]!.lsn > durable) break;
       raiseTails(this.tails, frame, durable);
+      // At once, or it grows old here for nothing.
+      this.undecided[this.head] = undefined;
       this.head++;
     }
     if (this.head > 64 && this.head * 2 > this.undecided.length) {
@@ -61,7 +63,7 @@ export class FeedSender {
   /** What a newcomer gets before it joins the live frames. */
   start(): { readonly start: FeedStart; readonly frames: readonly Append[] } {
     const tails = new Map(this.tails);
-    const frames = this.undecided.slice(this.head);
+    const frames = this.undecided.slice(this.head) as Append[];
     for (const frame of frames) raiseTails(tails, frame, this.durable);
     return { start: { type: "feedStart", stream: this.stream, durable: this.durable, tails }, frames };
   }

@@ -17,6 +17,8 @@ import {
   type PageVersion,
   type PlantedBugs,
   type StreamId,
+  YoungMap,
+  YoungSet,
 } from "@sixfold/model";
 import { BufferPool } from "./buffer-pool.ts";
 import { Catalog } from "./catalog.ts";
@@ -73,7 +75,7 @@ export class EngineState {
   nextLsn = asLsn(1);
   now = 0;
 
-  readonly inFlight = new Map<Lsn, InFlightEntry>();
+  readonly inFlight = new YoungMap<Lsn, InFlightEntry>();
   inFlightBytes = 0;
   /** Jobs that can run now. */
   readonly ready = new JobQueue();
@@ -84,7 +86,7 @@ export class EngineState {
   /** Rows read in this turn of the node's. */
   rowsRead = 0;
   /** Every job not done that did not end in its first run. */
-  readonly jobs = new Set<Job>();
+  readonly jobs = new YoungSet<Job>();
   pendingWrites = 0;
   pendingBytes = 0;
   /** Reads that have waited for something, and have no answer yet. */

@@ -24,8 +24,8 @@ import {
   type PlantedBugs,
   type ReadCheck,
   type ReadPoint,
+  ByteArena,
 } from "@sixfold/model";
-import { ByteArena } from "./byte-arena.ts";
 import type { BufferPool } from "./buffer-pool.ts";
 import type { Frame } from "./frame.ts";
 import { PageEdit, type OpsMeter } from "./page-edit.ts";

@@ -9,7 +9,7 @@
  *
  * Each ends by itself after a while, should nobody say so (I10).
  */
-import { type PageId, type PageVersion, type ReadPoint } from "@sixfold/model";
+import { type PageId, type PageVersion, type ReadPoint, YoungMap } from "@sixfold/model";
 import type { Job } from "./job.ts";
 
 /** DESIGN section 6 gives 50 ms; the owner keeps to that, this is the net below it. */
@@ -31,7 +31,7 @@ interface Hold {
 }
 
 export class HeldPages {
-  private readonly holds = new Map<PageId, Hold>();
+  private readonly holds = new YoungMap<PageId, Hold>();
 
   get size(): number {
     return this.holds.size;

@@ -142,13 +142,15 @@ export function committed(state: EngineState, lsn: Lsn): void {
   for (const frame of entry.frames) frame.trim(horizon, state.inFlight.size);
   if (entry.result === undefined) pieceCommitted(state, job);
   else state.finish(job, entry.result);
-  state.wakeAll(entry.waiters);
+  state.wakeList(entry.waiters);
   for (const { job: reader, run } of entry.readers) {
     if (reader.state !== "settling" || reader.run !== run || --reader.waits > 0) continue;
     const result = reader.result!;
     if (result.kind === "failed") state.fail(reader, result.error);
     else state.finish(reader, result);
   }
+  // Or what remembers this entry would remember all that came after it.
+  entry.dependents.length = entry.readers.length = 0;
 }
 
 /** What it superseded can never be committed now. Aborts of other attempts are still to be durable before a failure is told. */

@@ -5,8 +5,7 @@
  * Objects and their buffers are used again for entry after entry; `forward` and `reverse`
  * copy what must last. Both directions use model's packed operations.
  */
-import { MAX_RUN, MOVE, SET, assert, revertOps, type PageVersion } from "@sixfold/model";
-import type { ByteArena } from "./byte-arena.ts";
+import { MAX_RUN, MOVE, SET, assert, revertOps, type PageVersion, type ByteArena } from "@sixfold/model";
 import { putU16, putU32 } from "./slotted-page.ts";
 
 const SET_HEADER = 5;

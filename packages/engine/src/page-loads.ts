@@ -8,7 +8,14 @@
  *
  * Pasts are asked for at a view's read point and belong to that view.
  */
-import { sameVersion, type Delta, type PageId, type PageVersion, type ReadPoint } from "@sixfold/model";
+import {
+  sameVersion,
+  type Delta,
+  type PageId,
+  type PageVersion,
+  type ReadPoint,
+  YoungMap,
+} from "@sixfold/model";
 import type { BufferPool } from "./buffer-pool.ts";
 import type { EngineEffect, LoadedPage } from "./engine-api.ts";
 import type { Frame } from "./frame.ts";
@@ -36,9 +43,9 @@ interface PastLoads {
 const MAX_DELTAS = 4096;
 
 export class PageLoads {
-  private readonly heads = new Map<PageId, HeadLoad>();
+  private readonly heads = new YoungMap<PageId, HeadLoad>();
   /** By the read point object that their answers carry. */
-  private readonly pasts = new Map<ReadPoint, PastLoads>();
+  private readonly pasts = new YoungMap<ReadPoint, PastLoads>();
   private askHeads: PageId[] = [];
   private askPasts: PastLoads[] = [];
   private readonly effects: EngineEffect[];

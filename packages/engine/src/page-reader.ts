@@ -1,6 +1,5 @@
 /** Where tree operations read pages: the newest ones (`EntryBuilder`) or those of a view (`ViewReader`). */
-import type { PageId } from "@sixfold/model";
-import type { ByteArena } from "./byte-arena.ts";
+import type { PageId, ByteArena } from "@sixfold/model";
 
 export interface PageReader {
   /** The page's image, on loan. Unwinds if it is not here. */

@@ -11,8 +11,7 @@
  *
  * Copies are bounded over all views; the oldest go first and are made again when needed.
  */
-import { assert, leastUpperBound, type PageId, type ReadPoint } from "@sixfold/model";
-import { ByteArena } from "./byte-arena.ts";
+import { assert, leastUpperBound, type PageId, type ReadPoint, ByteArena } from "@sixfold/model";
 import type { BufferPool } from "./buffer-pool.ts";
 import type { PageReader } from "./page-reader.ts";
 import { UNWIND, type Wants } from "./unwind.ts";

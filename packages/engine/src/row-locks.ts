@@ -8,7 +8,7 @@
  * Whoever begins to wait looks along "waits for" (the holder and those ahead in the queue)
  * for a way back to itself. If there is one, the youngest on it is the victim.
  */
-import { assert } from "@sixfold/model";
+import { assert, YoungMap } from "@sixfold/model";
 
 export interface LockOwner {
   /** Later is younger. */
@@ -30,7 +30,7 @@ export function rowName(table: string, key: Uint8Array): string {
 }
 
 export class RowLocks<Waiter> {
-  private readonly locks = new Map<string, Lock<Waiter>>();
+  private readonly locks = new YoungMap<string, Lock<Waiter>>();
 
   get size(): number {
     return this.locks.size;

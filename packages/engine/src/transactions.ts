@@ -5,7 +5,7 @@
  * scanned. An ended transaction stays as a tombstone until its client has heard of it, so that a
  * later commit is refused instead of being taken for a blind write (I9).
  */
-import { LIMITS, type Isolation, type SixfoldError, type TransactionId } from "@sixfold/model";
+import { LIMITS, type Isolation, type SixfoldError, type TransactionId, YoungMap } from "@sixfold/model";
 import type { ScanRange, TxHandle } from "./engine-api.ts";
 import type { ReadView } from "./read-view.ts";
 import type { LockOwner } from "./row-locks.ts";
@@ -95,7 +95,7 @@ function inRange(r: ScanRange, key: Uint8Array): boolean {
 }
 
 export class TransactionTable {
-  private readonly table = new Map<TransactionId, Transaction>();
+  private readonly table = new YoungMap<TransactionId, Transaction>();
   private orders = 0;
 
   get size(): number {

@@ -5,7 +5,7 @@
  * which the leaf it has read ends and descends again, which needs no latch, no repair on
  * splits, and works the same on the newest pages and on the past.
  */
-import { LIMITS, pageId, type PageId } from "@sixfold/model";
+import { LIMITS, pageId, type PageId, type ByteArena } from "@sixfold/model";
 import { readOverflow } from "./overflow.ts";
 import {
   KIND_BRANCH,
@@ -25,7 +25,6 @@ import {
   searchLeaf,
   u16,
 } from "./slotted-page.ts";
-import type { ByteArena } from "./byte-arena.ts";
 import type { MakeRow, Row, ScanRange } from "./engine-api.ts";
 import type { PageReader } from "./page-reader.ts";
 import { UNWIND, type Wants } from "./unwind.ts";

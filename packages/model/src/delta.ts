@@ -17,6 +17,7 @@
  * uncommitted is ever in the log, so undo exists only in memory (DESIGN section 5).
  */
 import { assert } from "./assert.ts";
+import { ByteArena } from "./byte-arena.ts";
 import type { PageId } from "./ids.ts";
 import type { PageVersion } from "./version.ts";
 
@@ -77,8 +78,7 @@ export function applyOps(page: Uint8Array, bytes: Uint8Array, from = 0, to = byt
       const offset = u16(bytes, at + 1);
       const length = u16(bytes, at + 3);
       const start = at + SET_HEADER;
-      if (length < 32) for (let i = 0; i < length; i++) page[offset + i] = bytes[start + i]!;
-      else page.set(bytes.subarray(start, start + length), offset);
+      copyBytes(bytes, start, length, page, offset);
       at = start + length;
     } else {
       const target = u16(bytes, at + 1);
@@ -91,15 +91,19 @@ export function applyOps(page: Uint8Array, bytes: Uint8Array, from = 0, to = byt
 
 /** Applies packed operations to `page` in place and returns the operations that take them back (see `revertOps`). */
 export function applyOpsReversibly(page: Uint8Array, ops: Uint8Array): Uint8Array {
-  const reverse = new OpsWriter(ops.length + 16);
-  let at = 0;
-  while (at < ops.length) {
+  const reverse = reverses.take(reverseBytes(ops));
+  let end = 0;
+  for (let at = 0; at < ops.length;) {
     const isSet = ops[at] === SET;
     const to = u16(ops, at + 1);
     const length = u16(ops, at + (isSet ? 3 : 5));
-    reverse.set(to, page.subarray(to, to + length));
+    reverse[end] = SET;
+    putU16(reverse, end + 1, to);
+    putU16(reverse, end + 3, length);
+    copyBytes(page, to, length, reverse, end + SET_HEADER);
+    end += SET_HEADER + length;
     if (isSet) {
-      page.set(ops.subarray(at + SET_HEADER, at + SET_HEADER + length), to);
+      copyBytes(ops, at + SET_HEADER, length, page, to);
       at += SET_HEADER + length;
     } else {
       const from = u16(ops, at + 3);
@@ -107,7 +111,21 @@ export function applyOpsReversibly(page: Uint8Array, ops: Uint8Array): Uint8Arra
       at += MOVE_BYTES;
     }
   }
-  return reverse.finish();
+  return reverse;
+}
+
+/** They live until no reader of the past is left: mostly for milliseconds. */
+const reverses = new ByteArena();
+
+function reverseBytes(ops: Uint8Array): number {
+  let bytes = 0;
+  for (let at = 0; at < ops.length;) {
+    const isSet = ops[at] === SET;
+    const length = u16(ops, at + (isSet ? 3 : 5));
+    bytes += SET_HEADER + length;
+    at += isSet ? SET_HEADER + length : MOVE_BYTES;
+  }
+  return bytes;
 }
 
 /** Takes back what `applyOpsReversibly` did; `reverse` is what it returned and `page` its result. */
@@ -138,8 +156,8 @@ export class OpsWriter {
     assert(from.length > 0 && from.length <= MAX_RUN, "a set has 1 to 65535 bytes");
     const at = this.reserve(SET_HEADER + from.length);
     this.bytes[at] = SET;
-    this.u16(at + 1, offset);
-    this.u16(at + 3, from.length);
+    putU16(this.bytes, at + 1, offset);
+    putU16(this.bytes, at + 3, from.length);
     if (from.length < 32) for (let i = 0; i < from.length; i++) this.bytes[at + SET_HEADER + i] = from[i]!;
     else this.bytes.set(from, at + SET_HEADER);
   }
@@ -149,9 +167,9 @@ export class OpsWriter {
     assert(length > 0 && length <= MAX_RUN, "a move has 1 to 65535 bytes");
     const at = this.reserve(MOVE_BYTES);
     this.bytes[at] = MOVE;
-    this.u16(at + 1, to);
-    this.u16(at + 3, from);
-    this.u16(at + 5, length);
+    putU16(this.bytes, at + 1, to);
+    putU16(this.bytes, at + 3, from);
+    putU16(this.bytes, at + 5, length);
   }
 
   finish(): Uint8Array {
@@ -168,13 +186,19 @@ export class OpsWriter {
     }
     return at;
   }
-
-  private u16(at: number, value: number): void {
-    this.bytes[at] = value & 0xff;
-    this.bytes[at + 1] = value >>> 8;
-  }
 }
 
 function u16(bytes: Uint8Array, at: number): number {
   return bytes[at]! | (bytes[at + 1]! << 8);
+}
+
+function putU16(bytes: Uint8Array, at: number, value: number): void {
+  bytes[at] = value & 0xff;
+  bytes[at + 1] = value >>> 8;
+}
+
+/** `length` bytes from `start` of one array to `at` of another. A short loop beats the fixed cost of `set`. */
+function copyBytes(from: Uint8Array, start: number, length: number, to: Uint8Array, at: number): void {
+  if (length < 32) for (let i = 0; i < length; i++) to[at + i] = from[start + i]!;
+  else to.set(from.subarray(start, start + length), at);
 }

@@ -1,4 +1,5 @@
 export * from "./assert.ts";
+export * from "./byte-arena.ts";
 export * from "./database-nodes.ts";
 export * from "./delta.ts";
 export * from "./entry.ts";
@@ -17,3 +18,4 @@ export * from "./trace-event.ts";
 export * from "./transaction.ts";
 export * from "./version.ts";
 export * from "./vote.ts";
+export * from "./young-map.ts";

@@ -21,6 +21,7 @@ import {
   type PageId,
   type PgId,
   type ReadPoint,
+  YoungMap,
 } from "@sixfold/model";
 import { crc32 } from "@sixfold/wire";
 import type { Kept } from "./kept.ts";
@@ -87,8 +88,8 @@ export class Merger {
   private readonly counters: Counters;
   private readonly kept: Kept<StreamLog>;
   private readonly chains: ChainCount;
-  private readonly batches = new Map<number, readonly PlannedPage[]>();
-  private readonly copies = new Map<number, readonly CopiedPage[]>();
+  private readonly batches = new YoungMap<number, readonly PlannedPage[]>();
+  private readonly copies = new YoungMap<number, readonly CopiedPage[]>();
   private tokens = 0;
   private lastBound: ReadPoint | undefined;
   private catchesUp = false;

@@ -23,6 +23,7 @@ import {
   type PlantedBugs,
   type StreamId,
   type Vote,
+  YoungSet,
 } from "@sixfold/model";
 import type { Ack } from "@sixfold/wire";
 import type { DecisionLog } from "./decision-log.ts";
@@ -45,7 +46,7 @@ export class Decider implements VoteListener {
   /** PGs whose segments are owed decisions, in the order they became so. */
   readonly dirty: PgProgress[] = [];
   /** Undecided entries that some segment lets wait. */
-  readonly blocked = new Set<InFlightEntry>();
+  readonly blocked = new YoungSet<InFlightEntry>();
   readonly untold = new Map<Lsn, Untold>();
   /** No entry before this one is undecided. */
   private undecided = 0 as Lsn;

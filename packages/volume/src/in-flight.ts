@@ -18,7 +18,8 @@ export const NO_PGS: readonly PgProgress[] = Object.freeze([]);
 export const NO_SLICES: readonly SentSlice[] = Object.freeze([]);
 
 export class InFlight {
-  private items: InFlightEntry[] = [];
+  /** Those before `head` have left. */
+  private items: (InFlightEntry | undefined)[] = [];
   private head = 0;
   /** LSN of the item at `head`. */
   private firstLsn: number;
@@ -56,6 +57,8 @@ export class InFlight {
   }
 
   shift(): void {
+    // At once, or it grows old here for nothing.
+    this.items[this.head] = undefined;
     this.head++;
     this.firstLsn++;
     if (this.head >= 1024 && this.head * 2 >= this.items.length) {

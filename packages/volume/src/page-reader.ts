@@ -16,6 +16,8 @@ import {
   type ReadPoint,
   type StreamId,
   streamState,
+  YoungMap,
+  YoungSet,
 } from "@sixfold/model";
 import type { PageRead } from "@sixfold/wire";
 import type { Outbox } from "./outbox.ts";
@@ -53,8 +55,8 @@ export class PageReader {
   private readonly az: string | undefined;
   private readonly asksForNothing: boolean;
   private manifest: Manifest | undefined;
-  private readonly byRequest = new Map<number, Question>();
-  private readonly readings = new Set<Reading>();
+  private readonly byRequest = new YoungMap<number, Question>();
+  private readonly readings = new YoungSet<Reading>();
   private readonly pulse: ReadPulse;
   private turn = 0;
   reads = 0;

@@ -21,7 +21,7 @@ export interface Retainable {
 }
 
 export class RetainedSlices<S extends Retainable> {
-  private items: S[] = [];
+  private items: (S | undefined)[] = [];
   private head = 0;
   private pendingAt = 0;
   bytes = 0;
@@ -70,6 +70,8 @@ export class RetainedSlices<S extends Retainable> {
   dropOldest(): void {
     const sent = this.items[this.head]!;
     this.bytes -= sent.bytes;
+    // At once, or it grows old here for nothing.
+    this.items[this.head] = undefined;
     this.head++;
     if (this.pendingAt < this.head) this.pendingAt = this.head;
     if (this.head >= 256 && this.head * 2 >= this.items.length) {
@@ -98,7 +100,7 @@ export class RetainedSlices<S extends Retainable> {
 
   /** Oldest first. */
   all(): readonly S[] {
-    return this.items.slice(this.head);
+    return this.items.slice(this.head) as S[];
   }
 
   /** The kept slice with this LSN. */

@@ -14,20 +14,33 @@ export class ByteArena {
   private bytes = new Uint8Array(0);
   private at = 0;
 
+  /** Of unspecified content. */
+  take(length: number): Uint8Array {
+    if (length > LONGEST) return new Uint8Array(length);
+    const at = this.reserve(length);
+    return new Uint8Array(this.chunk, at, length);
+  }
+
   /** A copy of `from[start .. end)`. */
   copy(from: Uint8Array, start: number, end: number): Uint8Array {
     const length = end - start;
     if (length > LONGEST) return from.slice(start, end);
+    const at = this.reserve(length);
+    const { bytes } = this;
+    // A short loop beats the fixed cost of `set`.
+    if (length < 32) for (let i = 0; i < length; i++) bytes[at + i] = from[start + i]!;
+    else bytes.set(from.subarray(start, end), at);
+    return new Uint8Array(this.chunk, at, length);
+  }
+
+  private reserve(length: number): number {
     if (this.at + length > this.bytes.length) {
       this.bytes = new Uint8Array(CHUNK);
       this.chunk = this.bytes.buffer;
       this.at = 0;
     }
-    const { at, bytes } = this;
-    // A short loop beats the fixed cost of `set`.
-    if (length < 32) for (let i = 0; i < length; i++) bytes[at + i] = from[start + i]!;
-    else bytes.set(from.subarray(start, end), at);
+    const { at } = this;
     this.at = at + length;
-    return new Uint8Array(this.chunk, at, length);
+    return at;
   }
 }
