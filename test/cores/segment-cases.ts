@@ -14,7 +14,7 @@ import {
   type Slice,
 } from "@sixfold/model";
 import { SegmentServer } from "@sixfold/segment";
-import { encodeSlice } from "@sixfold/wire";
+import { encodeSlice, type Append } from "@sixfold/wire";
 import type { Case } from "./measure.ts";
 import { rowOps } from "./wire-cases.ts";
 
@@ -38,76 +38,60 @@ function sliceOf(at: number, uses: readonly (readonly [page: number, base: PageV
   });
 }
 
-interface Life {
-  readonly server: SegmentServer;
-  readonly heads: Map<number, PageVersion>;
-  taken: number;
-}
-
-function begin(): Life {
+function begin(): SegmentServer {
   const server = new SegmentServer({
     name: nodeName("segment-a1"),
     pages: { get: () => undefined, tail: () => undefined, pages: () => [], count: () => 0 },
     settings: { geometry: GEOMETRY, mergeAboveBytes: Number.POSITIVE_INFINITY },
   });
   server.peerUp({ link: 1, role: "node", name: nodeName("writer-1") }, 0);
-  return { server, heads: new Map(), taken: 0 };
+  return server;
 }
 
-/** A frame of slices, each of two pages of so many; the decisions on all before ride along. */
-function append(life: Life, pages: number, exclusive: boolean): void {
-  const { server, heads } = life;
-  const slices: Slice[] = [];
-  for (let i = 0; i < BATCH; i++) {
-    const at = ++life.taken;
-    const used = [(at * 7) % pages, (at * 7 + 1 + (at % (pages - 1))) % pages].sort((a, b) => a - b);
-    slices.push(
-      sliceOf(
-        at,
-        used.map((page) => [page, heads.get(page) ?? NONE]),
-      ),
-    );
-    for (const page of used) heads.set(page, { stream: STREAM, lsn: lsn(at) });
+/** What a server gets in its life: frames of slices, each of two pages of so many; the decisions on all before ride along. */
+function framesOf(pages: number, exclusive: boolean): Append[] {
+  const heads = new Map<number, PageVersion>();
+  const frames: Append[] = [];
+  for (let at = 1; at <= LIFE;) {
+    const decisions = { from: lsn(0), through: lsn(at - 1), aborts: [], earlyAborts: [] };
+    const slices: Slice[] = [];
+    for (let i = 0; i < BATCH; i++, at++) {
+      const used = [(at * 7) % pages, (at * 7 + 1 + (at % (pages - 1))) % pages].sort((a, b) => a - b);
+      slices.push(
+        sliceOf(
+          at,
+          used.map((page) => [page, heads.get(page) ?? NONE]),
+        ),
+      );
+      for (const page of used) heads.set(page, { stream: STREAM, lsn: lsn(at) });
+    }
+    const head = { type: "append", pg: pgId(0), stream: STREAM, exclusive } as const;
+    frames.push({ ...head, decisions, lowWater: NOWHERE, builtOn: NOWHERE, slices });
   }
-  const decisions = { from: lsn(0), through: lsn(life.taken - BATCH), aborts: [], earlyAborts: [] };
-  const head = { type: "append", pg: pgId(0), stream: STREAM, exclusive } as const;
-  server.receive(1, { ...head, decisions, lowWater: NOWHERE, builtOn: NOWHERE, slices }, 0);
-  assert(server.effects.length > 0, "a frame is acknowledged");
-  server.effects.length = 0;
+  return frames;
 }
 
 function appending(name: string, pages: number, exclusive: boolean): Case {
-  let life = begin();
+  let frames: Append[] | undefined;
+  let server = begin();
+  let at = 0;
   return {
     name,
     run: (times) => {
+      frames ??= framesOf(pages, exclusive);
       for (let n = 0; n < times; n++) {
-        if (life.taken >= LIFE) life = begin();
-        append(life, pages, exclusive);
+        if (at === frames.length) [server, at] = [begin(), 0];
+        server.receive(1, frames[at++]!, 0);
+        assert(server.effects.length > 0, "a frame is acknowledged");
+        server.effects.length = 0;
       }
-      return lsn(life.taken);
+      return lsn(at);
     },
   };
 }
 
-/** The slices are made beside: `making` alone says how much of the others that is. */
 export function segmentCases(): Case[] {
-  let at = 0;
   return [
-    {
-      name: "segment: making 32 slices for it",
-      run: (times) => {
-        let last: unknown;
-        for (let n = 0; n < times * BATCH; n++) {
-          at = (at % LIFE) + 1;
-          last = sliceOf(at, [
-            [at % 100, NONE],
-            [100 + (at % 100), NONE],
-          ]);
-        }
-        return last;
-      },
-    },
     appending("segment: 32 slices of an exclusive stream", 200, true),
     appending("segment: votes on 32 slices, 200 pages", 200, false),
     appending("segment: votes on 32 slices, 4 pages", 4, false),
