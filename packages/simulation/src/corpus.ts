@@ -234,4 +234,17 @@ export const CORPUS: readonly OnceFailed[] = [
     wrong:
       "a segment told peers of a close though it did not know itself all that this overruled: one kept an abort that was none, and told it to others",
   },
+  {
+    seed: 120506,
+    choices: {
+      ...WITH_REPLICAS_DRAWN,
+      mode: "multi",
+      faults: [
+        ...(["minority", "zombie", "isolate", "kill", "crash", "pause", "split", "crossed"] as const),
+        ...(["replace", "page-corrupt"] as const),
+      ],
+    },
+    wrong:
+      "a node that had been paused recovered a stream with the members of a manifest that stood no more, and waited for ever for one that had left",
+  },
 ];

@@ -53,6 +53,13 @@ export class FencedGroup {
     for (const [key, use] of uses) this.usesTold.set(key, use);
   }
 
+  /** Are these the sets that are fenced? */
+  isOf(sets: readonly (readonly NodeName[])[]): boolean {
+    const same = (set: readonly NodeName[], other: readonly NodeName[] = []): boolean =>
+      set.length === other.length && set.every((name) => other.includes(name));
+    return sets.length === this.sets.length && sets.every((set, i) => same(set, this.sets[i]));
+  }
+
   isMember(server: NodeName): boolean {
     return this.members.includes(server);
   }

@@ -62,6 +62,10 @@ export class Recoveries {
     for (const { recovery } of this.running.values()) recovery.serverUp(server);
   }
 
+  learnManifest(manifest: Manifest, now: number): void {
+    for (const { recovery } of [...this.running.values()]) recovery.learnManifest(manifest, now);
+  }
+
   onFenced(from: NodeName, message: Fenced, now: number): void {
     this.running.get(message.stream)?.recovery.onFenced(from, message, now);
   }

@@ -9,7 +9,8 @@
  *                                                      may miss facts that left the manifest since
  *
  * What it judges by is a manifest that stood before the first answer and stands at the compare-and-set. The one that this node learned
- * last will do, however old: if it does not stand any more the compare-and-set says so, and what does.
+ * last will do, however old: if it does not stand any more the compare-and-set says so, and what does. But if its members are no more
+ * those of their PGs, it might never come so far: it starts over when this node learns of that.
  *
  * A committed rival of an entry may be known only where the entry itself never came (I3). So a segment that lacks an entry which
  * another one has undecided is asked again, for what is committed on its pages; only then does its answer count.
@@ -92,6 +93,17 @@ export class Recovery {
 
   serverUp(server: NodeName): void {
     if (this.state.kind === "fencing") this.fence(this.state, server);
+  }
+
+  /** Whoever has left a PG since answers no more; what others have answered would be of no use. */
+  learnManifest(manifest: Manifest, now: number): void {
+    const { state } = this;
+    if (state.kind !== "fencing") return;
+    const isOpen = streamState(manifest, this.stream)?.state === "open";
+    const pgs = [...state.pgs.values()];
+    const hasSameSets =
+      manifest.pgs.length === pgs.length && pgs.every((group) => group.isOf(setsOf(manifest, group.pg)));
+    if (!isOpen || !hasSameSets) this.start(manifest, now);
   }
 
   onFenced(from: NodeName, m: Fenced, now: number): void {

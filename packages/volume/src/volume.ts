@@ -255,6 +255,7 @@ export class Volume implements VolumeFace {
     this.closer.learnManifest(m);
     this.own?.writer.learnManifest(m, now);
     this.members.learnManifest(m);
+    this.recoveries.learnManifest(m, now);
     // The loss comes first: what a recovery committed of the own stream is shown to others' entries only once nothing here counts as undecided.
     const { own } = this;
     if (own !== undefined && own.isLostIn(m)) this.loseStream(own, m, now);
