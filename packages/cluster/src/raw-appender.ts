@@ -61,12 +61,14 @@ export class RawAppender {
   private stream: StreamId | undefined;
   private nextLsn = 1;
   private readonly turns: Turns;
+  private readonly death: AbortSignal;
   private stopped = false;
   private opening = false;
   private onOpened: (() => void) | undefined;
   private onClosed: (() => void) | undefined;
 
-  private constructor(host: Host, options: RawAppenderOptions) {
+  private constructor(host: Host, options: RawAppenderOptions, death: AbortSignal) {
+    this.death = death;
     this.clock = host.clock;
     this.turns = new Turns(host.clock, () => this.turn());
     this.options = options;
@@ -81,7 +83,10 @@ export class RawAppender {
     });
   }
 
-  /** Opens an exclusive stream on a new volume. Once `death` is aborted it does not open any more: rejects with the reason. */
+  /**
+   * Opens an exclusive stream on a new volume. Once `death` is aborted, for a server has died, it does not open any more,
+   * but rejects with the reason, and closes without waiting.
+   */
   static async open(
     host: Host,
     options: RawAppenderOptions,
@@ -89,7 +94,7 @@ export class RawAppender {
     death: AbortSignal,
   ): Promise<RawAppender> {
     death.throwIfAborted();
-    const raw = new RawAppender(host, options);
+    const raw = new RawAppender(host, options, death);
     const opened = new Promise<void>((resolve, reject) => {
       raw.onOpened = resolve;
       death.addEventListener("abort", () => reject(death.reason as Error), { once: true });
@@ -141,11 +146,13 @@ export class RawAppender {
   /** Closes the stream, unless that takes longer: one whose segments are gone never closes. Then nothing goes on here. */
   async close(limitMs: number): Promise<void> {
     await new Promise<void>((resolve) => {
+      if (this.death.aborted) return resolve();
       const limit = this.clock.after(limitMs, resolve);
       this.onClosed = () => {
         limit.cancel();
         resolve();
       };
+      this.death.addEventListener("abort", this.onClosed, { once: true });
       this.input((now) => this.volume.closeOwn(now));
     });
     this.end();

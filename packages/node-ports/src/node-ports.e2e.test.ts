@@ -56,6 +56,33 @@ describe("WebSocketNetwork", () => {
     await listener.close();
   });
 
+  test("a listener closes though somebody asks it again and again, on one connection", async () => {
+    let answer: ((body: string) => void) | undefined;
+    const http = async () => {
+      const body = await new Promise<string>((resolve) => (answer = resolve));
+      return { status: 200, type: "text/plain", body };
+    };
+    const listener = await network.listen({ host: "127.0.0.1", port: 0, maxFrameBytes, http }, recorder());
+    const socket = net.connect(listener.port, "127.0.0.1");
+    const ended = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+    const ask = () => socket.write("GET /health HTTP/1.1\r\nHost: here\r\n\r\n");
+    socket.on("data", ask);
+    ask();
+    await expect.poll(() => answer).toBeDefined();
+    const closed = listener.close();
+    answer!("not any more");
+    expect(await Promise.all([closed, ended])).toHaveLength(2);
+  });
+
+  test("a listener closes though a connection says nothing", async () => {
+    const listener = await network.listen({ host: "127.0.0.1", port: 0, maxFrameBytes }, recorder());
+    const socket = net.connect(listener.port, "127.0.0.1");
+    socket.on("error", () => undefined); // cut
+    const ended = new Promise<void>((resolve) => socket.once("close", () => resolve()));
+    await new Promise<void>((resolve) => socket.once("connect", resolve));
+    expect(await Promise.all([listener.close(), ended])).toHaveLength(2);
+  });
+
   test("a peer that sends text is closed with a reason", async () => {
     const server = recorder();
     const listener = await network.listen({ host: "127.0.0.1", port: 0, maxFrameBytes }, server);

@@ -21,7 +21,9 @@ import { WebSocketLink, closeTimeoutMs } from "./web-socket-link.ts";
 
 export class WebSocketNetwork implements Network {
   async listen(at: ListenAddress, handlers: LinkHandlers): Promise<Listener> {
-    const server = createServer((request, response) => void answer(at, request, response));
+    const server = createServer((request, response) => {
+      void answer(at, request, response, () => !server.listening);
+    });
     const links = new Set<WebSocketLink>();
     const webSockets = new WebSocketServer({
       server,
@@ -112,11 +114,19 @@ async function closeAll(
   for (const link of links) link.close("the listener was closed");
   const closed = new Promise<void>((resolve) => server.close(() => resolve()));
   server.closeIdleConnections();
-  // Peers that do not answer the close are cut by ws after `closeTimeoutMs`.
+  // Requests that do not end are cut then, and by ws links whose peers do not answer the close.
+  const limit = setTimeout(() => server.closeAllConnections(), closeTimeoutMs);
   await closed;
+  clearTimeout(limit);
 }
 
-async function answer(at: ListenAddress, request: IncomingMessage, response: ServerResponse): Promise<void> {
+/** `isLast`: the listener closes, which a connection that is asked again and again would hold up. */
+async function answer(
+  at: ListenAddress,
+  request: IncomingMessage,
+  response: ServerResponse,
+  isLast: () => boolean,
+): Promise<void> {
   const path = (request.url ?? "/").split("?", 1)[0]!;
   let found: HttpAnswer | undefined;
   const method = request.method === "POST" ? "POST" : "GET";
@@ -133,6 +143,7 @@ async function answer(at: ListenAddress, request: IncomingMessage, response: Ser
   }
   found ??= { status: 404, type: "text/plain; charset=utf-8", body: "not found\n" };
   const body = Buffer.from(found.body as string);
+  if (isLast()) response.setHeader("connection", "close");
   response.writeHead(found.status, { "content-type": found.type, "content-length": body.length });
   response.end(request.method === "HEAD" ? undefined : body);
 }
