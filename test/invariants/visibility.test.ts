@@ -49,7 +49,9 @@ function partsAsWholes(_from: string, _to: string, message: StorageMessage, chan
   return {
     ...message,
     decisions,
-    slices: message.slices.map((slice) => encodeSlice({ ...slice, pgs: [slice.pg] })),
+    slices: message.slices.map((slice) =>
+      encodeSlice({ ...slice, transaction: slice.transaction, pgs: [slice.pg] }),
+    ),
   };
 }
 

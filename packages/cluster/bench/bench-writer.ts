@@ -235,7 +235,7 @@ export class BenchWriter {
     const slices = this.batch.get(pg);
     if (slices === undefined) this.batch.set(pg, [slice]);
     else slices.push(slice);
-    this.batchBytes += slice.bytes.length;
+    this.batchBytes += slice.byteLength;
     // Batches of a busy writer hold some dozens of entries.
     if (++this.batchEntries >= 64 || this.batchBytes >= BATCH_BYTES) this.flush();
     while (this.inFlightBytes > IN_FLIGHT_BYTES) await new Promise<void>((resolve) => (this.wake = resolve));
@@ -243,7 +243,7 @@ export class BenchWriter {
 
   private flush(): void {
     for (const [pg, slices] of this.batch) {
-      const bytes = slices.reduce((sum, slice) => sum + slice.bytes.length, 0);
+      const bytes = slices.reduce((sum, slice) => sum + slice.byteLength, 0);
       this.inFlight.push({ pg, slices, last: slices.at(-1)!.lsn, bytes });
       this.inFlightBytes += bytes;
       if (!this.stalled.has(pg)) this.append(pg, slices);

@@ -60,9 +60,14 @@ export interface SliceFields {
 }
 
 export interface Slice extends SliceFields {
-  /** They lie in `bytes`. */
+  /** They lie in `frame`. */
   readonly deltas: readonly SliceDelta[];
-  /** This slice as encoded by wire: what the log stores and what is sent on. */
+  /** Where it lies as encoded by wire, perhaps among others: what the log stores and what is sent on. */
+  readonly frame: Uint8Array;
+  readonly from: number;
+  readonly to: number;
+  readonly byteLength: number;
+  /** A view, made when asked for. */
   readonly bytes: Uint8Array;
 }
 

@@ -1,7 +1,7 @@
 /**
- * A delta where it lies in the bytes of a slice.
+ * A delta where it lies in the frame that brought its slice.
  *
- *     slice bytes  | head | page, base | operations | page, base | operations |
+ *     frame  ... | head | page, base | operations | page, base | operations |
  *                                        ^from      ^to
  *
  * One object instead of three, as its base and a view of its operations are made only when they are asked for: a segment keeps hundreds of thousands

@@ -3,7 +3,7 @@
  *
  *     npx tsx --conditions=source --expose-gc packages/segment/bench/slice-cost.ts
  */
-import { assert, nodeName, NONE } from "@sixfold/model";
+import { assert, nodeName, NONE, type Slice } from "@sixfold/model";
 import { decodeRecords, encodeRecords } from "@sixfold/wire";
 import { costOf } from "../src/kept.ts";
 import { SegmentServer } from "../src/segment-server.ts";
@@ -11,6 +11,8 @@ import { decided, GEOMETRY, PG, point, slice, v } from "../src/testing/bench-seg
 
 const COUNT = 50_000;
 const PAGES = 200;
+/** Slices that come together. */
+const A_FRAME = 10;
 
 function heap(): number {
   assert(globalThis.gc !== undefined, "run with --expose-gc");
@@ -38,6 +40,7 @@ for (const [deltas, count, isAlone] of [
   let cost = 0;
   let bytes = 0;
   const last = new Map<number, number>();
+  const batch: Slice[] = [];
   for (let at = 1; at <= count; at++) {
     const pages = Array.from(
       { length: deltas },
@@ -50,13 +53,17 @@ for (const [deltas, count, isAlone] of [
       writes: pages.map((page) => [page, last.has(page) ? v(1, last.get(page)!) : NONE]),
     });
     for (const page of pages) last.set(page, at);
-    // As a frame brings it: a view on the bytes of the whole.
+    batch.push(made);
+    cost += costOf(made);
+    bytes += made.byteLength;
+    if (batch.length < A_FRAME) continue;
+    // As a frame brings them.
     const record = {
       kind: "slices",
       pg: PG,
       stream: made.stream,
       exclusive: false,
-      slices: [made],
+      slices: batch.splice(0),
       votes: [],
     } as const;
     const [read] = decodeRecords(Buffer.concat(encodeRecords([record])));
@@ -68,7 +75,7 @@ for (const [deltas, count, isAlone] of [
         pg: PG,
         stream: made.stream,
         exclusive: false,
-        decisions: decided(0, at - 1),
+        decisions: decided(0, at - A_FRAME),
         lowWater: point(),
         builtOn: point(),
         slices: read.slices,
@@ -76,8 +83,6 @@ for (const [deltas, count, isAlone] of [
       at,
     );
     server.effects.length = 0;
-    cost += costOf(made);
-    bytes += made.bytes.length;
   }
   const took = heap() - before;
   assert(server.status()["keptCost"] === cost, "the account is what was put in");

@@ -76,7 +76,7 @@ function restate(
       const taken = log.slices[i]!;
       if (taken.file >= before || stays(taken)) continue;
       found.push(taken);
-      bytes += taken.slice.bytes.length;
+      bytes += taken.slice.byteLength;
       if (bytes > bytesMax) return [];
     }
     if (found.length > 0) old.push(found);
@@ -95,7 +95,7 @@ function* runs(found: readonly Taken[]): Iterable<readonly Taken[]> {
   let from = 0;
   let bytes = 0;
   for (let i = 0; i < found.length; i++) {
-    const size = found[i]!.slice.bytes.length;
+    const size = found[i]!.slice.byteLength;
     if (i > from && bytes + size > RECORD_BYTES) {
       yield found.slice(from, i);
       from = i;

@@ -230,7 +230,7 @@ export class Decider {
       const delta = deltas[i]!;
       const { page } = delta;
       const chain = stood[i] ?? (this.isRecovering ? pages.unread(page) : pages.at(page));
-      const change = { taken, delta };
+      const change = deltas.length === 1 ? taken : { taken, delta };
       const joined = chain.commit(change);
       if (joined > 0) turn.steps?.chained(this.state.pg, chain, joined);
       // In an exclusive stream's own run of decisions the base was decided before.

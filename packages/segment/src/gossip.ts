@@ -202,7 +202,7 @@ export class Gossip {
       const { slice } = log.slices[i]!;
       if (slice.lsn > m.through) break;
       if (log.decided.of(slice.lsn) === undefined && !state.planted?.has("gossip-makes-votes")) break;
-      bytes += slice.bytes.length;
+      bytes += slice.byteLength;
       if (slices.length > 0 && bytes > this.bytesMax) break;
       slices.push(slice);
     }

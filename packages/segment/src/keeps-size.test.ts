@@ -142,10 +142,10 @@ function mergesFromAndTo(name: string, mergeAboveBytes: number): number[] {
 }
 
 test("merging falls behind by one or two sixteenths before it catches up, so that pages are stored by hundreds", () => {
-  const bounds = mergesFromAndTo("segment-a1", 160_000);
+  const bounds = mergesFromAndTo("segment-a1", 128_000);
   expect(bounds.length).toBeGreaterThan(8);
   for (const [n, bytes] of bounds.entries()) {
-    const [least, most] = n % 2 === 0 ? [170_000, 180_000] : [160_000, 160_000];
+    const [least, most] = n % 2 === 0 ? [136_000, 144_000] : [128_000, 128_000];
     // By no more than a few slices.
     expect(bytes).toBeGreaterThan(least - 5000);
     expect(bytes).toBeLessThan(most + 5000);
@@ -153,9 +153,9 @@ test("merging falls behind by one or two sixteenths before it catches up, so tha
 });
 
 test("servers that take the same slices do not all begin to merge at once", () => {
-  const [a, b] = ["segment-a1", "segment-b1"].map((name) => mergesFromAndTo(name, 160_000));
+  const [a, b] = ["segment-a1", "segment-b1"].map((name) => mergesFromAndTo(name, 128_000));
   expect(a).not.toEqual(b);
-  expect(mergesFromAndTo("segment-a1", 160_000)).toEqual(a);
+  expect(mergesFromAndTo("segment-a1", 128_000)).toEqual(a);
 });
 
 test("a tick stores so many bytes, and more the more memory is taken", () => {
@@ -311,7 +311,7 @@ describe("the low-water mark", () => {
 
 describe("memory", () => {
   test("when it is used up new slices are refused, nothing acknowledged is lost, and merging makes room", () => {
-    const s = new BenchSegment({ settings: { mergeAboveBytes: 0, retainBytesMax: 0, keepBytesMax: 4200 } });
+    const s = new BenchSegment({ settings: { mergeAboveBytes: 0, retainBytesMax: 0, keepBytesMax: 3500 } });
     const slices = chainOf(1, 10);
     const taken = slices.findIndex(
       (one) => s.append([one], { decisions: decided(0, one.lsn - 1) })[0]!.state === "full",
@@ -325,14 +325,14 @@ describe("memory", () => {
   });
 
   test("what is undecided is never refused the earlier slices that it waits for", () => {
-    const s = new BenchSegment({ settings: { mergeAboveBytes: 0, retainBytesMax: 0, keepBytesMax: 4200 } });
+    const s = new BenchSegment({ settings: { mergeAboveBytes: 0, retainBytesMax: 0, keepBytesMax: 3500 } });
     for (const one of chainOf(1, 20)) expect(s.append([one])).toMatchObject([{ state: "ok" }]);
     s.decide(1, decided(0, 20));
     expect(s.append([slice({ stream: 2, lsn: 1, writes: [[9, NONE]] })])).toMatchObject([{ state: "full" }]);
   });
 
   test("nor is a node that shows the same for ever waited for", () => {
-    const s = new BenchSegment({ settings: { mergeAboveBytes: 0, retainBytesMax: 0, keepBytesMax: 4200 } });
+    const s = new BenchSegment({ settings: { mergeAboveBytes: 0, retainBytesMax: 0, keepBytesMax: 3500 } });
     const says = { type: "readers", stream: undefined, lowWater: point(), shown: point() } as const;
     for (let i = 1; i <= 8; i++) {
       const at = point([1, i - 1]);
@@ -351,7 +351,7 @@ describe("memory", () => {
   });
 
   test("an old reader is overtaken before that", () => {
-    const s = new BenchSegment({ settings: { mergeAboveBytes: 0, retainBytesMax: 0, keepBytesMax: 4200 } });
+    const s = new BenchSegment({ settings: { mergeAboveBytes: 0, retainBytesMax: 0, keepBytesMax: 3500 } });
     const slices = chainOf(1, 10);
     for (const one of slices.slice(0, 6))
       s.append([one], {

@@ -14,12 +14,12 @@ import { EndedTransactions } from "./ended.ts";
  * Objects of a slice, of each delta with its place on a chain, of each check. Measured on Node 20 by
  * `bench/slice-cost.ts`, and rounded up.
  */
-const SLICE_COST = 470;
-const DELTA_COST = 125;
+const SLICE_COST = 350;
+const DELTA_COST = 130;
 const CHECK_COST = 150;
 
 export const costOf = (slice: Slice): number =>
-  SLICE_COST + DELTA_COST * slice.deltas.length + CHECK_COST * slice.checks.length + slice.bytes.length;
+  SLICE_COST + DELTA_COST * slice.deltas.length + CHECK_COST * slice.checks.length + slice.byteLength;
 
 export class Kept<Log = unknown> {
   /** Bytes of memory, about. */

@@ -19,6 +19,7 @@ import {
   type PageVersion,
   type PgId,
   type Slice,
+  type SliceDelta,
   type StreamId,
   type Vote,
 } from "@sixfold/model";
@@ -31,10 +32,12 @@ export type Phase = "pending" | "committing" | "committed" | "aborted";
 
 /**
  * A slice that was taken. It keeps by itself what is asked of it long after it came: when it is merged, the slice and what hangs on it have left
- * the processor's caches.
+ * the processor's caches. If it has one delta it is also that delta's place on its page's chain (a `Change`): an object less.
  */
 export class Taken implements PageVersion {
   readonly slice: Slice;
+  /** The first. */
+  readonly delta: SliceDelta;
   readonly stream: StreamId;
   readonly lsn: Lsn;
   /** Bytes of memory, about. */
@@ -55,6 +58,7 @@ export class Taken implements PageVersion {
 
   constructor(slice: Slice, log: StreamLog, arrival: number, file: number, vote: Vote) {
     this.slice = slice;
+    this.delta = slice.deltas[0]!;
     this.stream = slice.stream;
     this.lsn = slice.lsn;
     this.cost = costOf(slice);
@@ -63,6 +67,10 @@ export class Taken implements PageVersion {
     this.file = file;
     this.vote = vote;
     this.unmerged = slice.deltas.length;
+  }
+
+  get taken(): this {
+    return this;
   }
 }
 
@@ -145,7 +153,7 @@ export class StreamLog {
   }
 
   private keep(taken: Taken): void {
-    this.bytes += taken.slice.bytes.length;
+    this.bytes += taken.slice.byteLength;
     this.kept.add(this, taken.cost, taken.file);
   }
 
@@ -201,7 +209,7 @@ export class StreamLog {
       this.droppedTail = taken.lsn;
       this.kept.ended.add(this.pg, this.stream, taken.lsn, taken.slice.transaction);
     }
-    this.bytes -= taken.slice.bytes.length;
+    this.bytes -= taken.slice.byteLength;
     const { cost } = taken;
     this.kept.remove(cost, taken.file);
     if (taken.phase === "committed" || taken.phase === "aborted") this.kept.decided -= cost;

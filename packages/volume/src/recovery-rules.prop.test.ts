@@ -15,7 +15,6 @@ import {
   pageId,
   pgId,
   quorumFor,
-  SliceDelta,
   streamId,
   transactionId,
   type Manifest,
@@ -25,7 +24,7 @@ import {
   type Vote,
   type PlantedBug,
 } from "@sixfold/model";
-import type { Fenced, FencedSlice } from "@sixfold/wire";
+import { encodeSlice, type Fenced, type FencedSlice } from "@sixfold/wire";
 import { judge, type FencedSegments } from "./recovery-rules.ts";
 import { GEOMETRY, SERVERS } from "./test-kit/test-cluster.ts";
 
@@ -73,7 +72,7 @@ interface SliceSpec {
 
 function slice(stream: number, o: SliceSpec = {}): Slice {
   const base = o.base === undefined ? NONE : { stream: streamId(o.base.stream), lsn: lsn(o.base.lsn) };
-  return {
+  return encodeSlice({
     stream: streamId(stream),
     lsn: lsn(o.at ?? 1),
     pg: pgId(o.pg ?? 0),
@@ -84,10 +83,9 @@ function slice(stream: number, o: SliceSpec = {}): Slice {
     pgs: (o.pgs ?? [o.pg ?? 0]).map(pgId),
     ownBases: (o.ownBases ?? []).map(lsn),
     transaction: transactionId("t"),
-    deltas: [new SliceDelta(pageId(o.page ?? 3), base, new Uint8Array(), 0, 0)],
+    deltas: [{ page: pageId(o.page ?? 3), base, ops: new Uint8Array() }],
     checks: o.checks === undefined ? [] : [{ page: pageId(o.checks), base: NONE }],
-    bytes: new Uint8Array(),
-  };
+  });
 }
 
 const ACCEPT: Vote = { kind: "accept" };

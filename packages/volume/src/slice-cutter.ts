@@ -97,7 +97,7 @@ export function inFrames(slices: readonly Slice[], frameBytes: number): (readonl
   let from = 0;
   let bytes = 0;
   for (let i = 0; i < slices.length; i++) {
-    const size = slices[i]!.bytes.length;
+    const size = slices[i]!.byteLength;
     if (i > from && bytes + size > frameBytes) {
       frames.push(slices.slice(from, i));
       from = i;

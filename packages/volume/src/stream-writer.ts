@@ -252,8 +252,8 @@ export class StreamWriter {
       const sent: SentSlice = {
         slice,
         lsn: slice.lsn,
-        bytes: slice.bytes.length,
-        end: pg.kept.end + slice.bytes.length,
+        bytes: slice.byteLength,
+        end: pg.kept.end + slice.byteLength,
         entry: item,
         pg,
         accepts: 0,

@@ -63,7 +63,7 @@ export const append: Codec<Append> = {
 /** About what an append will take, so that its frame is made in one piece. */
 export function appendBytes(m: Append): number {
   let bytes = 256;
-  for (const s of m.slices) bytes += s.bytes.length;
+  for (const s of m.slices) bytes += s.byteLength;
   return bytes;
 }
 

@@ -124,17 +124,21 @@ export class ByteReader {
     return this.utf8(this.bounded(maxBytes, what));
   }
 
+  /** Passes over a text, which is checked as if it were read. */
+  passText(maxBytes: number, what: string): void {
+    const n = this.bounded(maxBytes, what);
+    const at = this.advance(n);
+    if (!this.isAscii(at, at + n)) this.decoded(at, at + n);
+  }
+
   /** `n` bytes of UTF-8. */
   utf8(n: number): string {
     const at = this.advance(n);
     const end = at + n;
-    const bytes = this.bytes;
-    let all = 0;
-    for (let i = at; i < end; i++) all |= bytes[i]!;
-    if (all >= 0x80) return this.decoded(at, end);
+    if (!this.isAscii(at, end)) return this.decoded(at, end);
     // A call into the runtime costs as much as some eight characters by hand.
-    if (n > 8) return latin1Slice.call(bytes, at, end);
-    return shortAscii(bytes, at, end);
+    if (n > 8) return latin1Slice.call(this.bytes, at, end);
+    return shortAscii(this.bytes, at, end);
   }
 
   /** Refuses bytes beyond what was read. */
@@ -147,6 +151,13 @@ export class ByteReader {
     if (n > this.end - at) badFrame("cut off");
     this.at = at + n;
     return at;
+  }
+
+  private isAscii(at: number, end: number): boolean {
+    const bytes = this.bytes;
+    let all = 0;
+    for (let i = at; i < end; i++) all |= bytes[i]!;
+    return all < 0x80;
   }
 
   private decoded(at: number, end: number): string {

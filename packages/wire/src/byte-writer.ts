@@ -46,6 +46,18 @@ export class ByteWriter {
     return run;
   }
 
+  /** The same without a view: it begins there in `chunk`, and was `length` bytes long. */
+  takeAt(): number {
+    const { start } = this;
+    this.start = this.at;
+    return start;
+  }
+
+  /** What the run lies in, until another is begun. */
+  get chunk(): Uint8Array {
+    return this.bytes;
+  }
+
   /** Bytes written since `begin`. */
   get length(): number {
     return this.at - this.start;

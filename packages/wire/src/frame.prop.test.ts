@@ -5,7 +5,10 @@ import { decodeFrame, encodeMessage, FRAME_HEADER_BYTES, MESSAGES, type Message 
 import { decodeRecords, encodeRecords } from "./log-record-codec.ts";
 import { decodeSessionToken, encodeSessionToken } from "./session-token.ts";
 import { messages, records } from "./testing/samples.ts";
+import { compareSlicesByFields } from "./testing/slice-fields.fixture.ts";
 import { WireError } from "./wire-error.ts";
+
+compareSlicesByFields();
 
 const TAG = 77;
 

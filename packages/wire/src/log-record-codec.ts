@@ -29,6 +29,7 @@ import {
 import { ByteReader } from "./byte-reader.ts";
 import { ByteWriter } from "./byte-writer.ts";
 import { list, struct } from "./codec.ts";
+import { piecesOf } from "./encoded-slice.ts";
 import type { LogRecord } from "./log-records.ts";
 import { acceptedValue, ballot } from "./manifest-codec.ts";
 import { decisions, epoch, pg, position, readSlices, sliceVotes, stream } from "./noun-codecs.ts";
@@ -98,7 +99,7 @@ function writeRecord(w: ByteWriter, record: LogRecord): readonly Uint8Array[] {
       w.bool(record.exclusive);
       sliceVotes.write(w, record.votes);
       w.varint(record.slices.length);
-      return record.slices.map((s) => s.bytes);
+      return piecesOf(record.slices);
     case "votes":
       pg.write(w, record.pg);
       stream.write(w, record.stream);

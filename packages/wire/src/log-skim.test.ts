@@ -4,6 +4,9 @@ import { decodeRecords, encodeRecords } from "./log-record-codec.ts";
 import type { LogRecord } from "./log-records.ts";
 import { skimCheckpoint, skimRecords, skimSlices } from "./log-skim.ts";
 import { encodeSlice } from "./slice-codec.ts";
+import { compareSlicesByFields } from "./testing/slice-fields.fixture.ts";
+
+compareSlicesByFields();
 
 const [pg, stream] = [pgId(300), streamId(5)];
 

@@ -33,6 +33,7 @@ import {
 } from "@sixfold/model";
 import type { ByteReader } from "./byte-reader.ts";
 import type { ByteWriter } from "./byte-writer.ts";
+import { piecesOf } from "./encoded-slice.ts";
 import { integer, list, NAME_BYTES_MAX, struct, text, word, type Codec } from "./codec.ts";
 import { readAscending, readSlice, readVersion, writeAscending, writeVersion } from "./slice-codec.ts";
 import type { SliceVote } from "./storage-messages.ts";
@@ -79,7 +80,7 @@ export function readSlices(r: ByteReader, inPg: PgId, ofStream: StreamId): Slice
 
 export function writeSlices(w: ByteWriter, slices: readonly Slice[]): void {
   w.varint(slices.length);
-  for (const s of slices) w.raw(s.bytes);
+  for (const piece of piecesOf(slices)) w.raw(piece);
 }
 
 export function writeDecisions(w: ByteWriter, d: Decisions): void {

@@ -12,6 +12,7 @@ import {
 } from "@sixfold/model";
 import { describe, expect, test } from "vitest";
 import { decodeSlice, encodeSlice } from "./slice-codec.ts";
+import { fieldsOf } from "./testing/slice-fields.fixture.ts";
 import { WireError } from "./wire-error.ts";
 
 function ops(offset: number, ...bytes: number[]): Uint8Array {
@@ -41,7 +42,8 @@ const fields: SliceFields = {
 describe("slice", () => {
   test("its bytes are its fields", () => {
     const slice = encodeSlice(fields);
-    expect(decodeSlice(slice.bytes)).toEqual(slice);
+    expect(fieldsOf(slice)).toEqual(fields);
+    expect(fieldsOf(decodeSlice(slice.bytes))).toEqual(fields);
   });
 
   test("a small one takes few bytes besides its operations", () => {
@@ -54,7 +56,7 @@ describe("slice", () => {
       transaction: transactionId(""),
       deltas: [fields.deltas[0]!],
     });
-    expect(small.bytes.length).toBe(4 + 1 + 1 + 2 + 1 + 1 + 1 + 1 + (1 + 1 + 1 + 1) + 8);
+    expect(small.byteLength).toBe(4 + 1 + 1 + 2 + 1 + 1 + 1 + 1 + (1 + 1 + 1 + 1) + 8);
   });
 
   test("cut off anywhere it is refused", () => {

@@ -16,7 +16,7 @@
  *     list    checks:  page (first, then gaps) | base stream | base lsn      if flagged
  *
  * A list is a varint count and its elements; gaps are at least 1, so every list is ascending by form.
- * Decoded slices share the bytes they came from: `bytes` is the whole encoding above, `ops` lie in it.
+ * Decoded slices share the bytes they came from (encoded-slice.ts).
  */
 import {
   assert,
@@ -30,7 +30,6 @@ import {
   pgId,
   SliceDelta,
   streamId,
-  transactionId,
   type Delta,
   type Lsn,
   type PageVersion,
@@ -41,6 +40,7 @@ import {
 } from "@sixfold/model";
 import { ByteReader } from "./byte-reader.ts";
 import { ByteWriter } from "./byte-writer.ts";
+import { EncodedSlice, passTransaction } from "./encoded-slice.ts";
 import { badFrame } from "./wire-error.ts";
 
 const OWNED = 1;
@@ -62,32 +62,23 @@ export function encodeSlice(fields: SliceFields): Slice {
   const w = writer;
   w.begin();
   w.u32(0);
-  writeHead(w, fields);
+  const transactionAt = writeHead(w, fields);
   const places = writeDeltas(w, fields.deltas);
   if (fields.checks.length > 0) writeChecks(w, fields.checks);
-  w.patchU32(0, w.length - 4);
-  assert(w.length <= LIMITS.frameBytes, "a slice fits a frame");
-  const bytes = w.take();
-  return {
-    stream: fields.stream,
-    lsn: fields.lsn,
-    pg: fields.pg,
-    back: fields.back,
-    supersedes: fields.supersedes,
-    owned: fields.owned,
-    epoch: fields.epoch,
-    pgs: fields.pgs,
-    ownBases: fields.ownBases,
-    transaction: fields.transaction,
-    deltas: fields.deltas.map(
-      ({ page, base, ops }, i) => new SliceDelta(page, base, bytes, places[i]!, places[i]! + ops.length),
-    ),
-    checks: fields.checks,
-    bytes,
-  };
+  const { length, chunk } = w;
+  w.patchU32(0, length - 4);
+  assert(length <= LIMITS.frameBytes, "a slice fits a frame");
+  const from = w.takeAt();
+  const deltas = fields.deltas.map(({ page, base, ops }, i) => {
+    const at = from + places[i]!;
+    return new SliceDelta(page, base, chunk, at, at + ops.length);
+  });
+  const transaction = transactionAt === 0 ? 0 : from + transactionAt;
+  return new EncodedSlice(fields, deltas, { frame: chunk, from, to: from + length, transaction });
 }
 
-function writeHead(w: ByteWriter, s: SliceFields): void {
+/** Returns where the transaction stands; 0 if there is none. */
+function writeHead(w: ByteWriter, s: SliceFields): number {
   assert(s.back < s.lsn && s.supersedes < s.lsn, "a slice comes after what it refers to");
   const alone = s.pgs.length === 1 && s.pgs[0] === s.pg;
   w.u8(
@@ -109,7 +100,10 @@ function writeHead(w: ByteWriter, s: SliceFields): void {
     writeAscending(w, s.pgs);
   }
   if (s.ownBases.length > 0) writeAscending(w, s.ownBases);
-  if (s.transaction.length > 0) w.text(s.transaction);
+  if (s.transaction.length === 0) return 0;
+  const at = w.length;
+  w.text(s.transaction);
+  return at;
 }
 
 /** Returns where the operations of each begin. */
@@ -140,7 +134,7 @@ function writePageAndBase(w: ByteWriter, before: number, of: ReadCheck): void {
   w.varint(of.base.lsn);
 }
 
-/** Reads one slice. O(bytes) for the check of its operations; allocates the slice and a view per delta. */
+/** Reads one slice. O(bytes) for the check of its operations; allocates the slice, and an object for each delta. */
 export function readSlice(r: ByteReader): Slice {
   const start = r.at;
   const length = r.u32();
@@ -161,14 +155,12 @@ export function readSlice(r: ByteReader): Slice {
   const known = epoch(r.varint());
   const pgs = (flags & SEVERAL_PGS) === 0 ? aloneIn(pg) : readPgs(r, pg);
   const ownBases = (flags & OWN_BASES) === 0 ? EMPTY : readOwnBases(r, at);
-  const transaction =
-    (flags & TRANSACTION) === 0 ? "" : r.text(LIMITS.transactionIdBytes, "a transaction id");
-  const bytes = r.view(start, end - start);
-  const deltas = readDeltas(r, bytes, start);
+  const transaction = (flags & TRANSACTION) === 0 ? 0 : passTransaction(r);
+  const deltas = readDeltas(r);
   const checks = (flags & CHECKS) === 0 ? EMPTY : readChecks(r);
   r.finish();
   r.end = outerEnd;
-  return {
+  const head = {
     stream: streamId(stream),
     lsn: lsn(at),
     pg,
@@ -178,11 +170,9 @@ export function readSlice(r: ByteReader): Slice {
     epoch: known,
     pgs,
     ownBases,
-    transaction: transactionId(transaction),
-    deltas,
     checks,
-    bytes,
   };
+  return new EncodedSlice(head, deltas, { frame: r.bytes, from: start, to: end, transaction });
 }
 
 let alone: readonly PgId[] = [pgId(0)];
@@ -205,8 +195,7 @@ function readOwnBases(r: ByteReader, below: number): Lsn[] {
   return bases;
 }
 
-/** The slice's `bytes` begin at `start`. */
-function readDeltas(r: ByteReader, bytes: Uint8Array, start: number): SliceDelta[] {
+function readDeltas(r: ByteReader): SliceDelta[] {
   const n = r.count(4);
   // Of this length from the beginning: a list that grows has room for 17.
   const deltas = new Array<SliceDelta>(n);
@@ -216,7 +205,7 @@ function readDeltas(r: ByteReader, bytes: Uint8Array, start: number): SliceDelta
     before = page;
     const base = readVersion(r);
     const length = r.skipBlob();
-    const delta = new SliceDelta(pageId(page), base, bytes, r.at - length - start, r.at - start);
+    const delta = new SliceDelta(pageId(page), base, r.bytes, r.at - length, r.at);
     const fault = delta.fault(MAX_PAGE_BYTES);
     if (fault !== undefined) badFrame(fault);
     deltas[i] = delta;
