@@ -1,9 +1,11 @@
-/** `sixfold bench`, interrupted as by Ctrl-C at a terminal: its processes hear that, too, and end of themselves. */
+/** Ctrl-C at a terminal, which comes to a command and to all processes that it has started. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { connect } from "@sixfold/client";
 import { expect, test } from "vitest";
+import { withFolder } from "./real-cluster.ts";
 
 const SIXFOLD = path.resolve(import.meta.dirname, "../../apps/cli/bin/sixfold.js");
 const RAW = ["--tx", "raw", "--clients", "4"];
@@ -69,5 +71,20 @@ test.each([
       }
     }
   },
+  TIMEOUT_MS,
+);
+
+test(
+  "a cluster's processes leave it to their supervisor to end them: writers close their streams before storage goes",
+  () =>
+    withFolder(async (start) => {
+      const { cluster, events } = await start();
+      const db = await connect(cluster.endpoints);
+      await db.createTable("rows");
+      for (const { pid } of cluster.nodes) process.kill(pid, "SIGINT");
+      for (let row = 0; row < 20; row++) await db.transaction(async (tx) => tx.put("rows", row, { row }));
+      await db.close();
+      expect(events.filter(({ event }) => event === "exit")).toEqual([]);
+    }),
   TIMEOUT_MS,
 );

@@ -1,8 +1,9 @@
 /**
  * One Sixfold process: `segment` or `node`.
  *
- * Ends cleanly on SIGINT and SIGTERM and, when supervised, on the end of stdin: so a cluster's
- * processes never outlive the one that started them.
+ * Ends cleanly on SIGTERM, and on SIGINT; when supervised, on the end of stdin, so that a cluster's processes never outlive
+ * the one that started them, and not on SIGINT: a terminal's Ctrl-C comes to all of them at once, and writers must close
+ * their streams before segment servers end.
  */
 import { Command, InvalidArgumentError, Option } from "commander";
 import {
@@ -199,6 +200,7 @@ async function run(
   flags: Common,
   start: (reporter: StepReporter | undefined) => Promise<Running>,
 ): Promise<void> {
+  if (flags.supervised) process.on("SIGINT", () => undefined);
   const reporter = flags.monitor ? reportToSupervisor() : undefined;
   const running = await start(reporter).catch((error: Error) => {
     process.stderr.write(`${flags.name}: ${error.message}\n`);
@@ -216,7 +218,7 @@ async function run(
     void lastWords(running, reporter).finally(() => process.exit(0));
   };
   process.on("SIGTERM", end);
-  process.on("SIGINT", end);
+  if (!flags.supervised) process.on("SIGINT", end);
   void running.ended?.then(end);
   if (flags.supervised) process.stdin.on("end", end).on("error", end).resume();
 }
